@@ -1,0 +1,39 @@
+"""narrative-runs: from a workbook of narratives to metrics that can be published.
+
+source        reads the workbook, once, into fixed shards
+classify      asks the model for every narrative of a shard that has no answer yet
+retry_errors  asks again for error rows, when it is forced
+record        merges all shards into the record, and measures them
+"""
+
+from narrative_runs import workflow as narrative_workflow
+
+planned = narrative_workflow.plan(
+    config,
+    workflow.config_settings.config,
+    workflow.config_settings.configfiles,
+)
+run = narrative_workflow.Run(planned)
+
+
+rule all:
+    input:
+        planned.findings,
+
+
+include: "workflow/rules/source.smk"
+include: "workflow/rules/classify.smk"
+include: "workflow/rules/retry_errors.smk"
+include: "workflow/rules/record.smk"
+
+
+onstart:
+    run.begin()
+
+
+onsuccess:
+    run.end("success")
+
+
+onerror:
+    run.end("failure")

@@ -1,0 +1,61 @@
+"""The command line: `narrative-runs` for people, `python -m narrative_runs` for the workflow's jobs."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+
+from narrative_runs.errors import NarrativeRunsError
+
+
+def main() -> None:
+    """Run one command; a user's mistake ends with a message and exit code 1."""
+    parser = argparse.ArgumentParser(prog="narrative-runs", description=__doc__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    jobs: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
+        "source": (_source, "job of the workflow: read the workbook"),
+        "classify": (_classify, "job of the workflow: classify one shard"),
+        "retry_errors": (_retry_errors, "job of the workflow: ask again for error rows"),
+        "record": (_record, "job of the workflow: merge all shards"),
+    }
+    for name, (run, about) in jobs.items():
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(run=run)
+        if name == "classify":
+            command.add_argument("shard", help="name of the shard, such as 03-of-16")
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except NarrativeRunsError as error:
+        sys.exit(f"narrative-runs: {error}")
+
+
+# Each job imports only what it needs: pandas alone costs half a second and 100 MB.
+
+
+def _source(_: argparse.Namespace) -> None:
+    from narrative_runs.read_source import read_source
+
+    read_source()
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    from narrative_runs.classify import classify
+
+    asyncio.run(classify(int(arguments.shard.split("-")[0])))
+
+
+def _retry_errors(_: argparse.Namespace) -> None:
+    from narrative_runs.retry_errors import retry_errors
+
+    retry_errors()
+
+
+def _record(_: argparse.Namespace) -> None:
+    from narrative_runs.record.merge import merge
+
+    merge()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Asking the model: the request, its fingerprint, the client, and the reading of what comes back."""

@@ -1,0 +1,80 @@
+"""Asking for one narrative until there is an answer, or until the failure is the narrative's own."""
+
+import asyncio
+import random
+import time
+from datetime import datetime
+from typing import Any
+
+from narrative_runs.asking import failures, reply
+from narrative_runs.asking.client import Client
+from narrative_runs.asking.request import Question
+from narrative_runs.session.link import Link, Stopped
+from narrative_runs.source.shards import Narrative
+
+LONGEST_BACKOFF_S = 30.0
+
+
+async def ask(
+    narrative: Narrative, question: Question, client: Client, link: Link, max_attempts: int, attempt: int = 1
+) -> dict[str, Any]:
+    """The journal entry of one narrative: the reply as it came, or the failure that stays after `max_attempts`.
+
+    A failure counts as an attempt only when the server answered somebody else meanwhile: a dead server is no answer.
+    attempt: the pass over this narrative, from 1.
+
+    Raises:
+        Stopped: no further request may be sent; the narrative stays open.
+    """
+    entry: dict[str, Any] = {
+        "fingerprint": question.fingerprint(narrative),
+        "incident_id": narrative.incident_id,
+        "narrative_type": narrative.narrative_type,
+        "attempt": attempt,
+    }
+    failure: failures.RequestFailed | None = None
+    attempts = requests = 0
+    answered_at_failure = 0
+    while True:
+        answered = await link.go()
+        if failure is not None and answered > answered_at_failure:
+            attempts += 1
+            if attempts >= max_attempts:
+                link.say("unused")
+                return {**entry, "requests": requests, "error": _told(failure)}
+        answered_at_failure = answered
+        requests += 1
+        entry["asked_at"] = datetime.now().astimezone().isoformat(timespec="seconds")
+        began = time.perf_counter()
+        body = question.body(narrative, "schema" not in link.without, "logprobs" not in link.without)
+        try:
+            response = await client.ask(body)
+        except failures.FormatRejected as error:
+            link.without.add(error.part)
+            link.say(f"without {error.part}")
+            continue
+        except failures.NarrativeRejected as error:
+            if answered == 0:
+                # The very first requests fail: this is the run's fault, not the narrative's.
+                link.say(f"hopeless {error}")
+                raise Stopped(str(error)) from None
+            link.say("rejected")
+            return {**entry, "requests": requests, "error": _told(error)}
+        except failures.Hopeless as error:
+            link.say(f"hopeless {error}")
+            raise Stopped(str(error)) from None
+        except failures.RateLimited as error:
+            link.say(f"limited {'-' if error.retry_after is None else error.retry_after} {error}")
+            failure = error
+        except failures.RequestFailed as error:
+            link.say(f"failed {error.category} {error}")
+            failure = error
+            await asyncio.sleep(random.uniform(0, min(LONGEST_BACKOFF_S, 0.5 * 2**attempts)))
+        else:
+            entry["response_sec"] = round(time.perf_counter() - began, 3)
+            link.say(f"answer {reply.tokens_used(response)}")
+            return {**entry, "requests": requests, "response": response}
+
+
+def _told(failure: failures.RequestFailed) -> dict[str, str]:
+    return {"category": failure.category, "message": str(failure)}

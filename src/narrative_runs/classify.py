@@ -1,0 +1,130 @@
+"""The job that classifies one shard: asks for what is open, then writes the shard's results from its journals."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any
+
+from narrative_runs import journal, results_file
+from narrative_runs.asking.ask import ask
+from narrative_runs.asking.client import Client, tls_for
+from narrative_runs.asking.request import Question
+from narrative_runs.errors import ServerError
+from narrative_runs.journal import Journal, Place
+from narrative_runs.params import Params, check
+from narrative_runs.places import ExperimentFolder, shard_name
+from narrative_runs.results import Result, result_of
+from narrative_runs.session.link import LOST, Link, Stopped
+from narrative_runs.session.lock import hold_as_child
+from narrative_runs.source.shards import Narrative, iterate
+
+REQUESTS_MAY_TAKE_S = 30.0
+SYNC_EVERY_S = 1.0
+
+
+async def classify(shard: int) -> int:
+    """Classify one shard, from 1; returns the number of its results.
+
+    Raises:
+        ServerError: the run was stopped before all narratives had a result; they stay open.
+        JournalError: an answer cannot be kept.
+    """
+    link = await Link.open(f"classify {shard}")
+    folder = ExperimentFolder(link.settings["slug"])
+    hold_as_child(folder.path)
+    params = check(link.settings["params"], "the session's params")
+    question = Question(params)
+    name = shard_name(shard, params.shards.count)
+
+    def narratives() -> Iterator[Narrative]:
+        return iterate(folder.narratives_of(shard, params.shards.count), params.run.max_narratives)
+
+    known = answers(folder, name)
+    still_open = (narrative for narrative in narratives() if question.fingerprint(narrative) not in known)
+    async with kept_journal(folder, link.settings, name) as kept:
+        await ask_all(((narrative, 1) for narrative in still_open), question, params, link, kept)
+
+    known = answers(folder, name)
+
+    def results() -> Iterator[Result]:
+        for narrative in narratives():
+            yield result_of(narrative, known[question.fingerprint(narrative)].read())
+
+    return results_file.write(results(), folder.results_of(shard, params.shards.count))
+
+
+def answers(folder: ExperimentFolder, name: str) -> dict[str, Place]:
+    """Where the answers lie in the journals called `name`, by fingerprint; of two the first counts."""
+    found: dict[str, Place] = {}
+    for path in journal.files(folder.journals, name):
+        for place, entry in journal.entries(path):
+            found.setdefault(entry["fingerprint"], place)
+    return found
+
+
+@asynccontextmanager
+async def kept_journal(folder: ExperimentFolder, settings: dict[str, Any], name: str) -> AsyncIterator[Journal]:
+    """This session's journal called `name`, synced every second and closed at the end."""
+    path = folder.journals / journal.SESSION_FOLDER.format(settings["session"]) / f"{name}.jsonl"
+    kept = Journal(path, settings["head"])
+
+    async def sync() -> None:
+        while True:
+            await asyncio.sleep(SYNC_EVERY_S)
+            await asyncio.to_thread(kept.sync)
+
+    syncing = asyncio.create_task(sync())
+    try:
+        yield kept
+    finally:
+        syncing.cancel()
+        kept.close()
+
+
+async def ask_all(
+    narratives: Iterator[tuple[Narrative, int]], question: Question, params: Params, link: Link, kept: Journal
+) -> None:
+    """Ask for all (narrative, attempt) pairs, as many at once as the session lets, and keep each answer as it comes.
+
+    Raises:
+        ServerError: the run was stopped first.
+        JournalError: an answer cannot be kept.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, link.stop, "stopped by a signal")
+
+    async def work(pair: tuple[Narrative, int] | None) -> None:
+        server = await link.where()
+        client = Client(server, tls_for(server))
+        try:
+            while pair is not None:
+                kept.append(await ask(pair[0], question, client, link, params.run.max_attempts, pair[1]))
+                pair = next(narratives, None)
+        finally:
+            await client.close()
+
+    firsts = list(islice(narratives, params.run.max_in_flight))
+    await _finish([asyncio.create_task(work(pair)) for pair in firsts], link)
+
+
+async def _finish(workers: list[asyncio.Task[None]], link: Link) -> None:
+    """Wait for all workers; once the run is stopped, no longer than requests in flight may take."""
+    if not workers:
+        return
+    all_done = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
+    await asyncio.wait({all_done, link.stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not all_done.done() and link.stopped.result() != LOST:
+        await asyncio.wait(workers, timeout=REQUESTS_MAY_TAKE_S)
+    all_done.cancel()
+    for worker in workers:
+        worker.cancel()
+    outcomes = await asyncio.gather(*workers, return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, Stopped | asyncio.CancelledError):
+            raise failure
+    if failures:
+        raise ServerError(next((str(failure) for failure in failures if isinstance(failure, Stopped)), LOST))

@@ -1,0 +1,1 @@
+"""The demo's data: invented incidents, and the workbook that holds them."""

@@ -1,0 +1,1 @@
+"""The embedded model: its file, and the server that answers with it on this computer."""

@@ -1,0 +1,58 @@
+"""Everything that can go wrong, as one tree.
+
+NarrativeRunsError           what a user reads: what is wrong, where, and what to do
+├── ParamsError              params.yaml (or the file given instead of it) cannot be used
+├── SourceError              the workbook is missing, unreadable, untracked or not of a known layout
+│   └── SourceChanged        the workbook is not the one that was tracked, or that the experiment began with
+├── ExperimentError          the experiment cannot be run as asked
+│   ├── AlreadyRunning       another process is running it
+│   └── AlreadyCompleted     it is completed, and was to be resumed by its id
+├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
+├── RecordError              results/experiments.db cannot be used
+└── ServerError              the model cannot be asked: the run ends, its narratives stay open
+    └── ModelFileError       the embedded model's file cannot be had
+"""
+
+
+class NarrativeRunsError(Exception):
+    """Base of all errors that are told to the user as a message, without a traceback."""
+
+
+class ParamsError(NarrativeRunsError):
+    """The params file has an unknown key, a wrong type or a value out of range."""
+
+
+class SourceError(NarrativeRunsError):
+    """The source workbook cannot be used as it is."""
+
+
+class SourceChanged(SourceError):
+    """The source workbook differs from the tracked one, or from the one the experiment began with."""
+
+
+class ExperimentError(NarrativeRunsError):
+    """The experiment cannot be run as asked."""
+
+
+class AlreadyRunning(ExperimentError):
+    """Another process runs this experiment."""
+
+
+class AlreadyCompleted(ExperimentError):
+    """A completed experiment was to be resumed."""
+
+
+class JournalError(NarrativeRunsError):
+    """A journal cannot be written, or holds answers of another experiment."""
+
+
+class RecordError(NarrativeRunsError):
+    """The experiment record cannot be read or written."""
+
+
+class ServerError(NarrativeRunsError):
+    """The model server cannot be used; nothing is recorded against the narratives."""
+
+
+class ModelFileError(ServerError):
+    """The file of the embedded model cannot be fetched, or is not the one that was asked for."""

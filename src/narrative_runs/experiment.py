@@ -1,0 +1,134 @@
+"""One experiment: its id, what of it is frozen, and how it is found again on disk.
+
+What makes the answers is frozen at the first answer; all else may change from resume to resume.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from narrative_runs import journal, places
+from narrative_runs.errors import ExperimentError
+from narrative_runs.params import Params, check
+
+FROZEN_KEYS = (
+    "model.name",
+    "model.temperature",
+    "model.max_tokens",
+    "model.extra_body",
+    "model.structured_output",
+    "model.logprobs",
+    "prompt.system_prompt",
+    "prompt.user_template",
+    "run.seed",
+    "shards.count",
+)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An experiment that lies on disk already.
+
+    `has_answers` tells whether its params are frozen: before the first answer a typo is just mended.
+    `params` are the whole params of its latest session, as a file would hold them.
+    """
+
+    experiment_id: str
+    source_md5: str
+    params: dict[str, Any]
+    has_answers: bool
+    began_at: str
+
+
+def frozen_params(params: Params) -> dict[str, Any]:
+    """The values of all frozen keys, by their dotted names."""
+    tree = params.model_dump(mode="json")
+    return {key: _look_up(tree, key) for key in FROZEN_KEYS}
+
+
+def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
+    """(key, frozen value, value in the params file) of each frozen key that was changed."""
+    now = frozen_params(params)
+    return [(key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS if _look_up(begun.params, key) != now[key]]
+
+
+def with_frozen(begun: Begun, params: Params) -> Params:
+    """`params` with every frozen key put back to the value that the experiment began with."""
+    tree = params.model_dump(mode="json")
+    for key in FROZEN_KEYS:
+        section, name = key.split(".")
+        tree[section][name] = _look_up(begun.params, key)
+    return check(tree, "the experiment's frozen params")
+
+
+def find(folder: places.ExperimentFolder) -> Begun | None:
+    """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any."""
+    heads = journal.heads(folder.journals)
+    if heads:
+        first, last = heads[0], heads[-1]
+        return Begun(first["experiment_id"], first["source_md5"], last["params"], True, first["began_at"])
+    try:
+        description = yaml.safe_load(folder.description.read_text(encoding="utf-8"))
+        return Begun(
+            description["experiment_id"],
+            description["source_md5"],
+            description["params"],
+            False,
+            str(description["began_at"]),
+        )
+    except (FileNotFoundError, TypeError, KeyError, yaml.YAMLError):
+        return None
+
+
+def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
+    """The folder under results/ that holds this experiment.
+
+    Raises:
+        ExperimentError: no folder holds it.
+    """
+    for path in sorted(places.RESULTS.glob("*/")):
+        folder = places.ExperimentFolder(path.name)
+        begun = find(folder)
+        if begun is not None and begun.experiment_id == experiment_id:
+            return folder, begun
+    raise ExperimentError(
+        f"Experiment ID not found: {experiment_id}. No folder under {places.RESULTS}/ holds it. "
+        "`narrative-runs list` shows all experiments."
+    )
+
+
+def describe(folder: places.ExperimentFolder, begun: Begun) -> None:
+    """Write experiment.yaml: the id, the params and the source's md5, for people."""
+    text = yaml.safe_dump(
+        {
+            "experiment_id": begun.experiment_id,
+            "began_at": begun.began_at,
+            "source_md5": begun.source_md5,
+            "frozen": [*FROZEN_KEYS, "source_md5"],
+            "params": begun.params,
+        },
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    folder.path.mkdir(parents=True, exist_ok=True)
+    fresh = folder.description.with_suffix(".yaml.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(folder.description)
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` put on top, section by section."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _look_up(tree: Mapping[str, Any], key: str) -> Any:
+    section, name = key.split(".")
+    return tree[section][name]
+
+

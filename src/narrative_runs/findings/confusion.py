@@ -1,0 +1,93 @@
+"""The confusion matrix and the metrics that are read from it.
+
+A detection is compared with the label of the same narrative (or incident). Positive means: partner violence
+was found. Metrics that are proportions come as `Proportion`, for a Wilson interval; the others work on whole
+arrays of matrices, for a bootstrap, and give NaN where they are undefined. Formulas: Powers, "Evaluation:
+from precision, recall and F-measure to ROC, informedness, markedness and correlation", 2011; Cohen, "A
+coefficient of agreement for nominal scales", 1960; Matthews, Biochim. Biophys. Acta 405, 1975.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = int | float | NDArray[np.float64]
+
+
+class ConfusionMatrix(NamedTuple):
+    """Numbers of true positives, false positives, false negatives and true negatives.
+
+    Each field is one number, or for many matrices at once an array, all of one shape.
+    """
+
+    tp: Counts
+    fp: Counts
+    fn: Counts
+    tn: Counts
+
+
+class Proportion(NamedTuple):
+    """`part` out of `whole`; undefined where `whole` is 0."""
+
+    part: int
+    whole: int
+
+
+def accuracy(matrix: ConfusionMatrix) -> Proportion:
+    """(tp + tn) / all: the share of right answers. 0 to 1; undefined without a labelled answer."""
+    tp, fp, fn, tn = matrix
+    return Proportion(int(tp + tn), int(tp + fp + fn + tn))
+
+
+def precision(matrix: ConfusionMatrix) -> Proportion:
+    """tp / (tp + fp): the share of detections that are right. 0 to 1; undefined without a detection."""
+    return Proportion(int(matrix.tp), int(matrix.tp + matrix.fp))
+
+
+def recall(matrix: ConfusionMatrix) -> Proportion:
+    """tp / (tp + fn), or sensitivity: the share of positives found. 0 to 1; undefined without a positive."""
+    return Proportion(int(matrix.tp), int(matrix.tp + matrix.fn))
+
+
+def specificity(matrix: ConfusionMatrix) -> Proportion:
+    """tn / (tn + fp): the share of negatives left alone. 0 to 1; undefined without a negative."""
+    return Proportion(int(matrix.tn), int(matrix.tn + matrix.fp))
+
+
+def f1(matrix: ConfusionMatrix) -> NDArray[np.float64]:
+    """2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall. 0 to 1.
+
+    Undefined only where nothing is positive, neither by label nor by detection: a detector that finds none of
+    the positives has an F1 of 0.
+    """
+    tp, fp, fn, _ = matrix
+    return _ratio(2 * tp, 2 * tp + fp + fn)
+
+
+def kappa(matrix: ConfusionMatrix) -> NDArray[np.float64]:
+    """Cohen's kappa: agreement beyond chance, (observed - expected) / (1 - expected). -1 to 1, 0 at chance.
+
+    Undefined where chance alone would agree always: labels and detections all positive, or all negative.
+    The terms are multiplied out, so that this case is an exact zero below the line.
+    """
+    tp, fp, fn, tn = matrix
+    return _ratio(2 * (tp * tn - fp * fn), (tp + fp) * (fp + tn) + (tp + fn) * (fn + tn))
+
+
+def mcc(matrix: ConfusionMatrix) -> NDArray[np.float64]:
+    """Matthews correlation of labels and detections. -1 to 1, 0 at chance.
+
+    Undefined where labels, or detections, are all positive or all negative.
+    """
+    tp, fp, fn, tn = (np.asarray(count, dtype=np.float64) for count in matrix)
+    correlation = _ratio(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
+    # Rounding can take a perfect correlation past 1 by a last digit.
+    return np.minimum(np.maximum(correlation, -1.0), 1.0)
+
+
+def _ratio(part: Counts, whole: Counts) -> NDArray[np.float64]:
+    whole = np.asarray(whole, dtype=np.float64)
+    ratio = np.full(whole.shape, np.nan)
+    np.divide(part, whole, out=ratio, where=whole != 0)
+    return ratio

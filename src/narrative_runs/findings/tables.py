@@ -1,0 +1,108 @@
+"""The table of results with its verdicts, and the files it is given out as.
+
+All files hold the rows by `row_num`, without the columns that depend on the clock (the record has those): the
+same answers give the same bytes, in the workbook too.
+
+results.parquet  everything, with pandas types
+results.csv      UTF-8 for R and pandas (for Excel there is the workbook); texts quoted, missing values empty and
+                 unquoted, true and false; a text that begins like a formula stands behind an apostrophe
+results.json     a list of objects, one a row and a line; null for missing, indicators as a list
+results.xlsx     see `excel`
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
+from narrative_runs.findings.excel import write_workbook
+from narrative_runs.findings.text_cells import guarded
+from narrative_runs.whole_files import written_whole
+
+_ROWS_AT_ONCE = 1_000
+
+
+def finish(results: pd.DataFrame) -> pd.DataFrame:
+    """The results by `row_num`, all columns of `RESULT_TYPES` in their order and types, with verdicts.
+
+    Of the four verdicts exactly one is true for a labelled answer; all are missing where the row has an error
+    or no label of its own (`manual_flag_ind`). Columns that are missing come out empty; others are dropped.
+    """
+    given = [name for name in RESULT_TYPES if name in results and name not in VERDICTS]
+    table = results[given].sort_values("row_num", kind="stable", ignore_index=True)
+    table = table.reindex(columns=list(RESULT_TYPES)).astype(RESULT_TYPES)
+    judged = table["manual_flag_ind"].notna() & table["detected"].notna() & ~table["error_occurred"]
+    positive = table["manual_flag_ind"].eq(1).fillna(False).to_numpy(dtype=bool)
+    detected = table["detected"].fillna(False).to_numpy(dtype=bool)
+    verdicts = (detected & positive, ~detected & ~positive, detected & ~positive, ~detected & positive)
+    for name, verdict in zip(VERDICTS, verdicts, strict=True):
+        table[name] = pd.array(verdict, dtype="boolean")
+        table.loc[~judged, name] = pd.NA
+    return table
+
+
+def write_tables(
+    results: pd.DataFrame,
+    metrics: dict[str, Any],
+    data_quality: dict[str, Any],
+    folder: Path,
+    csv_json: bool,
+) -> None:
+    """Write results.parquet and results.xlsx, and with `csv_json` results.csv and results.json, into the
+    folder.
+
+    In: results in any order, finished or not; the content of metrics.json and data_quality.json. Each file
+    appears whole or not at all.
+    """
+    finished = finish(results).drop(columns=list(CLOCK_BOUND))
+    table = pa.Table.from_pandas(finished, preserve_index=False)
+    with written_whole(folder / "results.parquet") as draft:
+        pq.write_table(table, draft, compression="zstd")
+    with written_whole(folder / "results.xlsx") as draft:
+        write_workbook(table, metrics, data_quality, draft)
+    if csv_json:
+        with written_whole(folder / "results.csv") as draft:
+            _write_csv(table, draft)
+        with written_whole(folder / "results.json") as draft:
+            _write_json(table, draft)
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    options = pa.csv.WriteOptions(include_header=False)
+    with path.open("wb") as file:
+        file.write(",".join(table.column_names).encode() + b"\n")
+        for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            pa.csv.write_csv(_with_guarded_texts(batch), file, options)
+
+
+def _with_guarded_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        pa.array([text if text is None else guarded(text) for text in column.to_pylist()], column.type)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _write_json(table: pa.Table, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        separator = "[\n"
+        for record in _records(table):
+            file.write(separator + json.dumps(record, ensure_ascii=False, allow_nan=False))
+            separator = ",\n"
+        file.write("\n]\n" if table.num_rows else "[]\n")
+
+
+def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        for record in batch.to_pylist():
+            if record["indicators"] is not None:
+                record["indicators"] = json.loads(record["indicators"])
+            yield record

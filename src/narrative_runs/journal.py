@@ -1,0 +1,146 @@
+"""Journals: every model answer as it came. They are the authority; all else derives from them.
+
+A journal is a file of JSON lines, `results/<slug>/journal/session-0001/03-of-16.jsonl`: first a head, which tells the
+experiment, then one entry an answer. A session writes files of its own and never those of an earlier one, so that no
+two processes ever write one file. A line is written by a single call as soon as the answer has come, and is synced to
+disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from narrative_runs.errors import JournalError
+
+SESSION_FOLDER = "session-{:04d}"
+RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry lies: file, first byte, length in bytes."""
+
+    path: Path
+    offset: int
+    length: int
+
+    def read(self) -> dict[str, Any]:
+        """The entry."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return _decoded(file.read(self.length))
+
+
+def files(journals: Path, name: str = "*") -> list[Path]:
+    """The journal files called `name`, oldest session first."""
+    return sorted(journals.glob(f"session-*/{name}.jsonl"))
+
+
+def next_session(journals: Path) -> int:
+    """The number of a session that begins now, from 1."""
+    return 1 + max((int(path.name.removeprefix("session-")) for path in journals.glob("session-*")), default=0)
+
+
+def heads(journals: Path) -> list[dict[str, Any]]:
+    """The heads of all journal files that hold one, oldest session first."""
+    found = []
+    for path in files(journals):
+        with path.open("rb") as file:
+            line = file.readline()
+        if line.endswith(b"\n"):
+            found.append(_decoded(line)["head"])
+    return found
+
+
+def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """All whole entries of a journal file from byte `offset` on, without its head.
+
+    Raises:
+        JournalError: a line other than the last cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                entry = _decoded(line)
+            except ValueError:
+                raise JournalError(
+                    f"{path}, byte {offset}: this line is damaged. Restore the file from a backup, or delete the "
+                    "line to have its narrative asked again."
+                ) from None
+            if "head" not in entry:
+                yield Place(path, offset, len(line)), entry
+            offset += len(line)
+
+
+class Journal:
+    """One journal file, open for this process alone."""
+
+    def __init__(self, path: Path, head: dict[str, Any]) -> None:
+        """Nothing is written before the first entry.
+
+        path: the file, which this session alone writes; head: experiment_id, source_md5, params, began_at and more.
+        """
+        self._path = path
+        self._head = head
+        self._descriptor: int | None = None
+        self._size = 0
+        self._synced = True
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write one entry; it outlives the process when this returns.
+
+        Raises:
+            JournalError: the disk is full or the file cannot be written; no torn line is left.
+        """
+        descriptor = self._descriptor if self._descriptor is not None else self._open()
+        line = _encoded(entry)
+        try:
+            written = os.write(descriptor, line)
+            if written < len(line):
+                # A full disk takes a part of the line; the next byte gives the reason.
+                os.write(descriptor, line[written:])
+        except OSError as error:
+            os.ftruncate(descriptor, self._size)
+            raise JournalError(
+                f"{self._path}: the answer cannot be written ({error.strerror}). All earlier answers are kept. "
+                "Make room, then start the same command again."
+            ) from None
+        self._size += len(line)
+        self._synced = False
+
+    def sync(self) -> None:
+        """Bring all entries to the disk, so that they outlive a power cut."""
+        if self._descriptor is not None and not self._synced:
+            self._synced = True
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync and close."""
+        if self._descriptor is not None:
+            self.sync()
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> int:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._descriptor = descriptor
+        self.append({"head": self._head})
+        return descriptor
+
+
+def _encoded(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(line)
+    return value

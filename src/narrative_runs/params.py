@@ -1,0 +1,218 @@
+"""The params of one experiment: every key, its meaning, unit and range, declared once.
+
+`params.yaml` shows them all. The experiment files of the R system hold a part of the same keys and are read unchanged.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from narrative_runs.errors import ParamsError
+
+TEXT_MARK = "<<TEXT>>"
+
+Text = Annotated[str, Field(strict=False)]  # `version: 1.0` is the text "1.0"
+
+
+class Section(BaseModel):
+    """A part of the params file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, coerce_numbers_to_str=True, protected_namespaces=())
+
+
+class Experiment(Section):
+    """What the experiment is called."""
+
+    name: Text = Field(min_length=1, description="Name shown in the record and the report.")
+    author: Text = Field("", description="Who wrote the prompt.")
+    notes: Text = Field("", description="Free text, kept in the record.")
+    slug: Text = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9._-]*)?$",
+        description="Folder under results/; made from the name when left out.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _slug_from_name(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("slug") and values.get("name"):
+            return {**values, "slug": slug_of(str(values["name"]))}
+        return values
+
+
+class Model(Section):
+    """Which model is asked, where, and how."""
+
+    name: Text = Field(min_length=1, description="Model as the server names it, or a path to a GGUF file (embedded).")
+    provider: Text = Field(
+        "openai", description="`embedded` starts the embedded server; any other name is a server at api_url."
+    )
+    api_url: Text = Field("", description="The full chat-completions URL, or its /v1 base.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable.")
+    max_tokens: int | None = Field(4096, ge=1, description="Longest answer, in tokens; null leaves it to the server.")
+    structured_output: Literal["auto", "json_schema", "plain"] = Field(
+        "auto", description="Ask for JSON by schema: always, never (plain), or wherever the server takes it (auto)."
+    )
+    logprobs: bool = Field(False, description="Ask for token probabilities, stored as p_detected.")
+    allow_remote: bool = Field(False, description="Allow narratives to leave for a server outside this network.")
+    extra_body: dict[str, Any] = Field(default_factory=dict, description="Passed on in each request as it is.")
+
+    @field_validator("extra_body", mode="before")
+    @classmethod
+    def _nothing_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "Model":
+        if self.embedded:
+            return self
+        if not re.match(r"^https?://[^/\s]+", self.api_url):
+            raise ValueError(
+                f"api_url {self.api_url!r} is not a URL. Give the server's address, such as "
+                "http://localhost:1234/v1, or use provider: embedded"
+            )
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded server answers."""
+        return self.provider == "embedded"
+
+    @property
+    def base_url(self) -> str:
+        """The server's /v1 base, without a slash at its end."""
+        return re.sub(r"/chat/completions/?$", "", self.api_url.strip()).rstrip("/")
+
+
+class Prompt(Section):
+    """What the model is told."""
+
+    version: Text = Field("", description="Your own name for this prompt.")
+    system_prompt: Text = Field("", description="Instructions, and few-shot examples if any.")
+    user_template: Text = Field(description=f"The question; {TEXT_MARK} stands for the narrative.")
+
+    @field_validator("user_template")
+    @classmethod
+    def _holds_the_text(cls, value: str) -> str:
+        if TEXT_MARK not in value:
+            raise ValueError(f"the template must hold {TEXT_MARK}, which stands for the narrative")
+        return value
+
+
+class Data(Section):
+    """Which workbook is read."""
+
+    file: Path = Field(strict=False, description="Workbook (.xlsx, .csv or .parquet), tracked by DVC.")
+
+
+class Run(Section):
+    """How much is asked, how fast, and when to stop."""
+
+    seed: int = Field(42, description="Sent to the model, and used for the bootstrap intervals.")
+    max_narratives: int | None = Field(
+        None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
+    )
+    max_in_flight: int = Field(8, ge=1, le=1024, description="Requests at once, over all jobs of this machine.")
+    timeout_s: float = Field(300, gt=0, description="Longest wait for one answer, in seconds.")
+    max_attempts: int = Field(5, ge=1, le=100, description="Requests for one narrative before it is an error.")
+    give_up_after_s: float = Field(
+        1800, gt=0, description="Seconds without any answer from the server before the run ends as failed."
+    )
+    requests_per_minute: float | None = Field(None, gt=0, description="Highest rate; null is no limit.")
+    budget_tokens: int | None = Field(
+        None, ge=1, description="Tokens this experiment may use, over all its sessions; null is no limit."
+    )
+    save_incremental: bool = Field(True, description="Of the R system; answers are always kept at once.")
+    save_csv_json: bool = Field(True, description="Write results.csv and results.json too.")
+
+    @field_validator("max_narratives", mode="before")
+    @classmethod
+    def _infinity_is_all(cls, value: Any) -> Any:
+        return None if value in (float("inf"), "Inf", "all") else value
+
+
+class Shards(Section):
+    """Into how many parts the narratives are dealt."""
+
+    count: int = Field(16, ge=1, le=1000, description="Number of shards; one job and one results file each.")
+
+
+class Report(Section):
+    """What the report shows."""
+
+    show_narratives: bool = Field(False, description="Show the narratives of wrong answers; keep such a report home.")
+
+
+class Params(Section):
+    """One experiment, as its file describes it."""
+
+    experiment: Experiment
+    model: Model
+    prompt: Prompt
+    data: Data
+    run: Run = Field(default_factory=Run)
+    shards: Shards = Field(default_factory=Shards)
+    report: Report = Field(default_factory=Report)
+
+    @property
+    def slug(self) -> str:
+        """The experiment's folder under results/."""
+        return self.experiment.slug
+
+
+def slug_of(name: str) -> str:
+    """A folder name made from an experiment's name: lower case, with hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "experiment"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The keys and values of a params file.
+
+    Raises:
+        ParamsError: the file is missing, or is not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing. Start the command in the project folder.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path} holds no keys. Copy params.yaml and edit it.")
+    return values
+
+
+def check(values: dict[str, Any], origin: str) -> Params:
+    """The params that `values` describe; `origin` names their file in messages.
+
+    Raises:
+        ParamsError: names each key that is unknown, missing, of a wrong type or out of range.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ParamsError(f"{origin} cannot be used:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def warnings(params: Params) -> list[str]:
+    """What the file asks for and this software does not do."""
+    if not params.run.save_incremental:
+        return ["run.save_incremental: false has no effect: every answer is kept as soon as it comes."]
+    return []
+
+
+def _explain(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key. See params.yaml for all keys."
+        case "missing":
+            return f"{key}: missing."
+        case "value_error":
+            return f"{key}: {problem['ctx']['error']}."
+        case _:
+            return f"{key}: {problem['msg']}, not {problem['input']!r}."

@@ -1,0 +1,72 @@
+"""Where things are: the one table of paths below `results/`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path("results")
+RECORD = RESULTS / "experiments.db"
+
+
+def shard_name(shard: int, count: int) -> str:
+    """Name of a shard's files without ending, such as `03-of-16`; `shard` counts from 1."""
+    return f"{shard:0{len(str(count))}d}-of-{count}"
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """The folder of one experiment, `results/<slug>/`, and all that lies in it."""
+
+    slug: str
+
+    @property
+    def path(self) -> Path:
+        """The folder itself."""
+        return RESULTS / self.slug
+
+    @property
+    def description(self) -> Path:
+        """The id and the frozen params, for people."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def journals(self) -> Path:
+        """Every model answer as it came, one folder a session."""
+        return self.path / "journal"
+
+    @property
+    def narratives(self) -> Path:
+        """The workbook's narratives, dealt into shards."""
+        return self.path / "narratives"
+
+    @property
+    def shards(self) -> Path:
+        """One results file a shard."""
+        return self.path / "shards"
+
+    @property
+    def retries(self) -> Path:
+        """What `retry_errors` found."""
+        return self.path / "retries.parquet"
+
+    @property
+    def data_quality(self) -> Path:
+        """What was read, skipped and dropped."""
+        return self.path / "data_quality.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The findings in numbers."""
+        return self.path / "metrics.json"
+
+    @property
+    def logs(self) -> Path:
+        """What happened, without narrative text."""
+        return self.path / "logs"
+
+    def narratives_of(self, shard: int, count: int) -> Path:
+        """The narratives of one shard."""
+        return self.narratives / f"{shard_name(shard, count)}.parquet"
+
+    def results_of(self, shard: int, count: int) -> Path:
+        """The results of one shard."""
+        return self.shards / f"{shard_name(shard, count)}.parquet"

@@ -1,0 +1,1 @@
+"""The record: `results/experiments.db`, an SQLite file that all experiments share."""

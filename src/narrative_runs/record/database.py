@@ -1,0 +1,109 @@
+"""Reading and writing the record, in short transactions beside other readers and writers."""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from narrative_runs.errors import RecordError
+from narrative_runs.places import RECORD
+from narrative_runs.record import schema
+from narrative_runs.results import RESULT_COLUMNS, Result
+
+BUSY_TIMEOUT_S = 60.0
+OUTCOME_COLUMNS = ("is_true_positive", "is_true_negative", "is_false_positive", "is_false_negative")
+
+
+@contextmanager
+def transaction(path: Path = RECORD) -> Iterator[sqlite3.Connection]:
+    """One writing transaction on the record, which is created if missing: all of it happens, or nothing.
+
+    Raises:
+        RecordError: the file cannot be written, or is no SQLite database.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # A rollback journal, not a write-ahead log: the latter fails on network drives.
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            schema.create(connection)
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise RecordError(
+            f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
+            "then start the same command again."
+        ) from None
+
+
+def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dict[str, Any]]:
+    """The rows of a reading query, as dicts; none where there is no record yet.
+
+    Raises:
+        RecordError: the file is no record.
+    """
+    if not path.exists():
+        return []
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        try:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(sql, values)]
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if "no such table" in str(error):
+            return []
+        raise RecordError(f"{path}: {error}. Is it a record of narrative-runs?") from None
+
+
+def experiment(experiment_id: str) -> dict[str, Any] | None:
+    """The experiment's row, or None."""
+    rows = query("SELECT * FROM experiments WHERE experiment_id = ?", (experiment_id,))
+    return rows[0] if rows else None
+
+
+def put_experiment(connection: sqlite3.Connection, experiment_id: str, values: Mapping[str, Any]) -> None:
+    """Add the experiment's row, or set these columns of it; `values` holds at least experiment_name."""
+    columns = ["experiment_id", *values]
+    connection.execute(
+        f"INSERT INTO experiments ({', '.join(columns)}) VALUES ({_marks(columns)}) "
+        f"ON CONFLICT (experiment_id) DO UPDATE SET {_updates(list(values))}",
+        (experiment_id, *values.values()),
+    )
+
+
+def update_experiment(connection: sqlite3.Connection, experiment_id: str, values: Mapping[str, Any]) -> None:
+    """Set these columns of the experiment's row."""
+    settings = ", ".join(f"{column} = ?" for column in values)
+    connection.execute(f"UPDATE experiments SET {settings} WHERE experiment_id = ?", (*values.values(), experiment_id))
+
+
+def put_results(connection: sqlite3.Connection, experiment_id: str, results: Iterable[Result]) -> None:
+    """Add results, or put them in the place of those of an earlier or the same pass; `result_id` stays."""
+    columns = ["experiment_id", *RESULT_COLUMNS]
+    connection.executemany(
+        f"INSERT INTO narrative_results ({', '.join(columns)}) VALUES ({_marks(columns)}) "
+        "ON CONFLICT (experiment_id, incident_id, narrative_type) "
+        f"DO UPDATE SET {_updates(list(RESULT_COLUMNS))} "
+        "WHERE excluded.attempt_count >= narrative_results.attempt_count",
+        ((experiment_id, *astuple(result)) for result in results),
+    )
+
+
+def _marks(columns: Sequence[str]) -> str:
+    return ", ".join("?" * len(columns))
+
+
+def _updates(columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = excluded.{column}" for column in columns)

@@ -1,0 +1,118 @@
+"""The job that merges all shards into the record and writes the findings; safe to repeat."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from narrative_runs.errors import RecordError
+from narrative_runs.findings import metrics, tables
+from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import database, state
+from narrative_runs.session.attend import attend
+
+
+def merge() -> None:
+    """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
+
+    Raises:
+        RecordError: the record cannot be written, or a narrative has not exactly one result.
+    """
+    settings = attend("record")
+    folder = ExperimentFolder(settings["slug"])
+    experiment_id, params = settings["head"]["experiment_id"], settings["params"]
+    results = tables.finish(gathered(folder, params["shards"]["count"]))
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    expected = quality["narratives"]["total"]
+    if params["run"]["max_narratives"] is not None:
+        expected = min(expected, params["run"]["max_narratives"])
+    if len(results) != expected or results.duplicated(["incident_id", "narrative_type"]).any():
+        raise RecordError(
+            f"{folder.shards}: {len(results)} results for {expected} narratives. "
+            f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
+        )
+    measured = metrics.measure(results, experiment_id, params["run"]["seed"])
+    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
+    _record(folder, experiment_id, results, measured, params)
+    metrics.write_metrics(measured, folder.metrics)
+
+
+def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
+    """All results of an experiment: those of the shards, and in their place what retries found."""
+    parts = [_table(folder.results_of(shard, count)) for shard in range(1, count + 1)]
+    parts.append(_table(folder.retries))
+    results = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return results.drop_duplicates("row_num", keep="last")
+
+
+def _table(path: Path) -> pd.DataFrame:
+    table: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=None)
+    return table.astype({name: kind for name, kind in RESULT_TYPES.items() if name in table})
+
+
+def _record(
+    folder: ExperimentFolder,
+    experiment_id: str,
+    results: pd.DataFrame,
+    measured: dict[str, Any],
+    params: dict[str, Any],
+) -> None:
+    plain = results.astype(object).where(pd.notna(results), None)
+    columns = list(plain.columns)
+    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    with database.transaction() as connection:
+        connection.executemany(
+            f"INSERT INTO narrative_results (experiment_id, {', '.join(columns)}) "
+            f"VALUES (?{', ?' * len(columns)}) "
+            f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
+            ((experiment_id, *row) for row in plain.itertuples(index=False, name=None)),
+        )
+        # What is not among the results any more: max_narratives was lowered.
+        connection.execute(
+            "DELETE FROM narrative_results WHERE experiment_id = ? AND row_num > ?",
+            (experiment_id, len(results)),
+        )
+        database.update_experiment(connection, experiment_id, _columns(folder, results, measured, params))
+
+
+def _columns(
+    folder: ExperimentFolder, results: pd.DataFrame, measured: dict[str, Any], params: dict[str, Any]
+) -> dict[str, Any]:
+    """The columns of a completed experiment."""
+    overall, labels = measured["overall"], results["manual_flag_ind"]
+    seconds = results["response_sec"].mean()
+    exports = params["run"]["save_csv_json"]
+    return {
+        "status": "completed",
+        "end_time": state.now(),
+        "last_progress_update": state.now(),
+        "estimated_completion_time": None,
+        "notes": params["experiment"]["notes"],
+        "n_narratives_total": len(results),
+        "n_narratives_processed": measured["n_processed"],
+        "n_narratives_completed": measured["n_processed"] - measured["n_errors"],
+        "avg_time_per_narrative_sec": None if pd.isna(seconds) or math.isnan(seconds) else round(float(seconds), 3),
+        "n_positive_detected": int(results["detected"].sum()),
+        "n_negative_detected": int((~results["detected"]).sum()),
+        "n_positive_manual": int((labels == 1).sum()),
+        "n_negative_manual": int((labels == 0).sum()),
+        "accuracy": _value(overall["accuracy"]),
+        "precision_ipv": _value(overall["precision"]),
+        "recall_ipv": _value(overall["recall"]),
+        "f1_ipv": _value(overall["f1"]),
+        "n_true_positive": overall["tp"],
+        "n_false_positive": overall["fp"],
+        "n_false_negative": overall["fn"],
+        "n_true_negative": overall["tn"],
+        "pct_overlap_with_manual": None if overall["accuracy"] is None else 100 * overall["accuracy"]["value"],
+        "csv_file": str(folder.path / "results.csv") if exports else None,
+        "json_file": str(folder.path / "results.json") if exports else None,
+    }
+
+
+def _value(rate: dict[str, float] | None) -> float | None:
+    return None if rate is None else rate["value"]

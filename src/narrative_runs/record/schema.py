@@ -1,0 +1,113 @@
+"""Tables of the record: those of the R system, column for column, then columns of our own."""
+
+import sqlite3
+
+EXPERIMENTS = """
+CREATE TABLE IF NOT EXISTS experiments (
+  experiment_id TEXT PRIMARY KEY,
+  experiment_name TEXT NOT NULL,
+  status TEXT DEFAULT 'running',
+  model_name TEXT,
+  model_provider TEXT,
+  temperature REAL,
+  system_prompt TEXT,
+  user_template TEXT,
+  prompt_version TEXT,
+  prompt_author TEXT,
+  run_seed INTEGER,
+  data_file TEXT,
+  n_narratives_total INTEGER,
+  n_narratives_processed INTEGER DEFAULT 0,
+  n_narratives_skipped INTEGER DEFAULT 0,
+  n_narratives_completed INTEGER DEFAULT 0,
+  last_progress_update TEXT,
+  estimated_completion_time TEXT,
+  start_time TEXT,
+  end_time TEXT,
+  total_runtime_sec REAL,
+  avg_time_per_narrative_sec REAL,
+  api_url TEXT,
+  r_version TEXT,
+  os_info TEXT,
+  hostname TEXT,
+  n_positive_detected INTEGER,
+  n_negative_detected INTEGER,
+  n_positive_manual INTEGER,
+  n_negative_manual INTEGER,
+  accuracy REAL,
+  precision_ipv REAL,
+  recall_ipv REAL,
+  f1_ipv REAL,
+  n_false_positive INTEGER,
+  n_false_negative INTEGER,
+  n_true_positive INTEGER,
+  n_true_negative INTEGER,
+  pct_overlap_with_manual REAL,
+  csv_file TEXT,
+  json_file TEXT,
+  log_dir TEXT,
+  created_at TEXT,
+  notes TEXT,
+  slug TEXT,
+  software_version TEXT
+)"""
+
+NARRATIVE_RESULTS = """
+CREATE TABLE IF NOT EXISTS narrative_results (
+  result_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  experiment_id TEXT NOT NULL,
+  incident_id TEXT,
+  narrative_type TEXT,
+  row_num INTEGER,
+  narrative_text TEXT,
+  manual_flag_ind INTEGER,
+  manual_flag INTEGER,
+  detected INTEGER,
+  confidence REAL,
+  indicators TEXT,
+  rationale TEXT,
+  reasoning_steps TEXT,
+  raw_response TEXT,
+  response_sec REAL,
+  processed_at TEXT,
+  error_occurred INTEGER DEFAULT 0,
+  error_message TEXT,
+  prompt_tokens INTEGER,
+  completion_tokens INTEGER,
+  tokens_used INTEGER,
+  is_true_positive INTEGER,
+  is_true_negative INTEGER,
+  is_false_positive INTEGER,
+  is_false_negative INTEGER,
+  attempt_count INTEGER DEFAULT 1,
+  first_error_message TEXT,
+  last_attempt_at TEXT,
+  error_category TEXT,
+  p_detected REAL,
+  model_answered TEXT,
+  fingerprint TEXT
+)"""
+
+SOURCE_NARRATIVES = """
+CREATE TABLE IF NOT EXISTS source_narratives (
+  narrative_id INTEGER PRIMARY KEY AUTOINCREMENT,
+  incident_id TEXT NOT NULL,
+  narrative_type TEXT NOT NULL,
+  narrative_text TEXT,
+  manual_flag_ind INTEGER,
+  manual_flag INTEGER,
+  data_source TEXT,
+  data_checksum TEXT,
+  loaded_at TEXT,
+  UNIQUE (data_source, data_checksum, incident_id, narrative_type)
+)"""
+
+UNIQUE_RESULT = """
+CREATE UNIQUE INDEX IF NOT EXISTS uq_result_per_exp_narrative
+ON narrative_results (experiment_id, incident_id, narrative_type)"""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Create what is missing of the tables; an existing table is left as it is."""
+    for statement in (EXPERIMENTS, NARRATIVE_RESULTS, SOURCE_NARRATIVES, UNIQUE_RESULT):
+        connection.execute(statement)

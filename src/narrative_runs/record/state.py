@@ -1,0 +1,95 @@
+"""The experiment's row while it runs: its beginning, its progress, its end."""
+
+import platform
+import socket
+import sqlite3
+from datetime import datetime
+
+from narrative_runs import __version__
+from narrative_runs.params import Params
+from narrative_runs.places import RECORD, RESULTS, ExperimentFolder
+from narrative_runs.record import database
+from narrative_runs.session.order import Order
+from narrative_runs.session.progress import Progress
+
+KEPT_BACKUPS = 5
+STOPPED = "\n[stopped] "
+
+
+def now() -> str:
+    """The local time as the record writes it."""
+    return datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def begin(order: Order, folder: ExperimentFolder, params: Params) -> None:
+    """Add the experiment's row or bring it up to date, as running."""
+    with database.transaction() as connection:
+        database.put_experiment(
+            connection,
+            order.experiment_id,
+            {
+                "experiment_name": params.experiment.name,
+                "status": "running",
+                "model_name": params.model.name,
+                "model_provider": params.model.provider,
+                "temperature": params.model.temperature,
+                "system_prompt": params.prompt.system_prompt,
+                "user_template": params.prompt.user_template,
+                "prompt_version": params.prompt.version,
+                "prompt_author": params.experiment.author,
+                "run_seed": params.run.seed,
+                "data_file": str(params.data.file),
+                "start_time": order.began_at,
+                "end_time": None,
+                "api_url": params.model.api_url or None,
+                "os_info": platform.platform(),
+                "hostname": socket.gethostname(),
+                "log_dir": str(folder.logs),
+                "created_at": order.began_at,
+                "notes": params.experiment.notes,
+                "slug": order.slug,
+                "software_version": __version__,
+            },
+        )
+
+
+def move(experiment_id: str, progress: Progress, eta: str | None) -> None:
+    """Bring the counts of a running experiment up to date."""
+    with database.transaction() as connection:
+        database.update_experiment(
+            connection,
+            experiment_id,
+            {
+                "n_narratives_total": progress.total,
+                "n_narratives_processed": progress.done,
+                "n_narratives_completed": progress.completed,
+                "last_progress_update": now(),
+                "estimated_completion_time": eta,
+            },
+        )
+
+
+def fail(experiment_id: str, reason: str) -> None:
+    """The run ended before the experiment was complete; the reason follows the user's notes."""
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE experiments SET status = 'failed', notes = coalesce(notes, '') || ? WHERE experiment_id = ?",
+            (STOPPED + reason, experiment_id),
+        )
+
+
+def back_up() -> None:
+    """Copy the record beside itself before a resume; the newest copies are kept."""
+    if not RECORD.exists():
+        return
+    folder = RESULTS / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"experiments-{datetime.now().strftime('%Y%m%d-%H%M%S')}.db"
+    source, copy = sqlite3.connect(RECORD, timeout=database.BUSY_TIMEOUT_S), sqlite3.connect(path)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()
+    for old in sorted(folder.glob("experiments-*.db"))[:-KEPT_BACKUPS]:
+        old.unlink()

@@ -1,0 +1,171 @@
+"""The session's end of the connections: it hears the jobs, asks the gate, and tells them to go."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from narrative_runs.asking.client import Server
+from narrative_runs.errors import ServerError
+from narrative_runs.session.gate import Gate
+
+Tell = Callable[[str, str, str], None]
+
+
+class GateServer:
+    """Serves one gate to all jobs of a run over a unix socket.
+
+    settings: told to every job; open_server: called once, at the first want; tell(event, job, message): for the logs.
+    """
+
+    def __init__(
+        self, gate: Gate, settings: dict[str, Any], open_server: Callable[[], Awaitable[Server]], tell: Tell
+    ) -> None:
+        self.gate = gate
+        self._settings = settings
+        self._without: set[str] = set(settings["without"])
+        self._open_server = open_server
+        self._opening: asyncio.Task[None] | None = None
+        self._server: Server | None = None
+        self._tell = tell
+        self._jobs: dict[int, JobConnection] = {}
+        self._next_job = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def listen(self, path: Path) -> asyncio.Server:
+        """Begin to serve at `path`."""
+        return await asyncio.get_running_loop().create_unix_server(lambda: JobConnection(self), str(path))
+
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs at work."""
+        return sorted(connection.name for connection in self._jobs.values() if connection.name)
+
+    def stop(self, reason: str) -> None:
+        """Let no further request begin; those in flight may end."""
+        if not self.gate.stopped:
+            self.gate.stopped = reason
+        for connection in self._jobs.values():
+            connection.say(f"stop {self.gate.stopped}")
+
+    def turn(self) -> None:
+        """Hand out what the gate gives now, and come back when it may give more."""
+        now = time.monotonic()
+        self.gate.check(now)
+        if self.gate.stopped:
+            self.stop(self.gate.stopped)
+            return
+        for job in self.gate.grants(now):
+            self._jobs[job].say(f"go {self.gate.answered}")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moment = self.gate.next_moment(now)
+        if moment is not None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, moment - now), self.turn)
+
+    def enter(self, connection: "JobConnection") -> int:
+        """A job has connected; returns its number."""
+        self._next_job += 1
+        self._jobs[self._next_job] = connection
+        return self._next_job
+
+    def leave(self, job: int) -> None:
+        """A job's connection dropped."""
+        self._jobs.pop(job, None)
+        self.gate.gone(job)
+        self.turn()
+
+    def hear(self, connection: "JobConnection", line: str) -> None:
+        """Take one line of a job."""
+        job = connection.job
+        word, _, rest = line.partition(" ")
+        match word:
+            case "where":
+                if self._server is not None:
+                    connection.tell_server(self._server)
+                elif self._opening is None:
+                    self._opening = asyncio.create_task(self.open())
+                return
+            case "want":
+                self.gate.want(job)
+            case "answer":
+                self.gate.answer(job, int(rest))
+            case "rejected":
+                self.gate.rejected(job)
+            case "unused":
+                self.gate.unused(job)
+            case "failed":
+                self.gate.failed(job, time.monotonic())
+                self._tell("failed", connection.name, rest)
+            case "limited":
+                seconds, _, message = rest.partition(" ")
+                self.gate.limited(job, time.monotonic(), None if seconds == "-" else float(seconds))
+                self._tell("limited", connection.name, message)
+            case "hopeless":
+                self.gate.unused(job)
+                self.stop(rest)
+            case "without":
+                self.gate.rejected(job)
+                if rest not in self._without:
+                    self._without.add(rest)
+                    self._tell("without", connection.name, rest)
+                    for other in self._jobs.values():
+                        other.say(line)
+            case "hello":
+                connection.name = rest
+                connection.say("settings " + json.dumps({**self._settings, "without": sorted(self._without)}))
+                if self.gate.stopped:
+                    connection.say(f"stop {self.gate.stopped}")
+                return
+        self.turn()
+
+    async def open(self) -> None:
+        """Open the model server, and tell all jobs where it is; a server that cannot be opened stops the run."""
+        try:
+            self._server = await self._open_server()
+        except ServerError as error:
+            self.stop(str(error))
+            return
+        for connection in self._jobs.values():
+            connection.tell_server(self._server)
+        self.turn()
+
+
+class JobConnection(asyncio.Protocol):
+    """One job's connection."""
+
+    def __init__(self, gate_server: GateServer) -> None:
+        self.name = ""
+        self.job = 0
+        self._gate_server = gate_server
+        self._transport: asyncio.WriteTransport | None = None
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Enter the job."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self.job = self._gate_server.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The job has ended."""
+        self._gate_server.leave(self.job)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the job's lines."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._gate_server.hear(self, line.decode())
+
+    def say(self, line: str) -> None:
+        """Send one line."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(line.replace("\n", " ").encode() + b"\n")
+
+    def tell_server(self, server: Server) -> None:
+        """Say where to ask."""
+        self.say("server " + json.dumps(asdict(server)))

@@ -1,0 +1,142 @@
+"""A job's connection to its session: settings once, then a word for each request.
+
+job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`, `failed <category> <message>`,
+                               `limited <seconds or -> <message>`, `hopeless <message>`, `without <part>`
+session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `go <answered>`,
+                               `without <part>`, `stop <reason>`
+"""
+
+import asyncio
+import json
+import os
+from collections import deque
+from typing import Any
+
+from narrative_runs.asking.client import Server
+from narrative_runs.errors import ExperimentError
+
+SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
+LOST = "the run has ended"
+
+
+class Stopped(Exception):
+    """No further request may be sent; the message says why."""
+
+
+class Link(asyncio.Protocol):
+    """The job's end of the connection.
+
+    settings: what the session tells every job; stopped: done, with the reason, once no request may begin;
+    without: parts of the request that this server does not take (`schema`, `logprobs`).
+    """
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Any] = {}
+        self.without: set[str] = set()
+        self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._server: Server | None = None
+        self._knows_server = asyncio.Event()
+        self._has_settings = asyncio.Event()
+        self._waiting: deque[asyncio.Future[int]] = deque()
+        self._transport: asyncio.WriteTransport | None = None
+        self._rest = b""
+
+    @classmethod
+    async def open(cls, job: str) -> "Link":
+        """Connect to the session that the environment names, and take its settings.
+
+        Raises:
+            ExperimentError: there is no session; jobs are started by snakemake alone.
+        """
+        path = os.environ.get(SOCKET_VARIABLE, "")
+        try:
+            _, link = await asyncio.get_running_loop().create_unix_connection(cls, path)
+        except (OSError, ValueError):
+            raise ExperimentError(
+                f"{job}: there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
+            ) from None
+        link.say(f"hello {job}")
+        settings = asyncio.create_task(link._has_settings.wait())
+        await asyncio.wait((settings, link.stopped), return_when=asyncio.FIRST_COMPLETED)
+        settings.cancel()
+        if not link.settings:
+            raise ExperimentError(f"{job}: {link.stopped.result()}.")
+        return link
+
+    async def where(self) -> Server:
+        """The server to ask; the session opens it for the first job that wants to know.
+
+        Raises:
+            Stopped: no request may be sent.
+        """
+        if self._server is None:
+            self.say("where")
+            known = asyncio.ensure_future(self._knows_server.wait())
+            await asyncio.wait({known, self.stopped}, return_when=asyncio.FIRST_COMPLETED)
+            known.cancel()
+        if self._server is None:
+            raise Stopped(self.stopped.result())
+        return self._server
+
+    async def go(self) -> int:
+        """Wait until one request may be sent; returns how many answers the experiment has by now.
+
+        Raises:
+            Stopped: no further request may be sent.
+        """
+        if self.stopped.done():
+            raise Stopped(self.stopped.result())
+        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self.say("want")
+        return await turn
+
+    def say(self, line: str) -> None:
+        """Send one line."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(line.replace("\n", " ").encode() + b"\n")
+
+    def stop(self, reason: str) -> None:
+        """Let no further request begin."""
+        if not self.stopped.done():
+            self.stopped.set_result(reason)
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(Stopped(reason))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The session has ended, so nothing may be asked any more."""
+        self.stop(LOST)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the session's lines."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            word, _, rest = line.decode().partition(" ")
+            self._hear(word, rest)
+
+    def _hear(self, word: str, rest: str) -> None:
+        match word:
+            case "go":
+                turn = self._waiting.popleft() if self._waiting else None
+                if turn is None or turn.done():
+                    self.say("unused")
+                else:
+                    turn.set_result(int(rest))
+            case "settings":
+                self.settings = json.loads(rest)
+                self.without = set(self.settings["without"])
+                self._has_settings.set()
+            case "server":
+                self._server = Server(**json.loads(rest))
+                self._knows_server.set()
+            case "without":
+                self.without.add(rest)
+            case "stop":
+                self.stop(rest)

@@ -1,0 +1,125 @@
+"""One run of an experiment at a time, by locks that the kernel frees when their holder ends, however it ends.
+
+`run` is held by the main process alone, for the whole run. `children` is shared by all that it starts; a new run waits
+until the last of them is gone, so that no answer of theirs is missed or asked for twice.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+
+from narrative_runs.errors import AlreadyRunning
+
+CHILDREN_MAY_TAKE_S = 45.0
+
+
+class RunLock:
+    """The lock on an experiment, held by the process that runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: the experiment's folder; it is made if missing."""
+        self._folder = folder
+        self._made_folder = not folder.exists()
+        self._run = folder / ".run.lock"
+        self._children = folder / ".children.lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, and wait until the children of an earlier run are gone.
+
+        Raises:
+            AlreadyRunning: another process holds it; says which, where and since when.
+        """
+        descriptor = self._take()
+        children = _open(self._children)
+        deadline = time.monotonic() + CHILDREN_MAY_TAKE_S
+        while not _try(children, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:
+                os.close(children)
+                os.close(descriptor)
+                raise AlreadyRunning(
+                    "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
+                )
+            time.sleep(0.05)
+        os.close(children)
+        told = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(told).encode(), 0)
+        self._descriptor = descriptor
+
+    def _take(self) -> int:
+        # `is_running` holds the lock for a moment, and `forget` may just have removed its file: hence some tries.
+        for _ in range(10):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = _open(self._run)
+            if _try(descriptor, fcntl.LOCK_EX) and _is_still(descriptor, self._run):
+                return descriptor
+            os.close(descriptor)
+            time.sleep(0.02)
+        raise AlreadyRunning(f"already running: {holder(self._folder)}. Stop that run, or wait for its end.")
+
+    def forget(self) -> None:
+        """Leave no trace of a run that never began: the lock's files, and the folder if it was made for them."""
+        if self._made_folder:
+            self._children.unlink(missing_ok=True)
+            self._run.unlink(missing_ok=True)
+            try:
+                self._folder.rmdir()
+                self._folder.parent.rmdir()
+            except OSError:
+                pass
+
+
+def hold_as_child(folder: Path) -> int:
+    """Mark this process as part of the run, until it ends; returns the descriptor to keep open."""
+    descriptor = _open(folder / ".children.lock")
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the experiment; changes nothing."""
+    try:
+        descriptor = os.open(folder / ".run.lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def holder(folder: Path) -> str:
+    """Who holds the lock, in words."""
+    try:
+        told = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
+        return f"PID {told['pid']} on {told['host']}, since {told['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

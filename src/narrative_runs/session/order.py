@@ -1,0 +1,21 @@
+"""What the main process tells the session that it starts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Order:
+    """One session to run.
+
+    params: the whole effective params, frozen ones included; resumes: whether the experiment has answers already;
+    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; retry_errors: whether that was forced.
+    """
+
+    slug: str
+    experiment_id: str
+    source_md5: str
+    params: dict[str, Any]
+    began_at: str
+    resumes: bool
+    retry_errors: bool

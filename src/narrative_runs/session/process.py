@@ -1,0 +1,228 @@
+"""The session's process: started by the main process, and gone with it.
+
+Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, and `end <success or
+failure>` at the run's end. When it ends without that word, the main process is gone, and so is this one.
+Standard output: one JSON line, `{"socket": path}` or `{"error": message}`.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from narrative_runs import __version__, journal
+from narrative_runs.asking.client import Server
+from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.experiment import Begun, describe
+from narrative_runs.params import Params, check
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import state
+from narrative_runs.session.follower import Follower
+from narrative_runs.session.gate import Gate, Limits
+from narrative_runs.session.gate_server import GateServer
+from narrative_runs.session.lock import hold_as_child
+from narrative_runs.session.logs import Logs
+from narrative_runs.session.model_server import ModelServer
+from narrative_runs.session.order import Order
+from narrative_runs.session.progress import Progress, line
+
+FOLLOW_EVERY_S = 1.0
+TELL_EVERY_S = 30.0
+TELL_EVERY = 100
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+def main() -> None:
+    """Run one session, as told on standard input."""
+    # Ctrl-C reaches the whole group; the main process decides what follows from it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    order = Order(**json.loads(sys.stdin.readline()))
+    asyncio.run(Session(order).run())
+
+
+class Session:
+    """One sitting of a run."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._folder = ExperimentFolder(order.slug)
+        self._params: Params = check(order.params, "the session's params")
+        self._progress = Progress(began=time.monotonic())
+        self._told_done, self._told_at = 0, time.monotonic()
+        self._model_server = ModelServer(self._params, self._folder.logs, say)
+        self._follower = Follower(self._folder, order.experiment_id, self._params, self._progress)
+        self._logs: Logs | None = None
+
+    async def run(self) -> None:
+        """Serve the jobs until the main process says that the run has ended, or is gone."""
+        hold_as_child(self._folder.path)
+        with tempfile.TemporaryDirectory(prefix="narrative-runs-") as private:
+            socket = Path(private) / "session"
+            try:
+                gate_server = await self._begin()
+                server = await gate_server.listen(socket)
+            except NarrativeRunsError as error:
+                _report({"error": str(error)})
+                self._model_server.close()
+                return
+            _report({"socket": str(socket)})
+            following = asyncio.create_task(self._keep_following())
+            outcome = await _hear_main_process(gate_server)
+            if outcome is None:
+                self._model_server.close()
+                socket.unlink(missing_ok=True)
+                Path(private).rmdir()
+                os._exit(1)
+            following.cancel()
+            server.close()
+            await asyncio.to_thread(self._end, outcome, gate_server.gate.stopped)
+
+    async def _begin(self) -> GateServer:
+        order, params = self._order, self._params
+        opened: Server | None = None
+        if not order.resumes:
+            # Before anything is written: can the model be asked at all?
+            opened = await self._model_server.open()
+        began = Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
+        describe(self._folder, began)
+        self._logs = Logs(self._folder.logs)
+        session = journal.next_session(self._folder.journals)
+        if order.resumes:
+            state.back_up()
+        state.begin(order, self._folder, params)
+        self._follower.follow()
+        self._progress.done_before = self._progress.done
+        if order.resumes:
+            self._tell_resume()
+        self._logs.event(f"session {session} begins, version {__version__}, PID {os.getpid()}")
+        gate = Gate(
+            Limits(
+                params.run.max_in_flight,
+                params.run.requests_per_minute,
+                params.run.budget_tokens,
+                params.run.give_up_after_s,
+            ),
+            spent_tokens=self._progress.tokens,
+            answered=self._progress.completed,
+        )
+        settings = {
+            "slug": order.slug,
+            "params": order.params,
+            "session": session,
+            "without": [],
+            "retry_errors": order.retry_errors,
+            "head": {
+                "experiment_id": order.experiment_id,
+                "slug": order.slug,
+                "source_md5": order.source_md5,
+                "params": order.params,
+                "began_at": order.began_at,
+                "session": session,
+                "session_began_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+                "software_version": __version__,
+            },
+        }
+
+        async def open_server() -> Server:
+            return opened or await self._model_server.open()
+
+        return GateServer(gate, settings, open_server, self._trouble)
+
+    async def _keep_following(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            await asyncio.to_thread(self._follow)
+            self._tell_progress()
+
+    def _follow(self) -> None:
+        before = self._progress.done
+        entries = self._follower.follow()
+        if self._logs is not None:
+            for entry in entries:
+                self._logs.entry(entry)
+        if self._progress.done != before or time.monotonic() - self._told_at > TELL_EVERY_S:
+            state.move(self._order.experiment_id, self._progress, self._eta())
+
+    def _tell_progress(self) -> None:
+        now = time.monotonic()
+        done = self._progress.done
+        if done - self._told_done >= TELL_EVERY or now - self._told_at >= TELL_EVERY_S:
+            self._told_done, self._told_at = done, now
+            say(line(self._progress, now, self._eta()))
+
+    def _eta(self) -> str | None:
+        left = self._progress.seconds_left()
+        return None if left is None else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
+
+    def _tell_resume(self) -> None:
+        progress = self._progress
+        total = progress.total if progress.total is not None else progress.done
+        share = 100 * progress.done / total if total else 100.0
+        rule = "=" * 40
+        lines = [
+            rule,
+            f"RESUMING EXPERIMENT: {self._params.experiment.name}",
+            rule,
+            f"Experiment ID: {self._order.experiment_id}",
+            f"Original start: {self._order.began_at}",
+            f"Completed: {progress.done} narratives",
+            f"Remaining: {total - progress.done} narratives",
+            f"Total: {total} narratives",
+            f"Progress: {share:.1f}%",
+            rule,
+        ]
+        for text in lines:
+            say(text)
+        if self._logs is not None:
+            self._logs.resumed([f"RESUME ATTEMPT - {datetime.now().strftime(TIME)}", *lines])
+
+    def _trouble(self, kind: str, job: str, message: str) -> None:
+        if self._logs is not None:
+            self._logs.trouble(kind, job, message)
+        if kind == "without":
+            part = {"schema": "JSON schemas; plain JSON is asked for", "logprobs": "token probabilities"}[message]
+            say(f"The server does not take or give {part}.")
+
+    def _end(self, outcome: str, reason: str | None) -> None:
+        self._follow()
+        self._model_server.close()
+        if outcome == "failure":
+            reason = reason or "a job of the workflow failed; see the messages above"
+            state.fail(self._order.experiment_id, reason)
+            say(f"The run stopped: {reason}")
+        if self._logs is not None:
+            if outcome == "failure" and reason:
+                self._logs.stopped(reason)
+            self._logs.event(f"session ends: {outcome}")
+
+
+async def _hear_main_process(gate_server: GateServer) -> str | None:
+    """`success` or `failure` when the main process says so; None when it is gone."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while heard := (await reader.readline()).decode():
+        word, _, rest = heard.strip().partition(" ")
+        if word == "stop":
+            gate_server.stop(rest)
+        elif word == "end":
+            return rest
+    return None
+
+
+def say(text: str) -> None:
+    """Show one line to the user."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _report(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

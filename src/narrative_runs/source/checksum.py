@@ -1,0 +1,121 @@
+"""Whether the workbook is the one that DVC tracks.
+
+Every command asks this first, so nothing heavier than hashlib and yaml is imported here.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from narrative_runs.errors import SourceChanged, SourceError
+
+
+def md5_of(path: Path) -> str:
+    """The MD5 of a file's bytes, 32 hex digits, read as a stream. Raises SourceError if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except FileNotFoundError:
+        raise SourceError(_not_found(path)) from None
+    except OSError as error:
+        raise SourceError(
+            f"Data file cannot be read: {path}\n  {error.strerror or error}\n"
+            "Check the path and its permissions."
+        ) from error
+
+
+def tracked_md5(workbook: Path) -> str:
+    """The MD5 that ``<workbook>.dvc`` records for the workbook.
+
+    Raises SourceError if the .dvc file is missing, is not one, or was written by DVC 2 or older: those lack
+    ``hash: md5`` and hold, for text files, an MD5 taken with the line ends changed.
+    """
+    tracking = tracking_file(workbook)
+    again = f"Run `dvc add {workbook}` again."
+    try:
+        entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
+        digest, kind = entry["md5"], entry.get("hash")
+    except FileNotFoundError:
+        raise SourceError(
+            f"Data file is not tracked: there is no {tracking}\n"
+            f"Run `dvc add {workbook}`: its checksum is what later proves that the data did not change."
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
+        raise SourceError(f"No checksum can be read from {tracking}\n{again}") from None
+    if kind != "md5":
+        raise SourceError(
+            f"{tracking} has no `hash: md5`: an older DVC wrote it, with another kind of checksum.\n{again}"
+        )
+    return str(digest)
+
+
+def verify(workbook: Path) -> str:
+    """The workbook's MD5, once it is known to be the tracked one.
+
+    Raises SourceError if the workbook or its .dvc file is missing, SourceChanged if the two checksums differ.
+    """
+    if not workbook.is_file():
+        raise SourceError(_not_found(workbook))
+    original = tracked_md5(workbook)
+    current = md5_of(workbook)
+    if current != original:
+        raise changed(workbook, original, current)
+    return current
+
+
+def changed(workbook: Path, original: str, current: str) -> SourceChanged:
+    """The error for a workbook whose MD5 is ``current`` where ``original`` was expected."""
+    return SourceChanged(
+        "Data file has changed since original load!\n"
+        f"  File: {workbook}\n"
+        f"  Original checksum: {original}\n"
+        f"  Current checksum:  {current}\n"
+        "Cannot safely resume. Please start a new experiment.\n"
+        f"Either put the old file back (`dvc checkout {tracking_file(workbook)}`) and run again,\n"
+        f"or keep the new data: `dvc add {workbook}`, and set a new experiment.name."
+    )
+
+
+def fetch(workbook: Path) -> None:
+    """Bring a missing workbook from the DVC cache or remote; one that is there is never touched.
+
+    Does nothing without a .dvc file. Raises SourceError with what DVC said if it cannot deliver.
+    """
+    tracking = tracking_file(workbook)
+    if workbook.exists() or not tracking.is_file():
+        return
+    pull = subprocess.run(
+        [sys.executable, "-m", "dvc", "pull", str(tracking.absolute())],
+        cwd=tracking.parent,
+        env=os.environ | {"DVC_NO_ANALYTICS": "true"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if pull.returncode or not workbook.is_file():
+        said = [line.strip() for line in pull.stdout.splitlines() if line.strip()][-5:]
+        raise SourceError(
+            f"Data file is missing, and DVC could not fetch it: {workbook}\n"
+            + "".join(f"  dvc: {line}\n" for line in said)
+            + f"Put the file there, or set up its remote (`dvc remote list`) and run `dvc pull {tracking}`."
+        )
+
+
+def tracking_file(workbook: Path) -> Path:
+    """Where DVC keeps the workbook's checksum: ``<workbook>.dvc`` beside it."""
+    return workbook.with_name(workbook.name + ".dvc")
+
+
+def _not_found(workbook: Path) -> str:
+    tracking = tracking_file(workbook)
+    if tracking.is_file():
+        way_out = f"run `dvc pull {tracking}`"
+    else:
+        way_out = f"put it there and run `dvc add {workbook}`"
+    return f"Data file not found: {workbook}\nCheck data.file in the params, or {way_out}."

@@ -1,0 +1,238 @@
+"""A fake OpenAI-compatible server on loopback, fast enough to be invisible beside what is measured.
+
+Started as a process of its own: `python -m tests.fake_server` prints its address and serves until its input ends.
+The answer to a narrative is a function of its text alone, so that a test can tell whose answer a row holds. How it
+answers can be changed while it runs: POST /control takes the fields of `Behaviour` as JSON. GET /calls gives what was
+asked: for each user message the number of requests that came and of replies that were sent.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Behaviour:
+    """How the server answers.
+
+    latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; status: reply with this HTTP
+    status instead; headers: sent along; body: the reply's body instead of an answer; hang: accept and never answer;
+    only_if: these hold only for requests that contain this text; next_calls: these hold only for so many requests.
+    """
+
+    latency_s: float = 0.0
+    sigma: float = 0.0
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    hang: bool = False
+    drop: bool = False
+    only_if: str = ""
+    next_calls: int | None = None
+    fault_share: float = 0.0
+    refuse_schema: bool = False
+    refuse_logprobs: bool = False
+    models: list[str] = field(default_factory=lambda: ["fake"])
+    answers_as: str = "fake"
+
+
+def answer_to(text: str) -> dict[str, Any]:
+    """What the server answers to a user message: decided by the message alone."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return {
+        "detected": digest[0] < 100,
+        "confidence": round(0.5 + digest[1] / 512, 3),
+        "indicators": ["threat"] if digest[0] < 100 else [],
+        "rationale": f"read {digest.hex()[:12]}",
+    }
+
+
+class FakeServer:
+    """All state of the server."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.asked: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.in_flight = 0
+        self.busiest = 0
+        self.busy_seconds = 0.0
+        self.first_at: float | None = None
+        self.last_at: float | None = None
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self._moved_at = time.monotonic()
+        self._random = random.Random(1)
+
+    def _move(self, change: int) -> None:
+        now = time.monotonic()
+        self.busy_seconds += self.in_flight * (now - self._moved_at)
+        self._moved_at = now
+        self.in_flight += change
+        self.busiest = max(self.busiest, self.in_flight)
+        self.first_at = self.first_at or now
+        self.last_at = now
+
+    async def reply(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers, body) of the reply to one request; a hanging one never returns."""
+        if path.endswith("/models"):
+            return 200, {}, json.dumps({"object": "list", "data": [{"id": name} for name in self.behaviour.models]}).encode()
+        if path == "/control":
+            self.behaviour = Behaviour(**json.loads(body))
+            return 200, {}, b"{}"
+        if path == "/calls":
+            return 200, {}, json.dumps(self.told()).encode()
+        if method != "POST" or not path.endswith("/chat/completions"):
+            return 404, {}, b'{"error": {"message": "no such address"}}'
+        request = json.loads(body)
+        text = request["messages"][-1]["content"]
+        self.asked[text] += 1
+        self.keys.add(headers.get("authorization", ""))
+        if len(self.bodies) < 50:
+            self.bodies.append(request)
+        self._move(+1)
+        try:
+            return await self._completion(request, text)
+        finally:
+            self._move(-1)
+
+    async def _completion(self, request: dict[str, Any], text: str) -> tuple[int, dict[str, str], bytes]:
+        behaviour = self.behaviour
+        special = behaviour.only_if in text
+        if special and behaviour.next_calls is not None:
+            special = behaviour.next_calls > 0
+            behaviour.next_calls -= 1
+        if behaviour.latency_s:
+            spread = behaviour.sigma
+            factor = math.exp(self._random.gauss(0, spread) - spread**2 / 2) if spread else 1.0
+            await asyncio.sleep(behaviour.latency_s * factor)
+        if behaviour.refuse_schema and "response_format" in request:
+            return 400, {}, b'{"error": {"message": "response_format json_schema is not supported"}}'
+        if behaviour.refuse_logprobs and "logprobs" in request:
+            return 400, {}, b'{"error": {"message": "logprobs are not supported"}}'
+        if special and behaviour.hang:
+            await asyncio.sleep(3600)
+        if special and behaviour.drop:
+            raise ConnectionResetError
+        if special and behaviour.status != 200:
+            return behaviour.status, behaviour.headers, (behaviour.body or '{"error": {"message": "no"}}').encode()
+        if special and behaviour.body is not None:
+            self.answered[text] += 1
+            return 200, behaviour.headers, behaviour.body.encode()
+        if behaviour.fault_share and self._random.random() < behaviour.fault_share:
+            return await self._fault(text)
+        self.answered[text] += 1
+        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, len(text))
+
+    async def _fault(self, text: str) -> tuple[int, dict[str, str], bytes]:
+        match self._random.randrange(5):
+            case 0:
+                return 500, {}, b'{"error": {"message": "out of memory"}}'
+            case 1:
+                return 429, {"retry-after": "0.2"}, b'{"error": {"message": "slow down"}}'
+            case 2:
+                raise ConnectionResetError
+            case 3:
+                return 200, {}, b'{"choices": ['
+            case _:
+                await asyncio.sleep(3)
+                return 503, {}, b"busy"
+
+    def told(self) -> dict[str, Any]:
+        """What was asked so far."""
+        self._move(0)
+        return {
+            "asked": dict(self.asked),
+            "answered": dict(self.answered),
+            "busiest": self.busiest,
+            "busy_seconds": self.busy_seconds,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "bodies": self.bodies,
+            "keys": sorted(self.keys),
+            "in_flight": self.in_flight,
+        }
+
+
+def completion(content: str, model: str, prompt_characters: int) -> bytes:
+    """A chat completion around `content`."""
+    prompt_tokens, completion_tokens = prompt_characters // 4 + 20, len(content) // 4
+    return json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": model,
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+            "usage": {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+            },
+        }
+    ).encode()
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: HTTP/1.1 with Content-Length, kept alive."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self._data = b""
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, found, rest = self._data.partition(b"\r\n\r\n")
+        if not found:
+            return
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length", 0))
+        if len(rest) < length:
+            return
+        self._data = rest[length:]
+        method, path, _ = first.split(" ")
+        self._task = asyncio.create_task(self._serve(method, path, headers, rest[:length]))
+
+    async def _serve(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+        assert self._transport is not None
+        try:
+            status, more, content = await self._server.reply(method, path, headers, body)
+        except ConnectionResetError:
+            self._transport.abort()
+            return
+        lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{lines}content-length: {len(content)}\r\n\r\n"
+        self._transport.write(head.encode() + content)
+
+
+async def serve(behaviour: Behaviour, port: int) -> None:
+    """Serve until standard input ends."""
+    loop = asyncio.get_running_loop()
+    server = FakeServer(behaviour)
+    listening = await loop.create_server(lambda: Connection(server), "127.0.0.1", port, backlog=1024)
+    print(json.dumps({"port": listening.sockets[0].getsockname()[1]}), flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    options = {**asdict(Behaviour()), "port": 0, **(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {})}
+    asked_port = options.pop("port")
+    asyncio.run(serve(Behaviour(**options), asked_port))

@@ -1,0 +1,132 @@
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+import python_calamine
+
+from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES
+from narrative_runs.findings.excel import LEFT_OUT, metric_lines, quality_lines
+from narrative_runs.findings.metrics import measure
+from narrative_runs.findings.tables import write_tables
+from narrative_runs.findings.text_cells import CUT_NOTE
+
+ResultTable = Callable[..., pd.DataFrame]
+
+
+def workbook_of(results: pd.DataFrame, folder: Path) -> Any:
+    """The workbook of the results, as openpyxl reads it."""
+    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, folder, csv_json=False)
+    return openpyxl.load_workbook(folder / "results.xlsx")
+
+
+def cell_of(sheet: Any, row: int, column: str) -> Any:
+    """The cell of a row, counted from 1 below the header, in the column of this name."""
+    names = [cell.value for cell in sheet[1]]
+    return sheet.cell(row + 1, names.index(column) + 1)
+
+
+def test_all_rows_are_there_under_a_frozen_header_with_a_filter(
+    random_results: ResultTable, tmp_path: Path
+) -> None:
+    """The first sheet can be scrolled and filtered, and has every row and column but those left out."""
+    results = random_results(30, seed=1)
+    sheet = workbook_of(results, tmp_path)["results"]
+    assert [cell.value for cell in sheet[1]] == [
+        name for name in RESULT_TYPES if name not in (*CLOCK_BOUND, *LEFT_OUT)
+    ]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == sheet.dimensions
+    assert [row[0].value for row in sheet.iter_rows(min_row=2)] == list(results["row_num"])
+
+
+def test_values_keep_their_type(result_table: ResultTable, tmp_path: Path) -> None:
+    """Numbers are numbers, booleans booleans, ids text, and what is missing is an empty cell."""
+    results = result_table({"incident_id": "0012", "detected": True, "manual_flag_ind": 0})
+    sheet = workbook_of(results, tmp_path)["results"]
+    values = {
+        name: cell_of(sheet, 1, name).value
+        for name in ("incident_id", "detected", "confidence", "p_detected")
+    }
+    assert values == {"incident_id": "0012", "detected": True, "confidence": 0.9, "p_detected": None}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "  =1+1", "\t=1", "#N/A", "=", "1e5", "TRUE"])
+def test_every_text_is_text(result_table: ResultTable, tmp_path: Path, text: str) -> None:
+    """What looks like a formula, an error value, a number or a boolean is kept as the text it is."""
+    cell = cell_of(workbook_of(result_table({"rationale": text}), tmp_path)["results"], 1, "rationale")
+    assert (cell.value, cell.data_type) == (text, "s")
+
+
+def test_a_text_like_a_formula_stays_text_when_it_is_edited(
+    result_table: ResultTable, tmp_path: Path
+) -> None:
+    """Excel is told to treat it as if typed behind an apostrophe, and only it."""
+    sheet = workbook_of(result_table({"rationale": "=1"}, {"rationale": "one"}), tmp_path)["results"]
+    assert [bool(cell_of(sheet, row, "rationale").quotePrefix) for row in (1, 2)] == [True, False]
+
+
+def test_no_text_makes_a_workbook_that_cannot_be_opened(result_table: ResultTable, tmp_path: Path) -> None:
+    """Control characters are removed and endless texts are cut with a note; another reader finds the same."""
+    results = result_table({"narrative_text": "a\x00b\x0b\uffff c", "rationale": "x" * 40_000})
+    sheet = workbook_of(results, tmp_path)["results"]
+    assert cell_of(sheet, 1, "narrative_text").value == "ab c"
+    assert cell_of(sheet, 1, "rationale").value.endswith("x" + CUT_NOTE)
+    rows = python_calamine.CalamineWorkbook.from_path(tmp_path / "results.xlsx").get_sheet_by_name("results")
+    assert "ab c" in rows.to_python()[1]
+
+
+def test_disagreements_await_a_reviewer(result_table: ResultTable, tmp_path: Path) -> None:
+    """Only false positives and false negatives are listed, each with its kind, its text and room for a
+    verdict."""
+    results = result_table(
+        {"manual_flag_ind": 1, "detected": True},
+        {"manual_flag_ind": 0, "detected": True},
+        {"manual_flag_ind": 1, "detected": False},
+        {"manual_flag_ind": 1, "detected": None},
+        {"manual_flag_ind": None, "detected": True},
+    )
+    header, *rows = workbook_of(results, tmp_path)["disagreements"].values
+    assert header[-2:] == ("reviewer_verdict", "reviewer_notes")
+    assert [row[:2] for row in rows] == [("false positive", 2), ("false negative", 3)]
+    assert rows[0][header.index("narrative_text")] == "Text of narrative 2."
+    assert [row[-2:] for row in rows] == [(None, None)] * 2
+
+
+def test_metrics_are_lines_of_scope_name_and_interval(random_results: ResultTable, tmp_path: Path) -> None:
+    """Every number and rate of metrics.json outside of lists has its line; an undefined one is empty."""
+    results = random_results(40, seed=2)
+    metrics = measure(results, "id", seed=1)
+    header, *lines = workbook_of(results, tmp_path)["metrics"].values
+    assert header == ("scope", "metric", "value", "low", "high")
+    assert ("experiment", "n_total", len(results), None, None) in lines
+    recall = metrics["by_type"]["cme"]["recall"]
+    assert ("by_type.cme", "recall", recall["value"], recall["low"], recall["high"]) in lines
+    assert ("overall", "mcc", None, None, None) in metric_lines({"overall": {"mcc": None}})
+
+
+def test_data_quality_is_lines_of_dotted_names() -> None:
+    """Nested facts get dotted names, and lists are kept as JSON."""
+    lines = quality_lines({"file": "a.xlsx", "duplicates": {"total": 1, "ids": [["7", "cme"]]}})
+    assert lines == [("file", "a.xlsx"), ("duplicates.total", 1), ("duplicates.ids", '[["7", "cme"]]')]
+
+
+def test_no_narrative_is_left_outside_of_the_folder(
+    result_table: ResultTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unfinished sheets lie beside the workbook while it is written, not in the folder of all
+    programs."""
+    common = tmp_path / "common"
+    common.mkdir(mode=0o500)
+    monkeypatch.setattr(tempfile, "tempdir", str(common))
+    common_before = common.stat().st_mtime_ns
+    workbook_of(result_table({}), tmp_path / "results")
+    assert common.stat().st_mtime_ns == common_before
+    assert tempfile.tempdir == str(common)
+    assert [path.name for path in sorted((tmp_path / "results").iterdir())] == [
+        "results.parquet",
+        "results.xlsx",
+    ]

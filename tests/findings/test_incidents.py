@@ -1,0 +1,119 @@
+import pandas as pd
+import pytest
+
+from narrative_runs.findings.incidents import agreement, by_incident, completeness
+
+
+def narratives(*rows: tuple[str, str, bool | None, float | None, float | None]) -> pd.DataFrame:
+    """Narratives as (incident, type, detected or None for an error, label, label of the incident)."""
+    table = pd.DataFrame(rows, columns=["incident_id", "narrative_type", "detected", "label", "manual_flag"])
+    table["answered"] = table["detected"].notna()
+    table["detected"] = table["detected"].eq(True)
+    return table.astype({"label": "float64", "manual_flag": "float64"})
+
+
+@pytest.mark.parametrize(
+    ("cme", "le", "incident", "expected"),
+    [
+        (1, 0, None, 1),
+        (0, 0, None, 0),
+        (1, None, None, 1),
+        (0, None, None, None),
+        (None, None, None, None),
+        (1, 1, 0, 0),
+        (0, 0, 1, 1),
+    ],
+)
+def test_the_label_of_an_incident(
+    cme: int | None, le: int | None, incident: int | None, expected: int | None
+) -> None:
+    """An incident's own label stands; without one, one positive narrative is enough, and a negative needs
+    all."""
+    table = by_incident(narratives(("a", "cme", True, cme, incident), ("a", "le", True, le, incident)))
+    label = table["label"].item()
+    assert pd.isna(label) if expected is None else label == expected
+
+
+def test_an_incident_is_detected_if_any_narrative_is() -> None:
+    """One positive narrative makes a positive incident; a missing narrative makes no difference."""
+    table = by_incident(
+        narratives(
+            ("a", "cme", True, None, None),
+            ("a", "le", False, None, None),
+            ("b", "le", False, None, None),
+            ("c", "cme", True, None, None),
+        )
+    )
+    assert list(table["detected"]) == [True, False, True]
+    assert table["answered"].all()
+
+
+def test_an_incident_with_an_error_is_not_answered_even_if_the_other_narrative_is_positive() -> None:
+    """Positive incidents with an error do not survive where negative ones would be lost."""
+    table = by_incident(
+        narratives(
+            ("a", "cme", True, 1, None),
+            ("a", "le", None, 1, None),
+            ("b", "cme", False, 0, None),
+            ("b", "le", None, 0, None),
+        )
+    )
+    assert not table["answered"].any()
+
+
+def test_agreement_of_the_production_run() -> None:
+    """15,327 incidents with both narratives, 313 positive in both, 562 in one and 571 in the other: 92.6%
+    agree."""
+    cases = [(True, True, 313), (True, False, 562), (False, True, 571), (False, False, 13_881)]
+    pairs = [(cme, le) for cme, le, incidents in cases for _ in range(incidents)]
+    rows = [(str(i), "cme", cme, None, None) for i, (cme, _) in enumerate(pairs)]
+    rows += [(str(i), "le", le, None, None) for i, (_, le) in enumerate(pairs)]
+    found = agreement(narratives(*rows), seed=1)
+    assert found["n"] == 15_327
+    assert [found[case] for case in ("both_positive", "cme_only", "le_only", "both_negative")] == [
+        313,
+        562,
+        571,
+        13_881,
+    ]
+    assert round(found["agreement"]["value"], 3) == 0.926
+    # (observed - expected) / (1 - expected), with 875 positive cme and 884 positive le narratives
+    expected = (875 * 884 + (15_327 - 875) * (15_327 - 884)) / 15_327**2
+    assert found["kappa"]["value"] == pytest.approx(((313 + 13_881) / 15_327 - expected) / (1 - expected))
+    assert found["kappa"]["low"] < found["kappa"]["value"] < found["kappa"]["high"]
+
+
+def test_agreement_is_of_incidents_with_both_narratives_answered() -> None:
+    """An incident with one narrative, or with an error in one, cannot agree with itself."""
+    found = agreement(
+        narratives(
+            ("a", "cme", True, None, None),
+            ("b", "cme", True, None, None),
+            ("b", "le", None, None, None),
+            ("c", "le", True, None, None),
+            ("c", "cme", False, None, None),
+        ),
+        seed=1,
+    )
+    assert (found["n"], found["le_only"], found["agreement"]["value"]) == (1, 1, 0)
+
+
+def test_agreement_without_a_pair_is_undefined() -> None:
+    """Without an incident with both narratives there is no share and no kappa."""
+    found = agreement(narratives(("a", "cme", True, None, None)), seed=1)
+    assert (found["n"], found["agreement"], found["kappa"]) == (0, None, None)
+
+
+def test_completeness_counts_narratives_that_are_there_whether_answered_or_not() -> None:
+    """Incidents with both narratives, with one of the two, and all of them; an error is no missing
+    narrative."""
+    found = completeness(
+        narratives(
+            ("a", "cme", True, None, None),
+            ("a", "le", None, None, None),
+            ("b", "cme", True, None, None),
+            ("c", "cme", None, None, None),
+            ("d", "le", False, None, None),
+        )
+    )
+    assert found == {"n": 4, "both": 1, "cme_only": 2, "le_only": 1}

@@ -1,0 +1,168 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sklearn_metrics
+from statsmodels.stats.proportion import proportion_confint
+
+from narrative_runs.findings.metrics import measure, write_metrics
+
+ResultTable = Callable[..., pd.DataFrame]
+
+RATES = ("detection_rate", "accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
+
+
+def test_the_published_example(result_table: ResultTable) -> None:
+    """42 true and 14 false positives, 6 false and 338 true negatives give the precision, recall and F1
+    published."""
+    kinds = [(1, True)] * 42 + [(0, True)] * 14 + [(1, False)] * 6 + [(0, False)] * 338
+    results = result_table(*({"manual_flag_ind": label, "detected": detected} for label, detected in kinds))
+    overall = measure(results, "id", seed=1)["overall"]
+    assert [overall[cell] for cell in ("tp", "fp", "fn", "tn")] == [42, 14, 6, 338]
+    assert overall["precision"]["value"] == 0.75
+    assert overall["recall"]["value"] == 0.875
+    assert round(overall["f1"]["value"], 4) == 0.8077
+    for rate, part, whole in (("precision", 42, 56), ("recall", 42, 48), ("specificity", 338, 352)):
+        interval = (overall[rate]["low"], overall[rate]["high"])
+        assert interval == pytest.approx(proportion_confint(part, whole, method="wilson"))
+    assert overall["f1"]["low"] < overall["f1"]["value"] < overall["f1"]["high"]
+
+
+def test_every_scope_agrees_with_scikit_learn_on_the_rows_that_count(random_results: ResultTable) -> None:
+    """Overall and by type, each rate is that of scikit-learn over the labelled rows without error."""
+    results = random_results(200, seed=2)
+    found = measure(results, "id", seed=1)
+    rows = results[results["manual_flag_ind"].notna() & ~results["error_occurred"]]
+    scopes = {
+        "overall": (found["overall"], rows),
+        "cme": (found["by_type"]["cme"], rows[rows["narrative_type"] == "cme"]),
+        "le": (found["by_type"]["le"], rows[rows["narrative_type"] == "le"]),
+    }
+    for scope, counting in scopes.values():
+        label, detected = counting["manual_flag_ind"].astype(int), counting["detected"].astype(int)
+        assert scope["n"] == len(counting) == sum(scope[cell] for cell in ("tp", "fp", "fn", "tn"))
+        assert scope["accuracy"]["value"] == pytest.approx(sklearn_metrics.accuracy_score(label, detected))
+        assert scope["f1"]["value"] == pytest.approx(sklearn_metrics.f1_score(label, detected))
+        assert scope["kappa"]["value"] == pytest.approx(sklearn_metrics.cohen_kappa_score(label, detected))
+        assert scope["mcc"]["value"] == pytest.approx(sklearn_metrics.matthews_corrcoef(label, detected))
+
+
+def test_rows_with_an_error_or_without_a_label_count_in_no_rate(result_table: ResultTable) -> None:
+    """Adding errors and unlabelled rows changes the counts of rows alone; unlabelled ones only the detection
+    rate."""
+    counting: list[dict[str, Any]] = [
+        {"manual_flag_ind": 1, "detected": True},
+        {"manual_flag_ind": 0, "detected": True},
+        {"manual_flag_ind": 0, "detected": False},
+    ]
+    errors = [{"manual_flag_ind": 1, "detected": None}, {"manual_flag_ind": None, "detected": None}]
+    unlabelled = [{"manual_flag_ind": None, "detected": True}]
+    alone = measure(result_table(*counting), "id", seed=1)
+    with_errors = measure(result_table(*counting, *errors), "id", seed=1)
+    with_all = measure(result_table(*counting, *errors, *unlabelled), "id", seed=1)
+    assert with_errors["overall"] == alone["overall"]
+    assert with_all["overall"]["detection_rate"]["value"] == 0.75
+    for name in ("detection_rate", "n_answered"):
+        del alone["overall"][name], with_all["overall"][name]
+    assert with_all["overall"] == alone["overall"]
+    assert [with_all[count] for count in ("n_total", "n_processed", "n_errors", "n_labelled")] == [6, 6, 2, 4]
+
+
+def test_two_narratives_with_one_fate_are_no_more_proof_than_one(result_table: ResultTable) -> None:
+    """Where the narratives of an incident always agree, F1 is as uncertain as with half of the narratives."""
+    kinds = [(1, True)] * 30 + [(0, True)] * 10 + [(1, False)] * 10 + [(0, False)] * 50
+    cme = [
+        {"incident_id": str(number), "manual_flag_ind": label, "detected": detected}
+        for number, (label, detected) in enumerate(kinds)
+    ]
+    both = cme + [narrative | {"narrative_type": "le"} for narrative in cme]
+    one, two = (measure(result_table(*rows), "id", seed=1)["overall"] for rows in (cme, both))
+    assert two["n"] == 2 * one["n"]
+    assert two["f1"] == pytest.approx(one["f1"])
+
+
+def test_incidents_with_an_error_are_counted_as_incomplete_and_in_no_rate(result_table: ResultTable) -> None:
+    """A failed narrative takes its whole incident out of the rates by incident."""
+    found = measure(
+        result_table(
+            {"incident_id": "a", "manual_flag_ind": 1, "detected": True},
+            {"incident_id": "a", "narrative_type": "le", "manual_flag_ind": 1, "detected": None},
+            {"incident_id": "b", "manual_flag_ind": 0, "detected": False},
+            {"incident_id": "b", "narrative_type": "le", "manual_flag_ind": 1, "detected": True},
+        ),
+        "id",
+        seed=1,
+    )["incident"]
+    assert [found[name] for name in ("n_incomplete", "n", "tp", "fp", "fn", "tn")] == [1, 1, 1, 0, 0, 0]
+
+
+def test_what_is_undefined_is_null(result_table: ResultTable) -> None:
+    """Without a label only the detection rate is defined, and without an answer nothing is: None, never 0 or
+    NaN."""
+    unlabelled = measure(result_table({"detected": True}, {"detected": False}), "id", seed=1)
+    assert [rate for rate in RATES if unlabelled["overall"][rate] is not None] == ["detection_rate"]
+    failed = measure(result_table({"detected": None, "manual_flag_ind": 1}), "id", seed=1)
+    for scope in (failed["overall"], *failed["by_type"].values(), failed["incident"]):
+        assert [scope[rate] for rate in RATES] == [None] * len(RATES)
+    assert failed["calibration"] is None
+
+
+def test_a_table_without_rows_is_measured(result_table: ResultTable) -> None:
+    """An experiment without a single answer has metrics: counts of 0, and no rate."""
+    found = measure(result_table(), "id", seed=1)
+    assert found["n_total"] == found["incident"]["n"] == found["completeness"]["n"] == 0
+    assert found["overall"]["detection_rate"] is None
+
+
+def test_columns_of_probabilities_may_be_missing(random_results: ResultTable) -> None:
+    """A table from before probabilities were kept is measured all the same."""
+    results = random_results(20, seed=3).drop(columns=["p_detected", "confidence"])
+    assert measure(results, "id", seed=1)["calibration"] is None
+
+
+def test_the_file_is_the_same_whatever_the_order_of_the_rows(
+    random_results: ResultTable, tmp_path: Path
+) -> None:
+    """The same answers give the same bytes, however they were merged."""
+    results = random_results(150, seed=4)
+    shuffled = results.sample(frac=1, random_state=1)
+    assert not np.array_equal(results["row_num"], shuffled["row_num"])
+    write_metrics(measure(results, "id", seed=1), tmp_path / "first.json")
+    write_metrics(measure(shuffled, "id", seed=1), tmp_path / "second.json")
+    assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
+
+
+def test_the_file_holds_the_metrics_in_their_order(random_results: ResultTable, tmp_path: Path) -> None:
+    """What is read from metrics.json is what was measured, key for key, with a newline at the end."""
+    found = measure(random_results(50, seed=5), "0b6d", seed=1)
+    write_metrics(found, tmp_path / "new" / "metrics.json")
+    text = (tmp_path / "new" / "metrics.json").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert json.loads(text) == found
+    assert list(json.loads(text)) == [
+        "experiment_id",
+        "n_total",
+        "n_processed",
+        "n_errors",
+        "n_labelled",
+        "overall",
+        "by_type",
+        "incident",
+        "agreement",
+        "completeness",
+        "calibration",
+    ]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    """What cannot be written whole does not replace what is there."""
+    path = tmp_path / "metrics.json"
+    write_metrics({"experiment_id": "old"}, path)
+    with pytest.raises(ValueError, match="JSON"):
+        write_metrics({"experiment_id": float("nan")}, path)
+    assert json.loads(path.read_text()) == {"experiment_id": "old"}
+    assert list(tmp_path.iterdir()) == [path]

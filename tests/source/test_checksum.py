@@ -1,0 +1,148 @@
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from narrative_runs.errors import SourceChanged, SourceError
+from narrative_runs.source.checksum import fetch, md5_of, tracked_md5, verify
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A DVC repository of its own, without git and without a remote."""
+    dvc(tmp_path, "init", "--no-scm", "--quiet")
+    return tmp_path
+
+
+@pytest.fixture
+def workbook(repository: Path) -> Path:
+    """A file that DVC tracks."""
+    path = repository / "data" / "narratives.csv"
+    path.parent.mkdir()
+    path.write_bytes(b"IncidentID,NarrativeCME,NarrativeLE\r\n1,a,b\r\n")
+    dvc(repository, "add", "--quiet", str(path))
+    return path
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    """Run a DVC command in a folder."""
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def track(path: Path, text: str) -> Path:
+    """Write a file and, as its .dvc file, the text."""
+    path.write_text("content")
+    path.with_name(path.name + ".dvc").write_text(text)
+    return path
+
+
+def test_md5_is_that_of_the_bytes(tmp_path: Path) -> None:
+    """A file larger than any buffer has the MD5 of all of its bytes, as they are."""
+    content = b"line\r\n" * 500_000
+    (tmp_path / "file").write_bytes(content)
+    assert md5_of(tmp_path / "file") == hashlib.md5(content).hexdigest()
+
+
+def test_verify_agrees_with_dvc(workbook: Path) -> None:
+    """A text file with Windows line ends that DVC has just tracked is verified, and its MD5 returned."""
+    assert verify(workbook) == tracked_md5(workbook) == hashlib.md5(workbook.read_bytes()).hexdigest()
+
+
+def test_change_is_told_with_both_checksums_and_both_ways_out(workbook: Path) -> None:
+    """A changed workbook raises SourceChanged with file, both checksums and the two ways out."""
+    original = tracked_md5(workbook)
+    workbook.write_text("changed")
+    with pytest.raises(SourceChanged) as raised:
+        verify(workbook)
+    lines = [line.strip() for line in str(raised.value).splitlines()]
+    assert lines[0] == "Data file has changed since original load!"
+    assert f"File: {workbook}" in lines
+    assert f"Original checksum: {original}" in lines
+    assert f"Current checksum:  {md5_of(workbook)}" in lines
+    assert "Cannot safely resume. Please start a new experiment." in lines
+    assert "dvc checkout" in str(raised.value)
+    assert f"dvc add {workbook}" in str(raised.value)
+
+
+def test_untracked_workbook_is_to_be_added(tmp_path: Path) -> None:
+    """A workbook without a .dvc file raises SourceError that says which command tracks it."""
+    workbook = tmp_path / "x.xlsx"
+    workbook.write_text("content")
+    with pytest.raises(SourceError, match=r"dvc add .*x\.xlsx"):
+        verify(workbook)
+
+
+def test_missing_workbook_is_named(tmp_path: Path) -> None:
+    """A workbook that is not there raises SourceError with its path."""
+    with pytest.raises(SourceError, match=r"not found: .*gone\.xlsx"):
+        verify(tmp_path / "gone.xlsx")
+
+
+def test_checksum_of_an_older_dvc_is_refused(tmp_path: Path) -> None:
+    """A .dvc file without `hash: md5` raises SourceError that says to add it again, though its MD5 fits."""
+    digest = hashlib.md5(b"content").hexdigest()
+    workbook = track(tmp_path / "x.csv", f"outs:\n- md5: {digest}\n  size: 7\n  path: x.csv\n")
+    with pytest.raises(SourceError, match=r"hash: md5(.|\n)*dvc add .*x\.csv"):
+        verify(workbook)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "outs: []", "outs:\n- path: x", "outs: [", "outs: 3", "- a", "outs:\n- text"]
+)
+def test_damaged_dvc_file_is_named(tmp_path: Path, text: str) -> None:
+    """A .dvc file that holds no checksum raises SourceError with its path and what to do."""
+    workbook = track(tmp_path / "x.csv", text)
+    with pytest.raises(SourceError, match=r"x\.csv\.dvc(.|\n)*dvc add"):
+        tracked_md5(workbook)
+
+
+def test_fetch_brings_back_a_missing_workbook(
+    workbook: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A missing workbook comes back from DVC, from any working folder, and nothing is printed."""
+    content = workbook.read_bytes()
+    remote = workbook.parent.parent / "remote"
+    dvc(workbook.parent, "remote", "add", "--default", "store", str(remote))
+    dvc(workbook.parent, "push")
+    workbook.unlink()
+    monkeypatch.chdir(workbook.parent)
+    fetch(Path(workbook.name))
+    assert workbook.read_bytes() == content
+    assert capfd.readouterr() == ("", "")
+
+
+def test_fetch_leaves_an_existing_workbook(workbook: Path) -> None:
+    """A workbook that is there keeps its content, even if it is not the tracked one."""
+    workbook.write_text("changed")
+    fetch(workbook)
+    assert workbook.read_text() == "changed"
+
+
+def test_fetch_without_tracking_does_nothing(tmp_path: Path) -> None:
+    """A workbook that is missing and untracked is left to verify, which tells the user."""
+    fetch(tmp_path / "gone.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_fetch_tells_what_dvc_said(repository: Path) -> None:
+    """When DVC cannot deliver, SourceError names the workbook, quotes DVC and gives the command to repeat."""
+    workbook = repository / "x.csv"
+    lost = hashlib.md5(b"lost").hexdigest()
+    track(workbook, f"outs:\n- md5: {lost}\n  size: 4\n  hash: md5\n  path: x.csv\n").unlink()
+    with pytest.raises(SourceError) as raised:
+        fetch(workbook)
+    message = str(raised.value)
+    assert str(workbook) in message
+    assert "dvc: " in message
+    assert f"dvc pull {workbook}.dvc" in message
+
+
+def test_import_is_light() -> None:
+    """Checking a checksum loads neither pandas nor pyarrow nor dvc."""
+    script = (
+        "import sys, narrative_runs.source.checksum; print({'pandas', 'pyarrow', 'dvc'} & sys.modules.keys())"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert loaded.stdout.strip() == "set()"

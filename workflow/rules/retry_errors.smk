@@ -1,0 +1,13 @@
+# Error rows, asked again: only when forced, with `snakemake --forcerun retry_errors`.
+#
+# needs: all shards
+# gives: results/<slug>/retries.parquet
+
+
+rule retry_errors:
+    input:
+        expand(rules.classify.output, shard=planned.shards),
+    output:
+        planned.folder.retries,
+    shell:
+        "exec python -m narrative_runs retry_errors"

@@ -1,0 +1,14 @@
+# The workbook, read once.
+#
+# needs: data/<file>.dvc (the workbook itself is fetched when it is missing)
+# gives: results/<slug>/narratives/<k>-of-<n>.parquet, data_quality.json
+
+
+rule source:
+    input:
+        planned.tracking_file,
+    output:
+        narratives=expand(f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards),
+        quality=planned.folder.data_quality,
+    shell:
+        "exec python -m narrative_runs source"
