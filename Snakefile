@@ -27,6 +27,17 @@ include: "workflow/rules/retry_errors.smk"
 include: "workflow/rules/record.smk"
 
 
+if planned.record_is_behind:
+
+    # The findings are there, but the record was lost, or does not call them completed: it is filled again.
+    rule restore_record:
+        default_target: True
+        input:
+            planned.findings,
+        shell:
+            "exec python -m narrative_runs record"
+
+
 onstart:
     run.begin()
 

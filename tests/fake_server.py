@@ -80,10 +80,16 @@ class FakeServer:
         self.first_at = self.first_at or now
         self.last_at = now
 
-    async def reply(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    async def reply(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
         """(status, headers, body) of the reply to one request; a hanging one never returns."""
         if path.endswith("/models"):
-            return 200, {}, json.dumps({"object": "list", "data": [{"id": name} for name in self.behaviour.models]}).encode()
+            return (
+                200,
+                {},
+                json.dumps({"object": "list", "data": [{"id": name} for name in self.behaviour.models]}).encode(),
+            )
         if path == "/control":
             self.behaviour = Behaviour(**json.loads(body))
             return 200, {}, b"{}"

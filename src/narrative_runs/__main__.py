@@ -2,17 +2,20 @@
 
 import argparse
 import asyncio
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from narrative_runs.errors import NarrativeRunsError
+
+Command = Callable[[argparse.Namespace], None]
 
 
 def main() -> None:
     """Run one command; a user's mistake ends with a message and exit code 1."""
     parser = argparse.ArgumentParser(prog="narrative-runs", description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    jobs: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
+    jobs: dict[str, tuple[Command, str]] = {
         "source": (_source, "job of the workflow: read the workbook"),
         "classify": (_classify, "job of the workflow: classify one shard"),
         "retry_errors": (_retry_errors, "job of the workflow: ask again for error rows"),
@@ -30,31 +33,58 @@ def main() -> None:
         sys.exit(f"narrative-runs: {error}")
 
 
-# Each job imports only what it needs: pandas alone costs half a second and 100 MB.
+# A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
+# which owns the terminal and the record.
 
 
 def _source(_: argparse.Namespace) -> None:
     from narrative_runs.read_source import read_source
 
-    read_source()
-
-
-def _classify(arguments: argparse.Namespace) -> None:
-    from narrative_runs.classify import classify
-
-    asyncio.run(classify(int(arguments.shard.split("-")[0])))
-
-
-def _retry_errors(_: argparse.Namespace) -> None:
-    from narrative_runs.retry_errors import retry_errors
-
-    retry_errors()
+    _attending("source", read_source)
 
 
 def _record(_: argparse.Namespace) -> None:
     from narrative_runs.record.merge import merge
 
-    merge()
+    _attending("record", merge)
+
+
+def _attending(name: str, run: Callable[..., object]) -> None:
+    from narrative_runs.session.attend import Attendance
+
+    job = Attendance(name)
+    try:
+        run(job)
+    except NarrativeRunsError as error:
+        job.say(f"hopeless {json.dumps(str(error))}")
+        sys.exit(1)
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    from narrative_runs.classify import classify
+
+    _asking(arguments.shard, lambda link: classify(link, int(arguments.shard.split("-")[0])))
+
+
+def _retry_errors(_: argparse.Namespace) -> None:
+    from narrative_runs.retry_errors import retry_errors
+
+    _attending("retry_errors", retry_errors)
+
+
+def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
+    from narrative_runs.session.link import Link
+
+    async def job() -> None:
+        link = await Link.open(name)
+        try:
+            await run(link)
+        except NarrativeRunsError as error:
+            link.give_up(str(error))
+            await link.close()
+            sys.exit(1)
+
+    asyncio.run(job())
 
 
 if __name__ == "__main__":

@@ -24,14 +24,13 @@ REQUESTS_MAY_TAKE_S = 30.0
 SYNC_EVERY_S = 1.0
 
 
-async def classify(shard: int) -> int:
+async def classify(link: Link, shard: int) -> int:
     """Classify one shard, from 1; returns the number of its results.
 
     Raises:
         ServerError: the run was stopped before all narratives had a result; they stay open.
         JournalError: an answer cannot be kept.
     """
-    link = await Link.open(f"classify {shard}")
     folder = ExperimentFolder(link.settings["slug"])
     hold_as_child(folder.path)
     params = check(link.settings["params"], "the session's params")
@@ -114,8 +113,9 @@ async def _finish(workers: list[asyncio.Task[None]], link: Link) -> None:
     """Wait for all workers; once the run is stopped, no longer than requests in flight may take."""
     if not workers:
         return
-    all_done = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
-    await asyncio.wait({all_done, link.stopped}, return_when=asyncio.FIRST_COMPLETED)
+    all_done: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
+    ends: set[asyncio.Future[Any]] = {all_done, link.stopped}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if not all_done.done() and link.stopped.result() != LOST:
         await asyncio.wait(workers, timeout=REQUESTS_MAY_TAKE_S)
     all_done.cancel()

@@ -12,6 +12,7 @@ import yaml
 from narrative_runs import journal, places
 from narrative_runs.errors import ExperimentError
 from narrative_runs.params import Params, check
+from narrative_runs.whole_files import written_whole
 
 FROZEN_KEYS = (
     "model.name",
@@ -51,7 +52,9 @@ def frozen_params(params: Params) -> dict[str, Any]:
 def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
     """(key, frozen value, value in the params file) of each frozen key that was changed."""
     now = frozen_params(params)
-    return [(key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS if _look_up(begun.params, key) != now[key]]
+    return [
+        (key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS if _look_up(begun.params, key) != now[key]
+    ]
 
 
 def with_frozen(begun: Begun, params: Params) -> Params:
@@ -112,10 +115,8 @@ def describe(folder: places.ExperimentFolder, begun: Begun) -> None:
         sort_keys=False,
         allow_unicode=True,
     )
-    folder.path.mkdir(parents=True, exist_ok=True)
-    fresh = folder.description.with_suffix(".yaml.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(folder.description)
+    with written_whole(folder.description) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,5 +131,3 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _look_up(tree: Mapping[str, Any], key: str) -> Any:
     section, name = key.split(".")
     return tree[section][name]
-
-

@@ -20,7 +20,9 @@ Text = Annotated[str, Field(strict=False)]  # `version: 1.0` is the text "1.0"
 class Section(BaseModel):
     """A part of the params file; a key that it does not know is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, coerce_numbers_to_str=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, coerce_numbers_to_str=True, protected_namespaces=()
+    )
 
 
 class Experiment(Section):

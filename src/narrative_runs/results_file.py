@@ -1,6 +1,5 @@
 """Results on disk, one parquet file a shard, written and read in parts and without pandas."""
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.results import RESULT_COLUMNS, Result
+from narrative_runs.whole_files import written_whole
 
 _TYPES = {
     "row_num": pa.int64(),
@@ -30,17 +30,12 @@ _ROW_GROUP = 500
 
 def write(results: Iterable[Result], path: Path) -> int:
     """Write results to `path`, which is moved into place whole; returns the number of rows."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
     rows, rows_left = 0, iter(results)
-    with unfinished.open("wb") as stream, pq.ParquetWriter(stream, SCHEMA) as writer:
+    with written_whole(path) as draft, pq.ParquetWriter(draft, SCHEMA) as writer:
         while part := list(islice(rows_left, _ROW_GROUP)):
             columns = {name: [getattr(result, name) for result in part] for name in RESULT_COLUMNS}
             writer.write_table(pa.table(columns, schema=SCHEMA))
             rows += len(part)
-    with unfinished.open("rb") as stream:
-        os.fsync(stream.fileno())
-    unfinished.replace(path)
     return rows
 
 

@@ -1,11 +1,10 @@
-"""The job that asks again for the narratives whose result is an error, when it is forced; it always tells its findings."""
+"""The job that asks again for the narratives whose result is an error, when it is forced."""
 
 from narrative_runs import results_file
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.session.attend import attend
+from narrative_runs.session.attend import Attendance
 
 
-def retry_errors() -> int:
+def retry_errors(job: Attendance) -> int:
     """Write retries.parquet from the retry journals."""
-    settings = attend("retry_errors")
-    return results_file.write([], ExperimentFolder(settings["slug"]).retries)
+    return results_file.write([], ExperimentFolder(job.settings["slug"]).retries)

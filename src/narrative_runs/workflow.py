@@ -1,6 +1,7 @@
 """All that the Snakefile calls: what is planned (reading only), what begins a run, and what ends it."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from narrative_runs import experiment, places
+from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import AlreadyCompleted, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
@@ -111,7 +112,13 @@ def _plan(
             f"Cannot resume completed experiment {row['experiment_name']} ({experiment_id}), "
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
-    return Plan(params, folder, begun, source_md5, completed, retry)
+    planned = Plan(params, folder, begun, source_md5, completed, retry)
+    if completed and row is not None and not retry:
+        tell(
+            f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "
+            f"Its findings are in {folder.path}/."
+        )
+    return planned
 
 
 def _forced_rules() -> set[str]:
@@ -189,6 +196,8 @@ class Run:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # From here on the session speaks to the user; of Snakemake only warnings and errors are heard.
+        logging.getLogger("snakemake.logging").addFilter(lambda told: told.levelno >= logging.WARNING)
         self._say(json.dumps(asdict(order)))
         assert self._session.stdout is not None
         answer = json.loads(self._session.stdout.readline() or '{"error": "the session did not start"}')
@@ -209,6 +218,8 @@ class Run:
         self._session = None
         if outcome == "success":
             show(self._plan)
+        elif self._lock is not None and not self._plan.folder.description.exists():
+            self._lock.forget()
         else:
             tell("Start the same command again to go on: nothing that was answered is asked twice.")
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from openpyxl import load_workbook
 
+from narrative_runs.demo import no_partner_abuse, partner_abuse
 from narrative_runs.demo.workbook import incidents, write
 
 PARTNER = (
@@ -17,6 +18,7 @@ VIOLENCE = (
     r"abus|violen|assault|threat|stalk|chok|strangl|bruis|fracture|beat|shove|push|struck|hurt|broken|stab"
     r"|pull|burn|swollen|marks|lock|arrest|shelter|refuge|order"
 )
+PLAIN_VERBS = r"\b(?:hit|beat|chok|strangl|abus|assault|threat|stalk|slap|kick|punch)"
 KEYWORD_RULES = {
     "abuse in plain words": (r"abus|violen|assault|batter",),
     "court orders and shelters": (r"restraining|protective order|court order|shelter|refuge",),
@@ -25,6 +27,8 @@ KEYWORD_RULES = {
     "partners": (PARTNER,),
     "violence of any kind": (VIOLENCE,),
     "a partner and violence": (PARTNER, VIOLENCE),
+    "plain verbs": (PLAIN_VERBS,),
+    "a partner and plain verbs": (PARTNER, PLAIN_VERBS),
 }
 
 
@@ -32,8 +36,7 @@ def narratives() -> pd.DataFrame:
     """A row a narrative: text [text], label [0/1]."""
     table = incidents()
     parts = [
-        table[[f"Narrative{kind}", f"ipv_manual{kind}"]].set_axis(["text", "label"], axis=1)
-        for kind in ("CME", "LE")
+        table[[f"Narrative{kind}", f"ipv_manual{kind}"]].set_axis(["text", "label"], axis=1) for kind in ("CME", "LE")
     ]
     return pd.concat(parts, ignore_index=True).dropna(subset="text")
 
@@ -46,6 +49,17 @@ def test_counts() -> None:
     assert told["label"].sum() == 18
 
 
+def test_half_plain_half_hard() -> None:
+    """Half of the incidents are plain and half hard, and the first four hold both kinds with and without abuse."""
+    kinds = (partner_abuse.PLAIN, no_partner_abuse.HARD, partner_abuse.HARD, no_partner_abuse.PLAIN)
+    assert [len(kind) for kind in kinds] == [6, 6, 6, 6]
+    firsts = [(kind[0].cme or kind[0].le) for kind in kinds]
+    table = incidents().head(4)
+    told = table["NarrativeCME"].fillna(table["NarrativeLE"])
+    assert told.tolist() == [first.text for first in firsts if first]
+    assert table["ipv_manual"].tolist() == [1, 0, 1, 0]
+
+
 def test_unique() -> None:
     """No incident id and no text occurs twice."""
     assert incidents()["IncidentID"].is_unique
@@ -54,7 +68,7 @@ def test_unique() -> None:
 
 def test_lengths() -> None:
     """Every narrative has 40 to 110 words."""
-    words = narratives()["text"].str.split().str.len()
+    words = narratives()["text"].map(lambda text: len(text.split()))
     assert words.between(40, 110).all(), words.agg(["min", "max"]).to_dict()
 
 
@@ -81,13 +95,13 @@ def test_narratives_of_one_incident_differ() -> None:
 
 @pytest.mark.parametrize("rule", KEYWORD_RULES)
 def test_no_keyword_rule_is_enough(rule: str) -> None:
-    """A keyword rule, however generous, is wrong on at least a third of the 45 narratives."""
+    """A keyword rule, however generous, is wrong on at least a fifth of the 45 narratives."""
     told = narratives()
     says_abuse = pd.Series(True, index=told.index)
     for pattern in KEYWORD_RULES[rule]:
         says_abuse &= told["text"].str.contains(pattern, flags=re.IGNORECASE)
     wrong = (says_abuse.astype(int) != told["label"]).sum()
-    assert wrong >= 15, f"only {wrong} wrong"
+    assert wrong >= 9, f"only {wrong} wrong"
 
 
 def test_bytes_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

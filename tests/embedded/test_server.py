@@ -38,9 +38,7 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(model: Path, log_file: Path) -> Iterator[EmbeddedServer]:
     """A running server, shared by the tests that only ask it."""
-    with EmbeddedServer.start(
-        model, "Named by the caller", context_tokens=1024, log_file=log_file
-    ) as running:
+    with EmbeddedServer.start(model, "Named by the caller", context_tokens=1024, log_file=log_file) as running:
         yield running
 
 
@@ -86,9 +84,7 @@ def test_a_missing_model_is_told(tmp_path: Path) -> None:
         EmbeddedServer.start(tmp_path / "away.gguf", "away")
 
 
-def test_a_server_that_is_not_ready_in_time_is_ended(
-    broken_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_is_not_ready_in_time_is_ended(broken_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not get ready in the time given is an error, and its process is gone."""
     started: list[subprocess.Popen[bytes]] = []
     start = subprocess.Popen
@@ -128,9 +124,7 @@ def test_an_answer_follows_the_schema(server: EmbeddedServer) -> None:
     said = json.loads(answer["choices"][0]["message"]["content"])
     assert isinstance(said["detected"], bool)
     assert answer["model"] == "Named by the caller"
-    assert answer["usage"]["total_tokens"] == (
-        answer["usage"]["prompt_tokens"] + answer["usage"]["completion_tokens"]
-    )
+    assert answer["usage"]["total_tokens"] == (answer["usage"]["prompt_tokens"] + answer["usage"]["completion_tokens"])
 
 
 @pytest.mark.embedded
@@ -188,9 +182,7 @@ def test_the_log_holds_no_prompt(server: EmbeddedServer, log_file: Path) -> None
 @pytest.mark.embedded
 def test_the_key_is_in_no_process_list(server: EmbeddedServer) -> None:
     """The key stands neither in the child's command line nor in its environment."""
-    command = subprocess.run(
-        ["ps", "eww", "-o", "command=", "-p", str(server.pid)], capture_output=True, text=True
-    )
+    command = subprocess.run(["ps", "eww", "-o", "command=", "-p", str(server.pid)], capture_output=True, text=True)
     assert "narrative_runs.embedded.server" in command.stdout
     assert server.api_key not in command.stdout
 

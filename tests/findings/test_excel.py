@@ -29,15 +29,11 @@ def cell_of(sheet: Any, row: int, column: str) -> Any:
     return sheet.cell(row + 1, names.index(column) + 1)
 
 
-def test_all_rows_are_there_under_a_frozen_header_with_a_filter(
-    random_results: ResultTable, tmp_path: Path
-) -> None:
+def test_all_rows_are_there_under_a_frozen_header_with_a_filter(random_results: ResultTable, tmp_path: Path) -> None:
     """The first sheet can be scrolled and filtered, and has every row and column but those left out."""
     results = random_results(30, seed=1)
     sheet = workbook_of(results, tmp_path)["results"]
-    assert [cell.value for cell in sheet[1]] == [
-        name for name in RESULT_TYPES if name not in (*CLOCK_BOUND, *LEFT_OUT)
-    ]
+    assert [cell.value for cell in sheet[1]] == [name for name in RESULT_TYPES if name not in (*CLOCK_BOUND, *LEFT_OUT)]
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == sheet.dimensions
     assert [row[0].value for row in sheet.iter_rows(min_row=2)] == list(results["row_num"])
@@ -47,10 +43,7 @@ def test_values_keep_their_type(result_table: ResultTable, tmp_path: Path) -> No
     """Numbers are numbers, booleans booleans, ids text, and what is missing is an empty cell."""
     results = result_table({"incident_id": "0012", "detected": True, "manual_flag_ind": 0})
     sheet = workbook_of(results, tmp_path)["results"]
-    values = {
-        name: cell_of(sheet, 1, name).value
-        for name in ("incident_id", "detected", "confidence", "p_detected")
-    }
+    values = {name: cell_of(sheet, 1, name).value for name in ("incident_id", "detected", "confidence", "p_detected")}
     assert values == {"incident_id": "0012", "detected": True, "confidence": 0.9, "p_detected": None}
 
 
@@ -61,9 +54,7 @@ def test_every_text_is_text(result_table: ResultTable, tmp_path: Path, text: str
     assert (cell.value, cell.data_type) == (text, "s")
 
 
-def test_a_text_like_a_formula_stays_text_when_it_is_edited(
-    result_table: ResultTable, tmp_path: Path
-) -> None:
+def test_a_text_like_a_formula_stays_text_when_it_is_edited(result_table: ResultTable, tmp_path: Path) -> None:
     """Excel is told to treat it as if typed behind an apostrophe, and only it."""
     sheet = workbook_of(result_table({"rationale": "=1"}, {"rationale": "one"}), tmp_path)["results"]
     assert [bool(cell_of(sheet, row, "rationale").quotePrefix) for row in (1, 2)] == [True, False]

@@ -24,9 +24,7 @@ def narratives(*rows: tuple[str, str, bool | None, float | None, float | None]) 
         (0, 0, 1, 1),
     ],
 )
-def test_the_label_of_an_incident(
-    cme: int | None, le: int | None, incident: int | None, expected: int | None
-) -> None:
+def test_the_label_of_an_incident(cme: int | None, le: int | None, incident: int | None, expected: int | None) -> None:
     """An incident's own label stands; without one, one positive narrative is enough, and a negative needs
     all."""
     table = by_incident(narratives(("a", "cme", True, cme, incident), ("a", "le", True, le, incident)))

@@ -88,9 +88,7 @@ def test_the_same_seed_draws_the_same_whatever_the_order_of_the_incidents() -> N
 def test_five_right_answers_are_no_proof_of_perfection(metric: Metric) -> None:
     """Without a single error the interval still has a width, and it shrinks as answers are added."""
     few, many = (
-        bootstrap(
-            metric, ConfusionMatrix(size, 0, 0, size), resample(np.diag([1, 0, 0, 1])[[0, 3] * size], 1)
-        )
+        bootstrap(metric, ConfusionMatrix(size, 0, 0, size), resample(np.diag([1, 0, 0, 1])[[0, 3] * size], 1))
         for size in (5, 500)
     )
     assert few is not None
@@ -101,9 +99,7 @@ def test_five_right_answers_are_no_proof_of_perfection(metric: Metric) -> None:
 
 def test_an_undefined_metric_has_no_interval() -> None:
     """Kappa of labels and detections that are all negative is undefined, not an interval around 0."""
-    assert (
-        bootstrap(kappa, ConfusionMatrix(0, 0, 0, 3), resample(np.array([[0, 0, 0, 1]] * 3), seed=1)) is None
-    )
+    assert bootstrap(kappa, ConfusionMatrix(0, 0, 0, 3), resample(np.array([[0, 0, 0, 1]] * 3), seed=1)) is None
 
 
 def test_an_interval_always_holds_its_value() -> None:

@@ -124,9 +124,7 @@ def test_columns_of_probabilities_may_be_missing(random_results: ResultTable) ->
     assert measure(results, "id", seed=1)["calibration"] is None
 
 
-def test_the_file_is_the_same_whatever_the_order_of_the_rows(
-    random_results: ResultTable, tmp_path: Path
-) -> None:
+def test_the_file_is_the_same_whatever_the_order_of_the_rows(random_results: ResultTable, tmp_path: Path) -> None:
     """The same answers give the same bytes, however they were merged."""
     results = random_results(150, seed=4)
     shuffled = results.sample(frac=1, random_state=1)

@@ -88,9 +88,7 @@ def test_checksum_of_an_older_dvc_is_refused(tmp_path: Path) -> None:
         verify(workbook)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "outs: []", "outs:\n- path: x", "outs: [", "outs: 3", "- a", "outs:\n- text"]
-)
+@pytest.mark.parametrize("text", ["", "outs: []", "outs:\n- path: x", "outs: [", "outs: 3", "- a", "outs:\n- text"])
 def test_damaged_dvc_file_is_named(tmp_path: Path, text: str) -> None:
     """A .dvc file that holds no checksum raises SourceError with its path and what to do."""
     workbook = track(tmp_path / "x.csv", text)
@@ -141,8 +139,6 @@ def test_failed_fetch_tells_what_dvc_said(repository: Path) -> None:
 
 def test_import_is_light() -> None:
     """Checking a checksum loads neither pandas nor pyarrow nor dvc."""
-    script = (
-        "import sys, narrative_runs.source.checksum; print({'pandas', 'pyarrow', 'dvc'} & sys.modules.keys())"
-    )
+    script = "import sys, narrative_runs.source.checksum; print({'pandas', 'pyarrow', 'dvc'} & sys.modules.keys())"
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert loaded.stdout.strip() == "set()"

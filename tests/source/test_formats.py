@@ -61,9 +61,7 @@ def test_doubled_column_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [comma_separated, parquet])
 def test_missing_column_is_told_in_every_format(tmp_path: Path, write: type) -> None:
     """CSV and Parquet files that lack a column name file and column as well."""
-    path = write(
-        tmp_path / f"x.{'csv' if write is comma_separated else 'parquet'}", LONG[:3], [["1", "cme", "text"]]
-    )
+    path = write(tmp_path / f"x.{'csv' if write is comma_separated else 'parquet'}", LONG[:3], [["1", "cme", "text"]])
     with pytest.raises(SourceError, match=r"x\.(csv|parquet)(.|\n)*lacks manual_flag_ind"):
         open_sheet(path)
 

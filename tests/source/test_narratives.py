@@ -46,9 +46,7 @@ def test_every_narrative_is_dealt_once(size: int, count: int) -> None:
 @given(sizes, sizes, counts)
 def test_more_narratives_move_none(size: int, more: int, count: int) -> None:
     """Narratives added at the end leave each earlier one in its shard and place."""
-    for before, after in zip(
-        deal(narratives(size), count), deal(narratives(size + more), count), strict=True
-    ):
+    for before, after in zip(deal(narratives(size), count), deal(narratives(size + more), count), strict=True):
         assert after.head(len(before)).equals(before)
 
 
@@ -68,10 +66,7 @@ def test_written_shards_hold_what_was_dealt(size: int, count: int) -> None:
             assert read == list(hand.iloc[:, :4].itertuples(index=False, name=None))
             labels = [(n.manual_flag_ind, n.manual_flag) for n in iterate(path)]
             assert labels == list(
-                hand.iloc[:, 4:]
-                .astype(object)
-                .where(hand.iloc[:, 4:].notna(), None)
-                .itertuples(index=False, name=None)
+                hand.iloc[:, 4:].astype(object).where(hand.iloc[:, 4:].notna(), None).itertuples(index=False, name=None)
             )
 
 

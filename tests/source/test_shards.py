@@ -7,14 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from narrative_runs.errors import SourceError
-from narrative_runs.source.shards import SCHEMA, Narrative, iterate, shard_name
+from narrative_runs.places import shard_name
+from narrative_runs.source.shards import SCHEMA, Narrative, iterate
 
 
 def write_shard(path: Path, size: int, row_group_size: int = 3) -> list[Narrative]:
     """Write a shard of that many narratives with odd row numbers; returns them."""
     narratives = [
-        Narrative(number * 2 + 1, f"{number:03d}", "cme", f"text {number}", number % 2, None)
-        for number in range(size)
+        Narrative(number * 2 + 1, f"{number:03d}", "cme", f"text {number}", number % 2, None) for number in range(size)
     ]
     rows = [{name: getattr(narrative, name) for name in SCHEMA.names} for narrative in narratives]
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path, row_group_size=row_group_size)

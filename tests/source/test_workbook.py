@@ -26,9 +26,7 @@ def keys_of(path: Path) -> list[tuple[str, str]]:
     return [(str(row[1]), str(row[2])) for row in rows_of(path)]
 
 
-@pytest.mark.parametrize(
-    ("write", "suffix"), [(xlsx, "xlsx"), (comma_separated, "csv"), (parquet, "parquet")]
-)
+@pytest.mark.parametrize(("write", "suffix"), [(xlsx, "xlsx"), (comma_separated, "csv"), (parquet, "parquet")])
 def test_labelled_layout(tmp_path: Path, write: Callable[..., Path], suffix: str) -> None:
     """A labelled row gives two narratives with their own labels and the incident's, in every format."""
     rows: Rows = [["7", "first", "second", 0, 1, 1], ["5", "third", None, None, None, None]]
@@ -60,9 +58,7 @@ def test_long_layout(tmp_path: Path) -> None:
 
 def test_long_layout_with_the_incident_label(tmp_path: Path) -> None:
     """A manual_flag that is given stands, and where it contradicts the narratives' labels that is counted."""
-    path = xlsx(
-        tmp_path / "x.xlsx", [*LONG, "manual_flag"], [["7", "cme", "first", 0, 1], ["5", "le", "text", 1, 1]]
-    )
+    path = xlsx(tmp_path / "x.xlsx", [*LONG, "manual_flag"], [["7", "cme", "first", 0, 1], ["5", "le", "text", 1, 1]])
     assert [row[-1] for row in rows_of(path)] == [1, 1]
     assert [(odd.row, odd.column) for odd in read(path).quality.odd_labels.examples] == [(2, "manual_flag")]
 
@@ -169,9 +165,7 @@ def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
 
 def test_odd_labels_are_no_labels(tmp_path: Path) -> None:
     """A label cell that cannot be told is NA, and counted with its row, column and 20 characters of it."""
-    source = read(
-        xlsx(tmp_path / "x.xlsx", LABELLED, [["1", "a", "b", "perhaps it was, perhaps not", "yes", 2]])
-    )
+    source = read(xlsx(tmp_path / "x.xlsx", LABELLED, [["1", "a", "b", "perhaps it was, perhaps not", "yes", 2]]))
     assert source.narratives["manual_flag_ind"].tolist() == [pd.NA, 1]
     assert source.narratives["manual_flag"].tolist() == [pd.NA, pd.NA]
     examples = [(odd.row, odd.column, odd.value) for odd in source.quality.odd_labels.examples]

@@ -56,12 +56,12 @@ async def ask(
         except failures.NarrativeRejected as error:
             if answered == 0:
                 # The very first requests fail: this is the run's fault, not the narrative's.
-                link.say(f"hopeless {error}")
+                link.give_up(str(error))
                 raise Stopped(str(error)) from None
             link.say("rejected")
             return {**entry, "requests": requests, "error": _told(error)}
         except failures.Hopeless as error:
-            link.say(f"hopeless {error}")
+            link.give_up(str(error))
             raise Stopped(str(error)) from None
         except failures.RateLimited as error:
             link.say(f"limited {'-' if error.retry_after is None else error.retry_after} {error}")

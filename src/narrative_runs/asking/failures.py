@@ -131,7 +131,7 @@ def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
 
 
 def _told(body: bytes) -> tuple[str, str]:
-    """(the error's code or type, all of the server's words): the words may quote the narrative and are only searched."""
+    """(the error's code or type, the server's words); the words may quote the narrative and are only searched."""
     words = body[:4000].decode("utf-8", "replace")
     try:
         error = json.loads(body)["error"]

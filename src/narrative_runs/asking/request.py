@@ -39,16 +39,12 @@ class Question:
             "extra_body": params.model.extra_body,
         }
         self._schema = None if params.model.structured_output == "plain" else ANSWER_SCHEMA
-        self._digest = hashlib.sha256(
-            _canonical([self._settings, self._schema, self._system, self._template])
-        )
+        self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))
 
     def fingerprint(self, narrative: Narrative) -> str:
         """The sha256, in hex, of all that decides the answer: settings, schema, prompts, incident, type and text."""
         digest = self._digest.copy()
-        digest.update(
-            _canonical([narrative.incident_id, narrative.narrative_type, narrative.narrative_text])
-        )
+        digest.update(_canonical([narrative.incident_id, narrative.narrative_type, narrative.narrative_text]))
         return digest.hexdigest()
 
     def body(self, narrative: Narrative, structured: bool, logprobs: bool) -> bytes:

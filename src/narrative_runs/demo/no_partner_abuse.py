@@ -1,12 +1,89 @@
 """Invented incidents of which no narrative shows abuse of the decedent by a partner.
 
-Many of them look as if one did: the abuser is a parent, a son, a housemate or a stranger, the decedent is the
-one who abused, abuse is asked about and denied, or a couple parts without violence.
+The plain ones tell of illness, debt, depression, work or an accident. The hard ones look as if they told of abuse by
+a partner: the abuser is a parent, a son or a stranger, the decedent is the one who abused, abuse is asked about
+and denied, or a couple parts without violence.
 """
 
 from narrative_runs.demo.incident import Incident, not_abused
 
-INCIDENTS = (
+PLAIN = (
+    Incident(
+        cme=not_abused("""
+            V is a 76 year old male who died of a self-inflicted gunshot wound of the head. He had
+            been diagnosed with pancreatic cancer in the spring and had recently stopped
+            chemotherapy. He was in constant pain and told his physician that he did not want to
+            be a burden. He was a widower. The manner of death is suicide."""),
+        le=not_abused("""
+            Officers were called by the daughter of V, 76 years old, who found him in his recliner
+            with a revolver. A note on the table said that the pain had become too much and gave
+            instructions for his funeral. The daughter stated that V had talked about his illness
+            for weeks. No foul play is suspected."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is a 51 year old male who hanged himself in the basement of his home. He had lost
+            his construction business and owed a large sum in taxes. The bank had begun
+            foreclosure of the house. His wife reported that he had not slept in days and worried
+            about money. He had no known mental health history. Suicide."""),
+        le=not_abused("""
+            V, 51 years old, was discovered by his wife when she returned from church. Bills and a
+            foreclosure notice were on the workbench. In a note he apologized to his wife and
+            children for the debt and said that he loved them. The couple had been married for
+            twenty-six years and had a good relationship."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is a 40 year old female who died of an overdose of quetiapine and alcohol. She had
+            bipolar disorder since college, three previous suicide attempts and a discharge from a
+            psychiatric hospital nine days earlier. She told her outpatient therapist that she
+            felt hopeless. She was single and lived with her sister. The manner of death is
+            suicide."""),
+        le=not_abused("""
+            The sister of V, 40 years old, found her unresponsive in bed. Empty prescription
+            bottles and a bottle of vodka were on the nightstand. The sister stated that V had
+            struggled with her mental health for years and had stopped going to her appointments.
+            There were no signs of a struggle in the room."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is an 18 year old male who died of an unintentional gunshot wound of the thigh. He
+            was hunting rabbits with two cousins and climbed over a fence with a loaded shotgun,
+            which discharged. He bled to death before an ambulance could reach the field.
+            Toxicology was negative. The manner of death is accident."""),
+        le=not_abused("""
+            Deputies and a game warden responded to a hunting accident. Both cousins of V, 18
+            years old, gave the same statement: V set the gun against the wire, slipped, and it
+            went off. The safety was not engaged. The shotgun belonged to his grandfather. His
+            death was ruled unintentional."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is a 57 year old male who died of carbon monoxide poisoning in his car. He was a
+            school principal and had been placed on leave while missing funds were examined. He
+            feared that he would lose his pension. He was being treated for insomnia. His wife of
+            thirty years said that he was ashamed. Suicide."""),
+        le=not_abused("""
+            V, 57 years old, was located by state police at a rest area after his wife reported
+            him missing. A letter to the school board was on the dashboard; in it he took
+            responsibility for the accounts. His wife stated that they had no problems in their
+            marriage and that he spoke only of work."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is a 35 year old female who died of the toxic effects of heroin and fentanyl. She
+            had a long history of substance use and had completed a treatment program in the
+            previous month. A friend said that she wanted to stay sober and had no thoughts of
+            suicide. No injuries were noted. The manner of death is accident."""),
+        le=not_abused("""
+            V, 35 years old, was found in a restaurant restroom by an employee. Naloxone was given
+            without effect. A spoon, a lighter and a small bag of powder were next to her. Her
+            boyfriend came to the scene and told officers that she had relapsed after her
+            grandmother's funeral. No foul play is suspected."""),
+    ),
+)
+
+HARD = (
     Incident(
         cme=not_abused("""
             V is a 16 year old male who shot himself with a hunting rifle. He had bruises on the back in the
@@ -31,29 +108,6 @@ INCIDENTS = (
     ),
     Incident(
         cme=not_abused("""
-            V is a 21 year old female who jumped in front of a train. Her boyfriend had broken up with her by
-            text that afternoon, and she told her roommate that she did not want to live without him. She had
-            cut her forearms in high school. Injuries were consistent with the train. Toxicology was
-            negative."""),
-        le=not_abused("""
-            The engineer saw V, 21 years old, step from the platform. Her former boyfriend came to the station
-            in tears and showed the officers their messages. He had told her that he cared for her but wanted
-            to stop seeing her; she replied that he had ruined her life. There were no threats in either
-            direction."""),
-    ),
-    Incident(
-        cme=not_abused("""
-            V is a 26 year old female who was raped and strangled in a park while running. Scratches and
-            bruises covered her arms. DNA from under her fingernails matched a man with prior convictions who
-            did not know her. Her boyfriend had reported her missing when she did not come back for dinner.
-            Homicide."""),
-        le=not_abused("""
-            V's boyfriend called when V, 26 years old, was an hour late from a run. He was interviewed and
-            cleared by video from his workplace. S, a stranger, had been seen following several women on the
-            trail that week and was arrested with V's watch in his pocket. He confessed to the assault."""),
-    ),
-    Incident(
-        cme=not_abused("""
             V is a 36 year old female who died of an intentional overdose of insulin. At each clinic visit she
             was screened for domestic violence and answered no; she described her husband as patient and kind.
             A bruise on her shin was from a fall at work, seen by coworkers. She had been grieving a
@@ -63,17 +117,6 @@ INCIDENTS = (
             parents, a neighbor and her best friend all said that they never saw or heard of any abuse,
             threats or fear, and that the couple was close. No calls for service exist. Her husband found her
             and began CPR."""),
-    ),
-    Incident(
-        cme=not_abused("""
-            V is a 31 year old male who died of blunt force injuries of the head. He had been struck
-            repeatedly with a wrench by the man with whom he shared a rented house, after a quarrel about
-            unpaid bills. The two were friends from work. There were defensive injuries on both hands.
-            Homicide."""),
-        le=not_abused("""
-            S called 911 and stated that he had hit his roommate, V, 31 years old, and that V was not moving.
-            V's girlfriend, who was asleep upstairs, heard shouting about rent. She said that S had shoved V
-            and threatened him several times since they moved in. S was booked for manslaughter."""),
     ),
     Incident(
         cme=not_abused("""
@@ -88,18 +131,6 @@ INCIDENTS = (
     ),
     Incident(
         cme=not_abused("""
-            V is a 58 year old male who died of a self-inflicted shotgun wound. In the next room his
-            girlfriend was found dead of a wound from the same weapon. He had accused her of seeing someone
-            else and, according to her daughter, had been controlling toward her for years. Suicide following
-            homicide."""),
-        le=not_abused("""
-            Two people were found dead in the apartment. The evidence indicates that V, 58 years old, shot his
-            girlfriend as she packed a suitcase and then shot himself. She had told coworkers that she was
-            afraid of him and that he tracked her phone. There was no history of violence by her toward
-            him."""),
-    ),
-    Incident(
-        cme=not_abused("""
             V is a 67 year old female who died of multiple stab wounds. Her adult son, who has schizophrenia
             and lived in her basement, told jail staff that voices ordered him to do it. Old bruises on her
             wrists were also attributed to him. V was a widow and lived with no one else. Homicide."""),
@@ -107,25 +138,6 @@ INCIDENTS = (
             V, 67 years old, had a protective order against her son, S, after he choked her in the spring, but
             let him come home when it got cold. Neighbors heard her screaming. S was arrested on the back
             steps. Police had been called to domestic disturbances between the two on six occasions."""),
-    ),
-    Incident(
-        cme=not_abused("""
-            V is an 83 year old male with dementia who died of a subdural hemorrhage after a fall from bed. He
-            took a blood thinner and had many bruises of the arms and legs, which his physician had followed
-            for months. His wife, who cared for him, had asked for a hospital bed with rails. Accident."""),
-        le=not_abused("""
-            Officers attended the death of V, 83 years old, at the request of the funeral home because of
-            bruises. The wife and two home aides were interviewed separately and gave the same account of the
-            fall. Adult protective services had looked into an earlier report and found it without basis. No
-            charges."""),
-    ),
-    Incident(
-        cme=not_abused("""
-            V is a 55 year old female who died of hypothermia behind a homeless shelter. She had been turned
-            away because all beds were taken. She had schizoaffective disorder and a history of sexual abuse
-            by a stepfather in childhood. Her former husband, who called her every week, arranged the burial.
-            Accident."""),
-        le=None,
     ),
     Incident(
         cme=None,

@@ -1,23 +1,80 @@
 """Invented incidents in which at least one narrative shows abuse of the decedent by a partner.
 
-Few of them say so in plain words: abuse shows in a court order, a stay at a refuge, an injury that a friend
-explains. In five of them only one of the two narratives shows it.
+The plain ones say so in so many words. Few of the hard ones do: abuse shows in a court order, a stay at a
+refuge, an injury that a nurse was told about in a whisper. In one plain and three hard incidents only one of the
+two narratives shows it.
 """
 
 from narrative_runs.demo.incident import Incident, abused, not_abused
 
-INCIDENTS = (
+PLAIN = (
     Incident(
         cme=abused("""
-            V is a 34 year old female who was found dead on her kitchen floor by a neighbor. Autopsy showed
-            eleven stab wounds of the chest and neck, cuts on both palms, and yellowing bruises of several
-            ages on the upper arms. Her husband, who was still in the house with the knife, was taken into
-            custody. Homicide."""),
+            V is a 43 year old female who died of blunt force trauma of the head and abdomen. Her
+            husband beat her with his fists and a chair leg after an argument at home. Medical
+            records show that she had been treated twice before for injuries caused by her
+            husband. Toxicology was negative. The manner of death is homicide."""),
         le=abused("""
-            Officers were sent to the residence after a child called to say that his father had hurt his
-            mother. S met them on the porch with blood on his shirt and stated that V was going to take the
-            kids away. V, 34 years old, was inside without a pulse. S was charged with her murder."""),
+            Police responded to a report of an unresponsive woman. V, 43 years old, was on the
+            living room floor with severe facial injuries. Her husband, S, admitted that he had
+            beaten her because dinner guests had been invited without his consent. A neighbor said
+            that S hit V often. S was arrested and charged with homicide."""),
     ),
+    Incident(
+        cme=abused("""
+            V is a 28 year old female who was strangled in her apartment by her ex-boyfriend. She
+            had ended the relationship three weeks earlier because he was violent toward her.
+            Autopsy showed petechiae, a fracture of the hyoid bone and abrasions of the neck. The
+            cause of death is manual strangulation. The manner of death is homicide."""),
+        le=abused("""
+            V, 28 years old, was found dead in her bedroom by a coworker. S, the ex-boyfriend of
+            V, was seen leaving the building. He told detectives that he strangled V because she
+            would not take him back. V had reported to police on two occasions that S threatened
+            to kill her. S was charged with murder."""),
+    ),
+    Incident(
+        cme=abused("""
+            V is a 37 year old female who died by suicide by hanging. V was a victim of intimate
+            partner violence. Her husband had physically abused her throughout their marriage, and
+            she had gone to the emergency department in January after he choked her. She was
+            diagnosed with depression and took citalopram. No note was found."""),
+        le=None,
+    ),
+    Incident(
+        cme=abused("""
+            V is a 25 year old female who died of an intentional overdose of acetaminophen.
+            According to her mother, V was in a physically abusive relationship with her
+            girlfriend, who slapped and kicked her when she drank. V had bruises of the thighs
+            that were about a week old. She had one previous suicide attempt."""),
+        le=abused("""
+            Officers responded to the apartment that V, 25 years old, shared with her girlfriend.
+            V was dead on arrival. The girlfriend had been arrested in February for assault of V
+            and was under a court order to attend anger management. V's mother reported that the
+            girlfriend had hit V again last weekend. An empty bottle was collected."""),
+    ),
+    Incident(
+        cme=None,
+        le=abused("""
+            V, 32 years old, died of a self-inflicted gunshot wound in his garage. His brother
+            stated that V was being stalked by his ex-girlfriend. She followed him to work,
+            damaged his car and sent messages in which she threatened to hurt him if he saw other
+            women. V had filed three police reports about her. He left a note to his parents."""),
+    ),
+    Incident(
+        cme=not_abused("""
+            V is a 48 year old female who died of a self-inflicted gunshot wound of the chest. She
+            had chronic back pain and had been out of work for a year after surgery. Her primary
+            care physician had prescribed oxycodone and duloxetine. Both were detected at
+            therapeutic levels. The manner of death is suicide."""),
+        le=abused("""
+            V, 48 years old, was found in her yard by her daughter. The daughter said that V's
+            boyfriend beat V the night before and threatened to kill her if she left him. He had a
+            previous conviction for domestic violence against V. V wrote in a note that she could
+            not take the beatings any longer."""),
+    ),
+)
+
+HARD = (
     Incident(
         cme=abused("""
             V is a 38 year old female who died of acute combined drug intoxication. X-rays showed healed
@@ -85,57 +142,5 @@ INCIDENTS = (
             V, 52 years old, was shot in the hallway of the home that he shared with his wife, S. Neighbors
             reported that V slept in his car on most weekends and once came to their door with a split lip,
             begging them not to call anyone because it would only make her worse. S was arrested."""),
-    ),
-    Incident(
-        cme=abused("""
-            V is a 29 year old female who drowned in a reservoir. Her mother told the coroner that V had
-            returned home because the man she lived with locked her in the bedroom when he went out and
-            checked the mileage of her car every evening. V had lost thirty pounds since spring. Manner is
-            undetermined."""),
-        le=not_abused("""
-            Fishermen saw a body near the dam. V, 29 years old, was identified by her driver license. Her car
-            was parked at the boat ramp with her shoes placed side by side. Her mother said that V had
-            recently moved back after ending a relationship and was having trouble sleeping. No witnesses were
-            located."""),
-    ),
-    Incident(
-        cme=abused("""
-            V is a 23 year old female who jumped from a parking structure. A friend told the investigator that
-            V's girlfriend had broken V's wrist in the spring and that V explained it to everyone as a fall
-            from a bicycle. Radiographs confirmed a healed fracture of the left radius. V left no note."""),
-        le=abused("""
-            Witnesses saw V, 23 years old, alone on the top level of the garage. Her roommate said that V had
-            come back on Sunday with finger marks on her neck after seeing the woman whom she was dating, and
-            asked to borrow a scarf for work. There was no evidence that anyone else was present."""),
-    ),
-    Incident(
-        cme=not_abused("""
-            V is a 33 year old female pedestrian who was struck by a truck on an unlit highway at 2 a.m. and
-            died of blunt force injuries of the head and trunk. The driver stopped and called for help. Blood
-            alcohol was 0.16. All injuries were consistent with the collision. The manner of death is
-            accident."""),
-        le=abused("""
-            The truck driver stated that V, 33 years old, ran into the lane without looking. A store camera
-            shows her getting out of a moving car minutes earlier, barefoot, while her estranged husband at
-            the wheel pulls her back by the hair until she breaks free. He left the state that morning."""),
-    ),
-    Incident(
-        cme=abused("""
-            V is a 30 year old female found dead in a motel bathtub; death was caused by fentanyl and cocaine.
-            Hospital records from four months earlier describe petechiae and hoarseness after she was choked.
-            She named her boyfriend and then asked the staff to take that out of the file. No acute
-            injuries."""),
-        le=abused("""
-            The desk clerk found V, 30 years old, after checkout time. He recalled that the man V was living
-            with had come twice that week, pounding on doors and shouting what he would do when he found her,
-            and that V had paid in cash under another name. Drug paraphernalia was by the tub."""),
-    ),
-    Incident(
-        cme=None,
-        le=abused("""
-            V, 60 years old, was found dead in bed by her grandson. Two days earlier patrol had driven her to
-            a relative after her companion of twenty years pushed her down the porch steps in front of the
-            mail carrier. V declined an ambulance. The family waived the autopsy, and the cause of death is
-            pending."""),
     ),
 )

@@ -77,8 +77,6 @@ def download_package(package: str, folder: Path) -> Path:
     )
     wheels = list(folder.glob(f"{package.replace('-', '_')}-*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
-        reason = (
-            (done.stderr.strip() or f"pip ended with code {done.returncode}").splitlines()[-1].rstrip(".")
-        )
+        reason = (done.stderr.strip() or f"pip ended with code {done.returncode}").splitlines()[-1].rstrip(".")
         raise ModelFileError(f"The package {package} cannot be downloaded: {reason}.")
     return wheels[0]

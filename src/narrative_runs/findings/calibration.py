@@ -35,9 +35,7 @@ def calibration(counted: pd.DataFrame) -> dict[str, Any] | None:
     to 1 or NaN). Out: under `confidence` and `p_detected` each what `fit` gives, or None without a value;
     under `p_detected` also `thresholds` and `thresholds_for_recall`.
     """
-    stated = positive_probability(
-        counted["detected"].to_numpy(bool), counted["confidence"].to_numpy(np.float64)
-    )
+    stated = positive_probability(counted["detected"].to_numpy(bool), counted["confidence"].to_numpy(np.float64))
     measured = counted["p_detected"].to_numpy(np.float64)
     label = counted["label"].to_numpy() == 1
     by_confidence = fit(label[~np.isnan(stated)], stated[~np.isnan(stated)])
@@ -46,8 +44,7 @@ def calibration(counted: pd.DataFrame) -> dict[str, Any] | None:
         label, measured = label[~np.isnan(measured)], measured[~np.isnan(measured)]
         by_tokens["thresholds"] = [at_threshold(label, measured, threshold) for threshold in THRESHOLDS]
         by_tokens["thresholds_for_recall"] = [
-            {"recall": wanted, "threshold": threshold_for_recall(label, measured, wanted)}
-            for wanted in WANTED_RECALLS
+            {"recall": wanted, "threshold": threshold_for_recall(label, measured, wanted)} for wanted in WANTED_RECALLS
         ]
     if by_confidence is None and by_tokens is None:
         return None
@@ -106,9 +103,7 @@ def reliability(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> l
     ]
 
 
-def at_threshold(
-    label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float
-) -> dict[str, Any]:
+def at_threshold(label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> dict[str, Any]:
     """Confusion matrix, precision and recall if all of at least this probability were detections."""
     called = probability >= threshold
     matrix = ConfusionMatrix(
@@ -121,9 +116,7 @@ def at_threshold(
     return {"threshold": threshold, **matrix._asdict(), **rates}
 
 
-def threshold_for_recall(
-    label: NDArray[np.bool_], probability: NDArray[np.float64], wanted: float
-) -> float | None:
+def threshold_for_recall(label: NDArray[np.bool_], probability: NDArray[np.float64], wanted: float) -> float | None:
     """The highest threshold that still finds the wanted share of positives; None without a positive.
 
     It is read from the data it is then judged on: on new narratives expect a little less.
@@ -147,9 +140,7 @@ def _roc_points(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> l
     ]
 
 
-def _precision_recall_points(
-    label: NDArray[np.bool_], probability: NDArray[np.float64]
-) -> list[dict[str, float]]:
+def _precision_recall_points(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> list[dict[str, float]]:
     precisions, recalls, thresholds = precision_recall_curve(label, probability, drop_intermediate=True)
     # The curve's last point (precision 1, recall 0) belongs to no threshold: it only ends the line.
     return [

@@ -53,9 +53,7 @@ _NO_TIME = datetime.datetime(1980, 1, 1)
 Row = Iterable[Any]
 
 
-def write_workbook(
-    table: pa.Table, metrics: dict[str, Any], data_quality: dict[str, Any], path: Path
-) -> None:
+def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[str, Any], path: Path) -> None:
     """Write the finished results, metrics and data quality; the same content gives the same bytes.
 
     Excel opens sheets of at most 1,048,575 rows below the header; more are not refused here.

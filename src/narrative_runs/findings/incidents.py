@@ -62,7 +62,5 @@ def agreement(narratives: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 def completeness(narratives: pd.DataFrame) -> dict[str, int]:
     """How many incidents there are, with both narratives or only one of them; errors count as present."""
-    cme, le = (
-        set(narratives.loc[narratives["narrative_type"] == kind, "incident_id"]) for kind in ("cme", "le")
-    )
+    cme, le = (set(narratives.loc[narratives["narrative_type"] == kind, "incident_id"]) for kind in ("cme", "le"))
     return {"n": len(cme | le), "both": len(cme & le), "cme_only": len(cme - le), "le_only": len(le - cme)}

@@ -48,9 +48,7 @@ def measure(results: pd.DataFrame, experiment_id: str, seed: int) -> dict[str, A
         "n_errors": int(narratives["error"].sum()),
         "n_labelled": int(narratives["label"].notna().sum()),
         "overall": performance(answered, seed),
-        "by_type": {
-            kind: performance(answered[answered["narrative_type"] == kind], seed) for kind in ("cme", "le")
-        },
+        "by_type": {kind: performance(answered[answered["narrative_type"] == kind], seed) for kind in ("cme", "le")},
         "incident": {"n_incomplete": len(incidents) - len(complete), **performance(complete, seed)},
         "agreement": agreement(narratives, seed),
         "completeness": completeness(narratives),

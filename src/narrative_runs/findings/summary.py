@@ -13,26 +13,35 @@ RATES = ("accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     """Print the metrics of an experiment, and the places of its findings."""
     console = Console(stderr=True, highlight=False)
-    table = Table(title=f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors")
+    table = Table(
+        title=f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     scopes = {
         "all narratives": metrics["overall"],
         "CME": metrics["by_type"]["cme"],
         "LE": metrics["by_type"]["le"],
         "incidents": metrics["incident"],
     }
-    table.add_column("metric [95% interval]")
+    table.add_column("", no_wrap=True)
     for scope in scopes:
-        table.add_column(scope, justify="right")
+        table.add_column(scope, justify="right", no_wrap=True)
     for count in ("tp", "fp", "fn", "tn"):
         table.add_row(count.upper(), *(str(scope[count]) for scope in scopes.values()))
     for rate in ("detection_rate", *RATES):
         table.add_row(rate.replace("_", " "), *(_shown(scope[rate]) for scope in scopes.values()))
     console.print(table)
-    console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json); record: {RECORD}")
+    console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json)")
+    console.print(f"Record:   {RECORD}")
 
 
 def _shown(rate: dict[str, float | None] | None) -> str:
     if rate is None:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.2f}, {high:.2f}]"
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} \\[{_brief(low)} {_brief(high)}]"
+
+
+def _brief(bound: float) -> str:
+    return f"{bound:.2f}".replace("0.", ".", 1)

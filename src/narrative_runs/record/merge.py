@@ -13,16 +13,18 @@ from narrative_runs.findings import metrics, tables
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
-from narrative_runs.session.attend import attend
+from narrative_runs.record.sources import holds_sources, put_sources
+from narrative_runs.session.attend import Attendance
+from narrative_runs.source.shards import iterate_all
 
 
-def merge() -> None:
-    """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
+def merge(job: Attendance) -> None:
+    """Merge the job's experiment: shards and retries to results.*, metrics.json and the record, in this order.
 
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    settings = attend("record")
+    settings = job.settings
     folder = ExperimentFolder(settings["slug"])
     experiment_id, params = settings["head"]["experiment_id"], settings["params"]
     results = tables.finish(gathered(folder, params["shards"]["count"]))
@@ -38,6 +40,7 @@ def merge() -> None:
     measured = metrics.measure(results, experiment_id, params["run"]["seed"])
     tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
     _record(folder, experiment_id, results, measured, params)
+    _restore_sources(folder, settings)
     metrics.write_metrics(measured, folder.metrics)
 
 
@@ -77,6 +80,14 @@ def _record(
             (experiment_id, len(results)),
         )
         database.update_experiment(connection, experiment_id, _columns(folder, results, measured, params))
+
+
+def _restore_sources(folder: ExperimentFolder, settings: dict[str, Any]) -> None:
+    """Bring the workbook's narratives back into a record that was lost."""
+    params, md5 = settings["params"], settings["head"]["source_md5"]
+    with database.transaction() as connection:
+        if not holds_sources(connection, params["data"]["file"], md5):
+            put_sources(connection, iterate_all(folder, params["shards"]["count"]), params["data"]["file"], md5)
 
 
 def _columns(

@@ -8,33 +8,43 @@ from typing import Any
 
 from narrative_runs.errors import ExperimentError
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.session.link import SOCKET_VARIABLE
+from narrative_runs.session.link import NO_SESSION, SOCKET_VARIABLE
 from narrative_runs.session.lock import hold_as_child
 
 
-def attend(job: str) -> dict[str, Any]:
-    """The session's settings; from now on this process lives no longer than the session.
+class Attendance:
+    """A job's place in its session; `settings` is what the session tells every job."""
 
-    Raises:
-        ExperimentError: there is no session; jobs are started by snakemake alone.
-    """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(os.environ[SOCKET_VARIABLE])
-    except (OSError, KeyError):
-        raise ExperimentError(
-            f"{job}: there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
-        ) from None
-    connection.sendall(f"hello {job}\n".encode())
-    lines = connection.makefile("r", encoding="utf-8")
-    settings: dict[str, Any] = json.loads(lines.readline().removeprefix("settings "))
-    hold_as_child(ExperimentFolder(settings["slug"]).path)
+    def __init__(self, job: str) -> None:
+        """From now on this process lives no longer than the session.
 
-    def watch() -> None:
-        while lines.readline():
-            pass
+        Raises:
+            ExperimentError: there is no session; jobs are started by snakemake alone.
+        """
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connection.connect(os.environ[SOCKET_VARIABLE])
+        except (OSError, KeyError):
+            raise ExperimentError(f"{job}: {NO_SESSION}") from None
+        self._lines = self._connection.makefile("r", encoding="utf-8")
+        self._said = threading.Event()
+        self.say(f"hello {job}")
+        self.settings: dict[str, Any] = json.loads(self._lines.readline().removeprefix("settings "))
+        hold_as_child(ExperimentFolder(self.settings["slug"]).path)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def say(self, line: str) -> None:
+        """Send one line to the session."""
+        self._connection.sendall(line.encode() + b"\n")
+
+    def source_is_sound(self) -> None:
+        """Tell the session that the workbook can be used, and wait until the experiment is in the record."""
+        self.say("sound")
+        self._said.wait()
+
+    def _watch(self) -> None:
+        while line := self._lines.readline():
+            if line.strip() == "begun":
+                self._said.set()
         # Nothing is half done by this: files appear whole, and the record's transactions roll back.
         os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    return settings

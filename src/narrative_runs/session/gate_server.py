@@ -18,11 +18,17 @@ Tell = Callable[[str, str, str], None]
 class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
 
-    settings: told to every job; open_server: called once, at the first want; tell(event, job, message): for the logs.
+    settings: told to every job; open_server: called when the first job wants to know it;
+    begin: called when the workbook has proved sound; tell(event, job, message): for the logs.
     """
 
     def __init__(
-        self, gate: Gate, settings: dict[str, Any], open_server: Callable[[], Awaitable[Server]], tell: Tell
+        self,
+        gate: Gate,
+        settings: dict[str, Any],
+        open_server: Callable[[], Awaitable[Server]],
+        begin: Callable[[], None],
+        tell: Tell,
     ) -> None:
         self.gate = gate
         self._settings = settings
@@ -30,6 +36,7 @@ class GateServer:
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
+        self._begin = begin
         self._tell = tell
         self._jobs: dict[int, JobConnection] = {}
         self._next_job = 0
@@ -107,7 +114,7 @@ class GateServer:
                 self._tell("limited", connection.name, message)
             case "hopeless":
                 self.gate.unused(job)
-                self.stop(rest)
+                self.stop(json.loads(rest))
             case "without":
                 self.gate.rejected(job)
                 if rest not in self._without:
@@ -115,6 +122,10 @@ class GateServer:
                     self._tell("without", connection.name, rest)
                     for other in self._jobs.values():
                         other.say(line)
+            case "sound":
+                self._begin()
+                connection.say("begun")
+                return
             case "hello":
                 connection.name = rest
                 connection.say("settings " + json.dumps({**self._settings, "without": sorted(self._without)}))

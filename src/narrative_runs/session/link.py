@@ -1,9 +1,10 @@
 """A job's connection to its session: settings once, then a word for each request.
 
-job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`, `failed <category> <message>`,
-                               `limited <seconds or -> <message>`, `hopeless <message>`, `without <part>`
+job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`,
+                               `failed <category> <message>`, `limited <seconds or -> <message>`, `without <part>`,
+                               `hopeless <message as JSON>`, `sound` (the workbook can be used)
 session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `go <answered>`,
-                               `without <part>`, `stop <reason>`
+                               `without <part>`, `stop <reason>`, `begun` (to sound)
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from narrative_runs.errors import ExperimentError
 
 SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
 LOST = "the run has ended"
+NO_SESSION = "there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
 
 
 class Stopped(Exception):
@@ -37,6 +39,7 @@ class Link(asyncio.Protocol):
         self._server: Server | None = None
         self._knows_server = asyncio.Event()
         self._has_settings = asyncio.Event()
+        self._closed = asyncio.Event()
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self._rest = b""
@@ -52,12 +55,10 @@ class Link(asyncio.Protocol):
         try:
             _, link = await asyncio.get_running_loop().create_unix_connection(cls, path)
         except (OSError, ValueError):
-            raise ExperimentError(
-                f"{job}: there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
-            ) from None
+            raise ExperimentError(f"{job}: {NO_SESSION}") from None
         link.say(f"hello {job}")
-        settings = asyncio.create_task(link._has_settings.wait())
-        await asyncio.wait((settings, link.stopped), return_when=asyncio.FIRST_COMPLETED)
+        settings = asyncio.ensure_future(link._has_settings.wait())
+        await asyncio.wait(_both(settings, link.stopped), return_when=asyncio.FIRST_COMPLETED)
         settings.cancel()
         if not link.settings:
             raise ExperimentError(f"{job}: {link.stopped.result()}.")
@@ -72,7 +73,7 @@ class Link(asyncio.Protocol):
         if self._server is None:
             self.say("where")
             known = asyncio.ensure_future(self._knows_server.wait())
-            await asyncio.wait({known, self.stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(_both(known, self.stopped), return_when=asyncio.FIRST_COMPLETED)
             known.cancel()
         if self._server is None:
             raise Stopped(self.stopped.result())
@@ -96,6 +97,17 @@ class Link(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(line.replace("\n", " ").encode() + b"\n")
 
+    async def close(self) -> None:
+        """Close the connection, once all that was said has left."""
+        if self._transport is not None:
+            self._transport.close()
+            await self._closed.wait()
+
+    def give_up(self, reason: str) -> None:
+        """Say that the run cannot go on, and stop."""
+        self.say(f"hopeless {json.dumps(reason)}")
+        self.stop(reason)
+
     def stop(self, reason: str) -> None:
         """Let no further request begin."""
         if not self.stopped.done():
@@ -113,6 +125,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The session has ended, so nothing may be asked any more."""
         self.stop(LOST)
+        self._closed.set()
 
     def data_received(self, data: bytes) -> None:
         """Take the session's lines."""
@@ -140,3 +153,7 @@ class Link(asyncio.Protocol):
                 self.without.add(rest)
             case "stop":
                 self.stop(rest)
+
+
+def _both(first: asyncio.Future[Any], second: asyncio.Future[Any]) -> set[asyncio.Future[Any]]:
+    return {first, second}

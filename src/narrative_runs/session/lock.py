@@ -67,15 +67,16 @@ class RunLock:
         raise AlreadyRunning(f"already running: {holder(self._folder)}. Stop that run, or wait for its end.")
 
     def forget(self) -> None:
-        """Leave no trace of a run that never began: the lock's files, and the folder if it was made for them."""
-        if self._made_folder:
-            self._children.unlink(missing_ok=True)
-            self._run.unlink(missing_ok=True)
+        """Leave no trace of a run that never began: the lock's files, and empty folders, if they were made for it."""
+        if not self._made_folder:
+            return
+        self._children.unlink(missing_ok=True)
+        self._run.unlink(missing_ok=True)
+        for folder in [*(path for path in self._folder.iterdir() if path.is_dir()), self._folder, self._folder.parent]:
             try:
-                self._folder.rmdir()
-                self._folder.parent.rmdir()
+                folder.rmdir()
             except OSError:
-                pass
+                return
 
 
 def hold_as_child(folder: Path) -> int:

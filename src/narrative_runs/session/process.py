@@ -89,18 +89,11 @@ class Session:
         if not order.resumes:
             # Before anything is written: can the model be asked at all?
             opened = await self._model_server.open()
-        began = Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
-        describe(self._folder, began)
-        self._logs = Logs(self._folder.logs)
         session = journal.next_session(self._folder.journals)
         if order.resumes:
             state.back_up()
-        state.begin(order, self._folder, params)
-        self._follower.follow()
-        self._progress.done_before = self._progress.done
-        if order.resumes:
-            self._tell_resume()
-        self._logs.event(f"session {session} begins, version {__version__}, PID {os.getpid()}")
+        if self._folder.data_quality.exists():
+            self._begin_writing()
         gate = Gate(
             Limits(
                 params.run.max_in_flight,
@@ -132,7 +125,20 @@ class Session:
         async def open_server() -> Server:
             return opened or await self._model_server.open()
 
-        return GateServer(gate, settings, open_server, self._trouble)
+        return GateServer(gate, settings, open_server, self._begin_writing, self._trouble)
+
+    def _begin_writing(self) -> None:
+        """Bring the experiment into its folder and the record; until the workbook has proved sound, nothing is."""
+        order = self._order
+        began = Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
+        describe(self._folder, began)
+        state.begin(order, self._folder, self._params)
+        self._logs = Logs(self._folder.logs)
+        self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
+        self._follower.follow()
+        self._progress.done_before = self._progress.done
+        if order.resumes:
+            self._tell_resume()
 
     async def _keep_following(self) -> None:
         while True:
@@ -141,11 +147,11 @@ class Session:
             self._tell_progress()
 
     def _follow(self) -> None:
+        if self._logs is None:
+            return
         before = self._progress.done
-        entries = self._follower.follow()
-        if self._logs is not None:
-            for entry in entries:
-                self._logs.entry(entry)
+        for entry in self._follower.follow():
+            self._logs.entry(entry)
         if self._progress.done != before or time.monotonic() - self._told_at > TELL_EVERY_S:
             state.move(self._order.experiment_id, self._progress, self._eta())
 
@@ -194,7 +200,8 @@ class Session:
         self._model_server.close()
         if outcome == "failure":
             reason = reason or "a job of the workflow failed; see the messages above"
-            state.fail(self._order.experiment_id, reason)
+            if self._logs is not None:
+                state.fail(self._order.experiment_id, reason)
             say(f"The run stopped: {reason}")
         if self._logs is not None:
             if outcome == "failure" and reason:

@@ -23,8 +23,7 @@ def md5_of(path: Path) -> str:
         raise SourceError(_not_found(path)) from None
     except OSError as error:
         raise SourceError(
-            f"Data file cannot be read: {path}\n  {error.strerror or error}\n"
-            "Check the path and its permissions."
+            f"Data file cannot be read: {path}\n  {error.strerror or error}\nCheck the path and its permissions."
         ) from error
 
 
@@ -114,8 +113,5 @@ def tracking_file(workbook: Path) -> Path:
 
 def _not_found(workbook: Path) -> str:
     tracking = tracking_file(workbook)
-    if tracking.is_file():
-        way_out = f"run `dvc pull {tracking}`"
-    else:
-        way_out = f"put it there and run `dvc add {workbook}`"
+    way_out = f"run `dvc pull {tracking}`" if tracking.is_file() else f"put it there and run `dvc add {workbook}`"
     return f"Data file not found: {workbook}\nCheck data.file in the params, or {way_out}."

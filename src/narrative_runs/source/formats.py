@@ -39,9 +39,7 @@ def open_sheet(path: Path) -> Sheet:
     readers = {".xlsx": _open_xlsx, ".csv": _open_csv, ".parquet": _open_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise SourceError(
-            f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet."
-        )
+        raise SourceError(f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet.")
     if not path.is_file():
         raise SourceError(f"Data file not found: {path}\nCheck data.file in the params.")
     try:

@@ -1,13 +1,14 @@
 """Dealing the narratives of a workbook into shards, and writing them."""
 
-import os
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_runs.source.shards import SCHEMA, shard_name
+from narrative_runs.places import shard_name
+from narrative_runs.source.shards import SCHEMA
+from narrative_runs.whole_files import written_whole
 
 _ROW_GROUP = 500
 
@@ -31,14 +32,6 @@ def write_shards(narratives: pd.DataFrame, folder: Path, count: int) -> list[Pat
     paths = [folder / f"{shard_name(number, count)}.parquet" for number in range(1, count + 1)]
     for shard, path in zip(deal(narratives, count), paths, strict=True):
         table = pa.Table.from_pandas(shard, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
-        _write(table, path)
+        with written_whole(path) as draft:
+            pq.write_table(table, draft, row_group_size=_ROW_GROUP)
     return paths
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    with unfinished.open("wb") as stream:
-        pq.write_table(table, stream, row_group_size=_ROW_GROUP)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(path)

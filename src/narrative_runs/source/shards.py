@@ -1,5 +1,6 @@
 """A shard of narratives on disk, as the jobs that ask the model read it: in parts, and without pandas."""
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.errors import SourceError
+from narrative_runs.places import ExperimentFolder
 
 NARRATIVE_TYPES = ("cme", "le")
 SCHEMA = pa.schema(
@@ -34,11 +36,6 @@ class Narrative:
     manual_flag: int | None
 
 
-def shard_name(number: int, count: int) -> str:
-    """What the files of shard ``number`` (from 1) of ``count`` are called, without suffix, as "03-of-16"."""
-    return f"{number:0{len(str(count))}d}-of-{count}"
-
-
 def iterate(path: Path, limit_row_num: int | None = None) -> Iterator[Narrative]:
     """The narratives of a shard in workbook order, those after row ``limit_row_num`` left out.
 
@@ -54,6 +51,10 @@ def iterate(path: Path, limit_row_num: int | None = None) -> Iterator[Narrative]
                         return
                     yield Narrative(*values)
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise SourceError(
-            f"Shard of narratives cannot be read: {path}\n  {error}\nDelete it and run again."
-        ) from error
+        raise SourceError(f"Shard of narratives cannot be read: {path}\n  {error}\nDelete it and run again.") from error
+
+
+def iterate_all(folder: ExperimentFolder, count: int, limit_row_num: int | None = None) -> Iterator[Narrative]:
+    """The narratives of all ``count`` shards of an experiment, in workbook order."""
+    shards = [iterate(folder.narratives_of(number, count), limit_row_num) for number in range(1, count + 1)]
+    return heapq.merge(*shards, key=lambda narrative: narrative.row_num)

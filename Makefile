@@ -1,0 +1,60 @@
+# On a machine with git, make and Python 3.11+: `make run` sets everything up and runs what params.yaml says.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+CORES ?= 4
+SEED ?= 1
+KILLS ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test check format benchmark crash-test
+
+help:
+	@echo "make run         set up what is missing, then run what params.yaml says, or go on with it"
+	@echo "make install     only the set-up"
+	@echo "make test        the whole test suite"
+	@echo "make check       linters and types"
+	@echo "make benchmark   speed and memory, as a table"
+	@echo "make crash-test  random kills (SEED=1 KILLS=20)"
+
+run: $(INSTALLED)
+	@$(BIN)/snakemake --cores $(CORES)
+
+install: $(INSTALLED)
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/snakefmt Snakefile workflow
+
+benchmark: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.whole_run
+
+crash-test: $(INSTALLED)
+	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)
+
+# Every package is pinned by its hash. uv takes seconds where pip takes a minute; where uv is not to be had, pip does it.
+$(INSTALLED): requirements.lock pyproject.toml
+	@python=; for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed: install it, then type the same again." >&2; exit 1; fi; \
+	echo "Setting up $(VENV) with $$($$python --version) (once, about a minute)"; \
+	$$python -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
+	@$(PIP) --require-hashes -r $(VENV)/uv.lock && \
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r requirements.lock || \
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,202 @@
+"""A fresh copy of the project, used from outside as a user does."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from openpyxl import Workbook
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+LABELLED = ["IncidentID", "NarrativeCME", "NarrativeLE", "ipv_manualCME", "ipv_manualLE", "ipv_manual"]
+
+
+class Project:
+    """One copy of the project in `folder`, without results."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for name in filter(None, listed.split("\0")):
+            if name.startswith(("tests/", "src/")) or not (ROOT / name).is_file():
+                continue
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+
+    def command(self, *words: str) -> list[str]:
+        """The full command of one of the environment's programs."""
+        return [str(BIN / words[0]), *words[1:]]
+
+    def run(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; output and errors together in stdout."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=timeout,
+        )
+
+    def snakemake(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run `snakemake --cores 4` to its end."""
+        return self.run("snakemake", "--cores", "4", *words, timeout=timeout)
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a command as the leader of a process group; what is left of the group is killed at the end."""
+        process = subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def write_workbook(
+        self, rows: list[list[Any]], header: list[str] | None = None, name: str = "data/cases.xlsx"
+    ) -> Path:
+        """Write a workbook and track it with DVC."""
+        book = Workbook()
+        sheet = book.active
+        assert sheet is not None
+        for row in [header or LABELLED, *rows]:
+            sheet.append(row)
+        path = self.folder / name
+        book.save(path)
+        self.track(path)
+        return path
+
+    def track(self, path: Path) -> None:
+        """What `dvc add` does, at a hundredth of its time: a .dvc file with the md5."""
+        import hashlib
+
+        content = path.read_bytes()
+        out = {"md5": hashlib.md5(content).hexdigest(), "size": len(content), "hash": "md5", "path": path.name}
+        path.with_name(f"{path.name}.dvc").write_text(yaml.safe_dump({"outs": [out]}))
+
+    def write_params(self, url: str, name: str = "params.yaml", **changes: Any) -> dict[str, Any]:
+        """Write a params file for a fake server; `changes` are sections laid over the defaults."""
+        params: dict[str, Any] = {
+            "experiment": {"name": "Cases", "slug": "cases"},
+            "model": {"name": "fake", "provider": "openai", "api_url": url, "temperature": 0},
+            "prompt": {"system_prompt": "Decide.", "user_template": "Narrative: <<TEXT>>"},
+            "data": {"file": "data/cases.xlsx"},
+            "run": {"max_in_flight": 4},
+            "shards": {"count": 3},
+        }
+        for section, values in changes.items():
+            params.setdefault(section, {}).update(values)
+        (self.folder / name).write_text(yaml.safe_dump(params, allow_unicode=True))
+        return params
+
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query on the record."""
+        connection = sqlite3.connect(self.folder / "results/experiments.db", timeout=30)
+        try:
+            return connection.execute(sql, values).fetchall()
+        finally:
+            connection.close()
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of the project."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def journal_entries(self, slug: str = "cases") -> list[dict[str, Any]]:
+        """All whole entries of an experiment's journals."""
+        found = []
+        for path in sorted((self.folder / "results" / slug / "journal").rglob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n") and not line.startswith('{"head"'):
+                    found.append(json.loads(line))
+        return found
+
+
+class Fake:
+    """A running fake server."""
+
+    def __init__(self, port: int) -> None:
+        self.origin = f"http://127.0.0.1:{port}"
+        self.url = f"{self.origin}/v1"
+
+    def behave(self, **behaviour: Any) -> None:
+        """Change how it answers from now on."""
+        httpx.post(f"{self.origin}/control", json=behaviour, trust_env=False).raise_for_status()
+
+    def calls(self) -> dict[str, Any]:
+        """What was asked so far."""
+        told: dict[str, Any] = httpx.get(f"{self.origin}/calls", trust_env=False).json()
+        return told
+
+    @property
+    def asked(self) -> int:
+        """How many requests came so far."""
+        return sum(self.calls()["asked"].values())
+
+
+@contextmanager
+def fake_server(**options: Any) -> Iterator[Fake]:
+    """A fake server in a process of its own; `options` are its behaviour, and `port`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fake_server", json.dumps(options)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield Fake(json.loads(process.stdout.readline())["port"])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def cases(count: int) -> list[list[Any]]:
+    """Rows of a labelled workbook: `count` incidents with two narratives each, all texts different."""
+    return [
+        [f"{number:04d}", f"CME text of case {number}.", f"LE text of case {number}.", number % 2, number % 3 == 0, 1]
+        if number % 2 or number % 3 == 0
+        else [f"{number:04d}", f"CME text of case {number}.", f"LE text of case {number}.", 0, 0, 0]
+        for number in range(count)
+    ]
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = 60, every: float = 0.05) -> Any:
+    """Wait until `condition` gives something true, and return that."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"not within {timeout} s: {condition}")
