@@ -96,8 +96,8 @@ def test_csv_gives_back_what_was_written(result_table: ResultTable, tmp_path: Pa
     false."""
     write(result_table({"narrative_text": NASTY, "incident_id": "0012"}, {"detected": None}), tmp_path)
     raw = (tmp_path / "results.csv").read_bytes()
-    assert raw.startswith(b"\xef\xbb\xbfrow_num,incident_id,")
-    with (tmp_path / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+    assert raw.startswith(b"row_num,incident_id,")
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["row_num"], first["incident_id"], first["narrative_text"]) == ("1", "0012", NASTY)
     assert (first["detected"], first["confidence"], first["manual_flag_ind"]) == ("false", "0.9", "")
@@ -105,7 +105,7 @@ def test_csv_gives_back_what_was_written(result_table: ResultTable, tmp_path: Pa
 
 
 def test_csv_is_read_by_pandas_as_it_is(random_results: ResultTable, tmp_path: Path) -> None:
-    """A reader that is told nothing finds the columns, the mark before them included, and all rows."""
+    """A reader that is told nothing finds the columns and all rows."""
     results = random_results(20, seed=6)
     write(results, tmp_path)
     read = pd.read_csv(tmp_path / "results.csv", dtype={"incident_id": str})
@@ -119,7 +119,7 @@ def test_csv_holds_no_formula(result_table: ResultTable, tmp_path: Path) -> None
     texts = [name for name, dtype in RESULT_TYPES.items() if dtype == "string"]
     attacked = {name: attack for name in texts if name not in (*CLOCK_BOUND, "indicators")}
     write(result_table(attacked), tmp_path)
-    with (tmp_path / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert {row[name] for name in attacked} == {"'" + attack}
 

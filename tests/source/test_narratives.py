@@ -96,8 +96,8 @@ def test_failed_write_keeps_the_old_shard(tmp_path: Path, monkeypatch: pytest.Mo
     """A write that fails half-way leaves the shard as it was, and no half-written one."""
     (path,) = write_shards(narratives(5), tmp_path, 1)
 
-    def write_half(_: pa.Table, stream: object, **__: object) -> None:
-        stream.write(b"PAR1")  # type: ignore[attr-defined]
+    def write_half(_: pa.Table, draft: Path, **__: object) -> None:
+        draft.write_bytes(b"PAR1")
         raise OSError("disk full")
 
     monkeypatch.setattr(pq, "write_table", write_half)
