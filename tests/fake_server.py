@@ -3,7 +3,8 @@
 Started as a process of its own: `python -m tests.fake_server` prints its address and serves until its input ends.
 The answer to a narrative is a function of its text alone, so that a test can tell whose answer a row holds. How it
 answers can be changed while it runs: POST /control takes the fields of `Behaviour` as JSON. GET /calls gives what was
-asked: for each user message the number of requests that came and of replies that were sent.
+asked: for each user message the number of requests that came and of replies that were sent. GET /pace gives how busy it
+was, without the messages.
 """
 
 import asyncio
@@ -77,8 +78,9 @@ class FakeServer:
         self._moved_at = now
         self.in_flight += change
         self.busiest = max(self.busiest, self.in_flight)
-        self.first_at = self.first_at or now
-        self.last_at = now
+        if change:
+            self.first_at = self.first_at or now
+            self.last_at = now
 
     async def reply(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -95,6 +97,8 @@ class FakeServer:
             return 200, {}, b"{}"
         if path == "/calls":
             return 200, {}, json.dumps(self.told()).encode()
+        if path == "/pace":
+            return 200, {}, json.dumps(self.pace()).encode()
         if method != "POST" or not path.endswith("/chat/completions"):
             return 404, {}, b'{"error": {"message": "no such address"}}'
         request = json.loads(body)
@@ -153,17 +157,25 @@ class FakeServer:
 
     def told(self) -> dict[str, Any]:
         """What was asked so far."""
-        self._move(0)
         return {
+            **self.pace(),
             "asked": dict(self.asked),
             "answered": dict(self.answered),
+            "bodies": self.bodies,
+            "keys": sorted(self.keys),
+            "in_flight": self.in_flight,
+        }
+
+    def pace(self) -> dict[str, Any]:
+        """How busy it was so far, without texts; `first_at` and `last_at` are times of the monotonic clock."""
+        self._move(0)
+        return {
+            "requests": self.asked.total(),
             "busiest": self.busiest,
             "busy_seconds": self.busy_seconds,
             "first_at": self.first_at,
             "last_at": self.last_at,
-            "bodies": self.bodies,
-            "keys": sorted(self.keys),
-            "in_flight": self.in_flight,
+            "cpu_seconds": time.process_time(),
         }
 
 

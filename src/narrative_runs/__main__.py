@@ -26,11 +26,20 @@ def main() -> None:
         command.set_defaults(run=run)
         if name == "classify":
             command.add_argument("shard", help="name of the shard, such as 03-of-16")
+    cancel = commands.add_parser("cancel", help="end an experiment's run, and mark it as cancelled")
+    cancel.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
+    cancel.set_defaults(run=_cancel)
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
     except NarrativeRunsError as error:
         sys.exit(f"narrative-runs: {error}")
+
+
+def _cancel(arguments: argparse.Namespace) -> None:
+    from narrative_runs.steering import cancel
+
+    print(cancel(arguments.experiment))
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
@@ -57,7 +66,9 @@ def _attending(name: str, run: Callable[..., object]) -> None:
         run(job)
     except NarrativeRunsError as error:
         job.say(f"hopeless {json.dumps(str(error))}")
+        job.close()
         sys.exit(1)
+    job.close()
 
 
 def _classify(arguments: argparse.Namespace) -> None:
@@ -69,7 +80,7 @@ def _classify(arguments: argparse.Namespace) -> None:
 def _retry_errors(_: argparse.Namespace) -> None:
     from narrative_runs.retry_errors import retry_errors
 
-    _attending("retry_errors", retry_errors)
+    _asking("retry_errors", retry_errors)
 
 
 def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
@@ -83,6 +94,7 @@ def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
             link.give_up(str(error))
             await link.close()
             sys.exit(1)
+        await link.close()
 
     asyncio.run(job())
 

@@ -20,6 +20,9 @@ from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
 from narrative_runs.source.shards import Narrative, iterate
 
+# A narrative to be asked, the number of the pass over it from 1, and how the first pass failed.
+Open = tuple[Narrative, int, str | None]
+
 REQUESTS_MAY_TAKE_S = 30.0
 SYNC_EVERY_S = 1.0
 
@@ -43,7 +46,7 @@ async def classify(link: Link, shard: int) -> int:
     known = answers(folder, name)
     still_open = (narrative for narrative in narratives() if question.fingerprint(narrative) not in known)
     async with kept_journal(folder, link.settings, name) as kept:
-        await ask_all(((narrative, 1) for narrative in still_open), question, params, link, kept)
+        await ask_all(((narrative, 1, None) for narrative in still_open), question, params, link, kept)
 
     known = answers(folder, name)
 
@@ -82,10 +85,8 @@ async def kept_journal(folder: ExperimentFolder, settings: dict[str, Any], name:
         kept.close()
 
 
-async def ask_all(
-    narratives: Iterator[tuple[Narrative, int]], question: Question, params: Params, link: Link, kept: Journal
-) -> None:
-    """Ask for all (narrative, attempt) pairs, as many at once as the session lets, and keep each answer as it comes.
+async def ask_all(narratives: Iterator[Open], question: Question, params: Params, link: Link, kept: Journal) -> None:
+    """Ask for all open narratives, as many at once as the session lets, and keep each answer as it comes.
 
     Raises:
         ServerError: the run was stopped first.
@@ -95,18 +96,20 @@ async def ask_all(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, link.stop, "stopped by a signal")
 
-    async def work(pair: tuple[Narrative, int] | None) -> None:
+    async def work(still_open: Open | None) -> None:
         server = await link.where()
         client = Client(server, tls_for(server))
         try:
-            while pair is not None:
-                kept.append(await ask(pair[0], question, client, link, params.run.max_attempts, pair[1]))
-                pair = next(narratives, None)
+            while still_open is not None:
+                narrative, attempt, first_error = still_open
+                entry = await ask(narrative, question, client, link, params.run.max_attempts)
+                kept.append({**entry, "attempt": attempt, "first_error_message": first_error})
+                still_open = next(narratives, None)
         finally:
             await client.close()
 
     firsts = list(islice(narratives, params.run.max_in_flight))
-    await _finish([asyncio.create_task(work(pair)) for pair in firsts], link)
+    await _finish([asyncio.create_task(work(first)) for first in firsts], link)
 
 
 async def _finish(workers: list[asyncio.Task[None]], link: Link) -> None:

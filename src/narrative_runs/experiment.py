@@ -57,6 +57,17 @@ def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
     ]
 
 
+def changes(begun: Begun, params: Params) -> list[str]:
+    """What differs from the last session's params among those that may change, in words."""
+    now = params.model_dump(mode="json")
+    return [
+        f"{section}.{name}: {begun.params.get(section, {}).get(name)!r} is now {value!r}"
+        for section, values in now.items()
+        for name, value in values.items()
+        if f"{section}.{name}" not in FROZEN_KEYS and begun.params.get(section, {}).get(name) != value
+    ]
+
+
 def with_frozen(begun: Begun, params: Params) -> Params:
     """`params` with every frozen key put back to the value that the experiment began with."""
     tree = params.model_dump(mode="json")

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from narrative_runs.errors import JournalError
 
@@ -79,6 +79,19 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
             offset += len(line)
 
 
+def cut_torn_lines(journals: Path) -> int:
+    """Cut off what a kill or a power cut left of a last line; returns how many journals had such a line."""
+    torn = 0
+    for path in files(journals):
+        with path.open("rb+") as file:
+            content_end = file.seek(0, os.SEEK_END)
+            keep = _end_of_last_line(file, content_end)
+            if keep < content_end:
+                file.truncate(keep)
+                torn += 1
+    return torn
+
+
 class Journal:
     """One journal file, open for this process alone."""
 
@@ -135,6 +148,17 @@ class Journal:
         self._descriptor = descriptor
         self.append({"head": self._head})
         return descriptor
+
+
+def _end_of_last_line(file: BinaryIO, end: int) -> int:
+    while end > 0:
+        begin = max(0, end - 65536)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:

@@ -62,7 +62,7 @@ def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
         "last_attempt_at": when,
         "response_sec": entry.get("response_sec"),
         "attempt_count": entry["attempt"],
-        "first_error_message": entry.get("first_error_message"),
+        "first_error_message": entry["first_error_message"],
         "fingerprint": entry["fingerprint"],
     }
     if "error" in entry:

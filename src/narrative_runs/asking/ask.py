@@ -16,12 +16,11 @@ LONGEST_BACKOFF_S = 30.0
 
 
 async def ask(
-    narrative: Narrative, question: Question, client: Client, link: Link, max_attempts: int, attempt: int = 1
+    narrative: Narrative, question: Question, client: Client, link: Link, max_attempts: int
 ) -> dict[str, Any]:
-    """The journal entry of one narrative: the reply as it came, or the failure that stays after `max_attempts`.
+    """What a journal keeps of one narrative: the reply as it came, or the failure that stays after `max_attempts`.
 
     A failure counts as an attempt only when the server answered somebody else meanwhile: a dead server is no answer.
-    attempt: the pass over this narrative, from 1.
 
     Raises:
         Stopped: no further request may be sent; the narrative stays open.
@@ -30,7 +29,6 @@ async def ask(
         "fingerprint": question.fingerprint(narrative),
         "incident_id": narrative.incident_id,
         "narrative_type": narrative.narrative_type,
-        "attempt": attempt,
     }
     failure: failures.RequestFailed | None = None
     attempts = requests = 0

@@ -30,7 +30,7 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     for count in ("tp", "fp", "fn", "tn"):
         table.add_row(count.upper(), *(str(scope[count]) for scope in scopes.values()))
     for rate in ("detection_rate", *RATES):
-        table.add_row(rate.replace("_", " "), *(_shown(scope[rate]) for scope in scopes.values()))
+        table.add_row(rate.replace("detection_rate", "detected"), *(_shown(scope[rate]) for scope in scopes.values()))
     console.print(table)
     console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
@@ -40,7 +40,7 @@ def _shown(rate: dict[str, float | None] | None) -> str:
     if rate is None:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} \\[{_brief(low)} {_brief(high)}]"
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} \\[{_brief(low)} {_brief(high)}]"
 
 
 def _brief(bound: float) -> str:

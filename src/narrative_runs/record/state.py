@@ -69,12 +69,15 @@ def move(experiment_id: str, progress: Progress, eta: str | None) -> None:
         )
 
 
-def fail(experiment_id: str, reason: str) -> None:
-    """The run ended before the experiment was complete; the reason follows the user's notes."""
+def stop(experiment_id: str, status: str, reason: str) -> None:
+    """The run ended before the experiment was complete; the reason follows the user's notes.
+
+    status: `failed` or `cancelled`.
+    """
     with database.transaction() as connection:
         connection.execute(
-            "UPDATE experiments SET status = 'failed', notes = coalesce(notes, '') || ? WHERE experiment_id = ?",
-            (STOPPED + reason, experiment_id),
+            "UPDATE experiments SET status = ?, notes = coalesce(notes, '') || ? WHERE experiment_id = ?",
+            (status, STOPPED + reason, experiment_id),
         )
 
 

@@ -37,6 +37,10 @@ class Attendance:
         """Send one line to the session."""
         self._connection.sendall(line.encode() + b"\n")
 
+    def close(self) -> None:
+        """Say that this job ends as it should."""
+        self.say("bye")
+
     def source_is_sound(self) -> None:
         """Tell the session that the workbook can be used, and wait until the experiment is in the record."""
         self.say("sound")

@@ -6,20 +6,39 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from narrative_runs.asking.client import Server
 from narrative_runs.errors import ServerError
 from narrative_runs.session.gate import Gate
 
-Tell = Callable[[str, str, str], None]
+CANCELLED = "cancelled from another terminal"
+
+
+class Desk(Protocol):
+    """What the session does on a job's word."""
+
+    def begin_writing(self) -> None:
+        """The workbook has proved sound: bring the experiment into the record."""
+
+    def follow(self) -> None:
+        """Bring what the journals have gained into the record."""
+
+    def tell(self, text: str) -> None:
+        """Show one line to the user."""
+
+    def trouble(self, kind: str, job: str, message: str) -> None:
+        """A request gave no answer."""
+
+    def stopped(self, reason: str) -> None:
+        """No further request may begin."""
 
 
 class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
 
     settings: told to every job; open_server: called when the first job wants to know it;
-    begin: called when the workbook has proved sound; tell(event, job, message): for the logs.
+    desk: what the session does besides; cancelled: whether the user cancelled the run from another terminal.
     """
 
     def __init__(
@@ -27,8 +46,7 @@ class GateServer:
         gate: Gate,
         settings: dict[str, Any],
         open_server: Callable[[], Awaitable[Server]],
-        begin: Callable[[], None],
-        tell: Tell,
+        desk: Desk,
     ) -> None:
         self.gate = gate
         self._settings = settings
@@ -36,8 +54,8 @@ class GateServer:
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
-        self._begin = begin
-        self._tell = tell
+        self._desk = desk
+        self.cancelled = False
         self._jobs: dict[int, JobConnection] = {}
         self._next_job = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -53,8 +71,8 @@ class GateServer:
 
     def stop(self, reason: str) -> None:
         """Let no further request begin; those in flight may end."""
-        if not self.gate.stopped:
-            self.gate.stopped = reason
+        self.gate.stopped = self.gate.stopped or reason
+        self._desk.stopped(self.gate.stopped)
         for connection in self._jobs.values():
             connection.say(f"stop {self.gate.stopped}")
 
@@ -81,9 +99,11 @@ class GateServer:
         return self._next_job
 
     def leave(self, job: int) -> None:
-        """A job's connection dropped."""
-        self._jobs.pop(job, None)
+        """A job's connection dropped; a job that did not say goodbye was killed, and its run cannot succeed."""
+        connection = self._jobs.pop(job)
         self.gate.gone(job)
+        if connection.name:
+            self.stop(f"the job {connection.name} ended unexpectedly: was it killed, or is the memory full?")
         self.turn()
 
     def hear(self, connection: "JobConnection", line: str) -> None:
@@ -107,11 +127,11 @@ class GateServer:
                 self.gate.unused(job)
             case "failed":
                 self.gate.failed(job, time.monotonic())
-                self._tell("failed", connection.name, rest)
+                self._desk.trouble("failed", connection.name, rest)
             case "limited":
                 seconds, _, message = rest.partition(" ")
                 self.gate.limited(job, time.monotonic(), None if seconds == "-" else float(seconds))
-                self._tell("limited", connection.name, message)
+                self._desk.trouble("limited", connection.name, message)
             case "hopeless":
                 self.gate.unused(job)
                 self.stop(json.loads(rest))
@@ -119,12 +139,27 @@ class GateServer:
                 self.gate.rejected(job)
                 if rest not in self._without:
                     self._without.add(rest)
-                    self._tell("without", connection.name, rest)
+                    self._desk.trouble("without", connection.name, rest)
                     for other in self._jobs.values():
                         other.say(line)
             case "sound":
-                self._begin()
+                self._desk.begin_writing()
                 connection.say("begun")
+                return
+            case "follow":
+                self._desk.follow()
+                connection.say("followed")
+                return
+            case "tell":
+                self._desk.tell(rest)
+                return
+            case "cancel":
+                self.cancelled = True
+                self.stop(CANCELLED)
+                connection.say("cancelled")
+                return
+            case "bye":
+                connection.name = ""
                 return
             case "hello":
                 connection.name = rest

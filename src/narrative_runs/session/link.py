@@ -2,9 +2,10 @@
 
 job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`,
                                `failed <category> <message>`, `limited <seconds or -> <message>`, `without <part>`,
-                               `hopeless <message as JSON>`, `sound` (the workbook can be used)
+                               `hopeless <message as JSON>`, `sound` (the workbook can be used),
+                               `follow` (bring the record up to date), `tell <text>`, `bye`
 session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `go <answered>`,
-                               `without <part>`, `stop <reason>`, `begun` (to sound)
+                               `without <part>`, `stop <reason>`, `begun` (to sound), `followed` (to follow)
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Link(asyncio.Protocol):
         self._server: Server | None = None
         self._knows_server = asyncio.Event()
         self._has_settings = asyncio.Event()
+        self._followed = asyncio.Event()
         self._closed = asyncio.Event()
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._transport: asyncio.WriteTransport | None = None
@@ -97,9 +99,17 @@ class Link(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(line.replace("\n", " ").encode() + b"\n")
 
+    async def record_is_current(self) -> None:
+        """Have all answers so far brought into the record."""
+        self.say("follow")
+        followed = asyncio.ensure_future(self._followed.wait())
+        await asyncio.wait(_both(followed, self.stopped), return_when=asyncio.FIRST_COMPLETED)
+        followed.cancel()
+
     async def close(self) -> None:
         """Close the connection, once all that was said has left."""
         if self._transport is not None:
+            self.say("bye")
             self._transport.close()
             await self._closed.wait()
 
@@ -149,6 +159,8 @@ class Link(asyncio.Protocol):
             case "server":
                 self._server = Server(**json.loads(rest))
                 self._knows_server.set()
+            case "followed":
+                self._followed.set()
             case "without":
                 self.without.add(rest)
             case "stop":

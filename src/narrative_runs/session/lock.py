@@ -27,6 +27,7 @@ class RunLock:
         self._run = folder / ".run.lock"
         self._children = folder / ".children.lock"
         self._descriptor: int | None = None
+        self._since = ""
 
     def acquire(self) -> None:
         """Take the lock, and wait until the children of an earlier run are gone.
@@ -46,14 +47,16 @@ class RunLock:
                 )
             time.sleep(0.05)
         os.close(children)
-        told = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(told).encode(), 0)
         self._descriptor = descriptor
+        self._since = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        self.tell("")
+
+    def tell(self, session: str) -> None:
+        """Write into the lock's file who holds it, and the socket of its session, for other terminals."""
+        assert self._descriptor is not None
+        told = {"pid": os.getpid(), "host": socket.gethostname(), "since": self._since, "session": session}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(told).encode(), 0)
 
     def _take(self) -> int:
         # `is_running` holds the lock for a moment, and `forget` may just have removed its file: hence some tries.
@@ -100,11 +103,21 @@ def is_running(folder: Path) -> bool:
 
 def holder(folder: Path) -> str:
     """Who holds the lock, in words."""
+    told = _told(folder)
+    return f"PID {told['pid']} on {told['host']}, since {told['since']}" if told else "another process"
+
+
+def session_of(folder: Path) -> str:
+    """The socket of the session that runs the experiment; empty when nobody can say."""
+    return _told(folder).get("session", "")
+
+
+def _told(folder: Path) -> dict[str, str]:
     try:
-        told = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
-        return f"PID {told['pid']} on {told['host']}, since {told['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+        told: dict[str, str] = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told
 
 
 def _open(path: Path) -> int:

@@ -9,7 +9,8 @@ class Order:
     """One session to run.
 
     params: the whole effective params, frozen ones included; resumes: whether the experiment has answers already;
-    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; retry_errors: whether that was forced.
+    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; retry_errors: whether that was forced;
+    changes: what of the params that may change did change since the last session, in words.
     """
 
     slug: str
@@ -19,3 +20,4 @@ class Order:
     began_at: str
     resumes: bool
     retry_errors: bool
+    changes: list[str]

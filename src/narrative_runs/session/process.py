@@ -2,7 +2,8 @@
 
 Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, and `end <success or
 failure>` at the run's end. When it ends without that word, the main process is gone, and so is this one.
-Standard output: one JSON line, `{"socket": path}` or `{"error": message}`.
+Standard output: one JSON line, `{"socket": path}` or `{"error": message}`; then `{"stopped": reason}` when the run has
+to stop.
 """
 
 import asyncio
@@ -72,16 +73,16 @@ class Session:
                 self._model_server.close()
                 return
             _report({"socket": str(socket)})
-            following = asyncio.create_task(self._keep_following())
+            following = asyncio.create_task(self._keep_following(gate_server))
             outcome = await _hear_main_process(gate_server)
             if outcome is None:
-                self._model_server.close()
+                # The main process is gone; with this one go the jobs, and the embedded server.
                 socket.unlink(missing_ok=True)
                 Path(private).rmdir()
                 os._exit(1)
             following.cancel()
             server.close()
-            await asyncio.to_thread(self._end, outcome, gate_server.gate.stopped)
+            await asyncio.to_thread(self._end, outcome, gate_server)
 
     async def _begin(self) -> GateServer:
         order, params = self._order, self._params
@@ -89,11 +90,14 @@ class Session:
         if not order.resumes:
             # Before anything is written: can the model be asked at all?
             opened = await self._model_server.open()
+        torn = journal.cut_torn_lines(self._folder.journals)
         session = journal.next_session(self._folder.journals)
         if order.resumes:
             state.back_up()
         if self._folder.data_quality.exists():
-            self._begin_writing()
+            self.begin_writing()
+        if torn:
+            self.tell(f"{torn} torn last lines were cut off the journals; their narratives are asked again.")
         gate = Gate(
             Limits(
                 params.run.max_in_flight,
@@ -125,9 +129,9 @@ class Session:
         async def open_server() -> Server:
             return opened or await self._model_server.open()
 
-        return GateServer(gate, settings, open_server, self._begin_writing, self._trouble)
+        return GateServer(gate, settings, open_server, self)
 
-    def _begin_writing(self) -> None:
+    def begin_writing(self) -> None:
         """Bring the experiment into its folder and the record; until the workbook has proved sound, nothing is."""
         order = self._order
         began = Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
@@ -139,14 +143,27 @@ class Session:
         self._progress.done_before = self._progress.done
         if order.resumes:
             self._tell_resume()
+        for change in order.changes:
+            self.tell(f"Changed since the last session: {change}")
 
-    async def _keep_following(self) -> None:
+    async def _keep_following(self, gate_server: GateServer) -> None:
         while True:
             await asyncio.sleep(FOLLOW_EVERY_S)
-            await asyncio.to_thread(self._follow)
+            try:
+                await asyncio.to_thread(self.follow)
+            except (NarrativeRunsError, OSError) as error:
+                gate_server.stop(str(error))
+                return
             self._tell_progress()
 
-    def _follow(self) -> None:
+    def tell(self, text: str) -> None:
+        """Show one line to the user, and keep it in the log."""
+        say(text)
+        if self._logs is not None:
+            self._logs.event(text)
+
+    def follow(self) -> None:
+        """Bring what the journals have gained into the record and the logs."""
         if self._logs is None:
             return
         before = self._progress.done
@@ -188,25 +205,32 @@ class Session:
         if self._logs is not None:
             self._logs.resumed([f"RESUME ATTEMPT - {datetime.now().strftime(TIME)}", *lines])
 
-    def _trouble(self, kind: str, job: str, message: str) -> None:
+    def stopped(self, reason: str) -> None:
+        """Tell the main process that this run cannot succeed, so that it need not look for the reason."""
+        _report({"stopped": reason})
+
+    def trouble(self, kind: str, job: str, message: str) -> None:
+        """Keep in the log that a request gave no answer."""
         if self._logs is not None:
             self._logs.trouble(kind, job, message)
         if kind == "without":
             part = {"schema": "JSON schemas; plain JSON is asked for", "logprobs": "token probabilities"}[message]
-            say(f"The server does not take or give {part}.")
+            self.tell(f"The server does not take or give {part}.")
 
-    def _end(self, outcome: str, reason: str | None) -> None:
-        self._follow()
+    def _end(self, outcome: str, gate_server: GateServer) -> None:
         self._model_server.close()
+        reason = gate_server.gate.stopped or "a job of the workflow failed; see the messages above"
+        try:
+            self.follow()
+            if outcome == "failure" and self._logs is not None:
+                state.stop(self._order.experiment_id, "cancelled" if gate_server.cancelled else "failed", reason)
+                self._logs.stopped(reason)
+        except (NarrativeRunsError, OSError) as error:
+            say(f"The record could not be brought up to date: {error}")
         if outcome == "failure":
-            reason = reason or "a job of the workflow failed; see the messages above"
-            if self._logs is not None:
-                state.fail(self._order.experiment_id, reason)
             say(f"The run stopped: {reason}")
         if self._logs is not None:
-            if outcome == "failure" and reason:
-                self._logs.stopped(reason)
-            self._logs.event(f"session ends: {outcome}")
+            self._logs.event(f"the session ends: {outcome}")
 
 
 async def _hear_main_process(gate_server: GateServer) -> str | None:

@@ -1,32 +1,25 @@
-"""All that the Snakefile calls: what is planned (reading only), what begins a run, and what ends it."""
+"""Which experiment is meant, and whether it can be run: found out while the Snakefile is read, without writing."""
 
 import json
-import logging
 import os
-import subprocess
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
-from narrative_runs.errors import AlreadyCompleted, NarrativeRunsError, ParamsError
+from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
-from narrative_runs.session.link import SOCKET_VARIABLE
-from narrative_runs.session.lock import RunLock
-from narrative_runs.session.order import Order
 from narrative_runs.source import checksum
+from narrative_runs.workflow.screen import give_up, tell
 
 PARAMS_FILE = Path("params.yaml")
 RETRY_RULE = "retry_errors"
-SESSION_MAY_END_S = 60.0
 
 
 @dataclass
@@ -82,7 +75,7 @@ def plan(config: Mapping[str, Any], overrides: Mapping[str, Any], config_files: 
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return _plan(config, overrides, config_files, _forced_rules())
     except NarrativeRunsError as error:
-        _give_up(error)
+        give_up(error)
 
 
 def _plan(
@@ -100,6 +93,7 @@ def _plan(
         params = _params_by_id(begun, folder, values, overrides, origin)
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
+    _check_slug(folder, begun, params, origin)
     if begun is not None and begun.has_answers:
         _warn_of_differences(begun, params, origin)
         params = experiment.with_frozen(begun, params)
@@ -107,6 +101,11 @@ def _plan(
     row = database.experiment(begun.experiment_id) if begun else None
     retry = RETRY_RULE in forced_rules
     completed = row is not None and row["status"] == "completed" and folder.metrics.exists()
+    if row is not None and completed and row["n_narratives_total"] != _wanted(folder, params):
+        # A pilot that is extended.
+        completed = False
+    if row is not None and row["status"] == "cancelled":
+        tell("WARNING: this experiment was cancelled. Going on with it.")
     if experiment_id is not None and completed and row is not None and not retry:
         raise AlreadyCompleted(
             f"Cannot resume completed experiment {row['experiment_name']} ({experiment_id}), "
@@ -145,6 +144,31 @@ def _params_by_id(
     return params_module.check(experiment.merged(begun.params, on_top), str(folder.description))
 
 
+def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:
+    """A slug is unique to one experiment: neither a copied file nor a lost folder may mix two under it."""
+    way_out = f"Give the new experiment another name and slug in {origin}."
+    owners = database.query("SELECT experiment_id, experiment_name FROM experiments WHERE slug = ?", (folder.slug,))
+    for owner in owners:
+        if begun is None or owner["experiment_id"] != begun.experiment_id:
+            raise ExperimentError(
+                f"experiment.slug: {folder.slug} belongs to {owner['experiment_name']} ({owner['experiment_id']}), "
+                f"whose journals are not in {folder.path}/. Bring them back. {way_out}"
+            )
+    if begun is not None and begun.has_answers:
+        name = begun.params["experiment"]["name"]
+        if name != params.experiment.name and experiment.differences(begun, params):
+            raise ExperimentError(
+                f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
+                f"({begun.experiment_id}). {way_out}"
+            )
+
+
+def _wanted(folder: ExperimentFolder, params: Params) -> int:
+    """How many narratives the params want of the workbook, as it was read."""
+    found = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
+    return found if params.run.max_narratives is None else min(found, params.run.max_narratives)
+
+
 def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
     changed = experiment.differences(begun, params)
     for key, old, new in changed:
@@ -161,91 +185,6 @@ def _checked_source(params: Params, begun: Begun | None) -> str:
     if begun is not None and begun.has_answers and begun.source_md5 != md5:
         raise checksum.changed(workbook, begun.source_md5, md5)
     return md5
-
-
-class Run:
-    """One run of the workflow: the lock, and the session that serves its jobs."""
-
-    def __init__(self, planned: Plan) -> None:
-        self._plan = planned
-        self._lock: RunLock | None = None
-        self._session: subprocess.Popen[str] | None = None
-
-    def begin(self) -> None:
-        """Take the lock and start the session; ends the process with a message when that cannot be."""
-        lock = RunLock(self._plan.folder.path)
-        try:
-            lock.acquire()
-        except NarrativeRunsError as error:
-            _give_up(error)
-        self._lock = lock
-        # Fresh eyes under the lock: another run may have begun or ended it meanwhile.
-        begun = experiment.find(self._plan.folder)
-        order = Order(
-            slug=self._plan.slug,
-            experiment_id=begun.experiment_id if begun else str(uuid.uuid4()),
-            source_md5=self._plan.source_md5,
-            params=self._plan.params.model_dump(mode="json"),
-            began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
-            resumes=begun is not None and begun.has_answers,
-            retry_errors=self._plan.retry_errors,
-        )
-        self._session = subprocess.Popen(
-            [sys.executable, "-m", "narrative_runs.session.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        # From here on the session speaks to the user; of Snakemake only warnings and errors are heard.
-        logging.getLogger("snakemake.logging").addFilter(lambda told: told.levelno >= logging.WARNING)
-        self._say(json.dumps(asdict(order)))
-        assert self._session.stdout is not None
-        answer = json.loads(self._session.stdout.readline() or '{"error": "the session did not start"}')
-        if "error" in answer:
-            lock.forget()
-            _give_up(answer["error"])
-        os.environ[SOCKET_VARIABLE] = answer["socket"]
-
-    def end(self, outcome: str) -> None:
-        """Let the session finish; outcome: `success` or `failure`."""
-        if self._session is None:
-            return
-        self._say(f"end {outcome}")
-        try:
-            self._session.wait(SESSION_MAY_END_S)
-        except subprocess.TimeoutExpired:
-            self._session.kill()
-        self._session = None
-        if outcome == "success":
-            show(self._plan)
-        elif self._lock is not None and not self._plan.folder.description.exists():
-            self._lock.forget()
-        else:
-            tell("Start the same command again to go on: nothing that was answered is asked twice.")
-
-    def _say(self, line: str) -> None:
-        assert self._session is not None and self._session.stdin is not None
-        try:
-            self._session.stdin.write(line + "\n")
-            self._session.stdin.flush()
-        except BrokenPipeError:
-            pass
-
-
-def show(planned: Plan) -> None:
-    """Print the metrics as a table, and where the findings are."""
-    from narrative_runs.findings.summary import print_summary
-
-    print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
-
-
-def tell(text: str) -> None:
-    """Show one line to the user."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _give_up(reason: object) -> NoReturn:
-    raise SystemExit(f"narrative-runs: {reason}")
 
 
 def _short(value: Any) -> str:

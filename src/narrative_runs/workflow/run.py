@@ -1,0 +1,129 @@
+"""One run of the workflow, from its lock to its last word."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from types import FrameType
+
+from narrative_runs import experiment
+from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.session.link import SOCKET_VARIABLE
+from narrative_runs.session.lock import RunLock
+from narrative_runs.session.order import Order
+from narrative_runs.workflow.plan import Plan
+from narrative_runs.workflow.screen import give_up, tell
+
+SESSION_MAY_END_S = 60.0
+
+
+class Run:
+    """One run of the workflow: the lock, and the session that serves its jobs."""
+
+    def __init__(self, planned: Plan) -> None:
+        self._plan = planned
+        self._lock: RunLock | None = None
+        self._session: subprocess.Popen[str] | None = None
+        self._is_stopped = False
+
+    def begin(self) -> None:
+        """Take the lock and start the session; ends the process with a message when that cannot be."""
+        lock = RunLock(self._plan.folder.path)
+        try:
+            lock.acquire()
+        except NarrativeRunsError as error:
+            give_up(error)
+        self._lock = lock
+        # Fresh eyes under the lock: another run may have begun or ended it meanwhile.
+        begun = experiment.find(self._plan.folder)
+        order = Order(
+            slug=self._plan.slug,
+            experiment_id=begun.experiment_id if begun else str(uuid.uuid4()),
+            source_md5=self._plan.source_md5,
+            params=self._plan.params.model_dump(mode="json"),
+            began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            resumes=begun is not None and begun.has_answers,
+            retry_errors=self._plan.retry_errors,
+            changes=experiment.changes(begun, self._plan.params) if begun and begun.has_answers else [],
+        )
+        self._session = subprocess.Popen(
+            [sys.executable, "-m", "narrative_runs.session.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        logging.getLogger("snakemake.logging").addFilter(self._is_to_be_heard)
+        self._say(json.dumps(asdict(order)))
+        assert self._session.stdout is not None
+        answer = json.loads(self._session.stdout.readline() or '{"error": "the session did not start"}')
+        if "error" in answer:
+            lock.forget()
+            give_up(answer["error"])
+        os.environ[SOCKET_VARIABLE] = answer["socket"]
+        lock.tell(answer["socket"])
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._stop_gently_on_signals()
+
+    def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
+        """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
+        return told.levelno >= logging.WARNING and not self._is_stopped
+
+    def _listen(self) -> None:
+        assert self._session is not None and self._session.stdout is not None
+        for _ in self._session.stdout:
+            self._is_stopped = True
+
+    def _stop_gently_on_signals(self) -> None:
+        # Left alone, Snakemake waits until running jobs are done, which can be hours.
+        let_no_job_begin = signal.getsignal(signal.SIGTERM)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            signal.signal(number, signal.default_int_handler)
+            tell("Stopping: requests in flight may end, for up to 30 s. Once more stops at once.")
+            self._say(f"stop stopped by {signal.Signals(number).name}")
+            if callable(let_no_job_begin):
+                # In a thread: this may have interrupted the scheduler while it holds the lock that this takes.
+                threading.Thread(target=let_no_job_begin, args=(number, frame)).start()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+
+    def end(self, outcome: str) -> None:
+        """Let the session finish; outcome: `success` or `failure`."""
+        if self._session is None:
+            return
+        if self._session.poll() is not None:
+            tell("The run stopped: its session process ended unexpectedly.")
+        self._say(f"end {outcome}")
+        try:
+            self._session.wait(SESSION_MAY_END_S)
+        except subprocess.TimeoutExpired:
+            self._session.kill()
+        self._session = None
+        if outcome == "success":
+            show(self._plan)
+        elif self._lock is not None and not self._plan.folder.description.exists():
+            self._lock.forget()
+        else:
+            tell("Start the same command again to go on: nothing that was answered is asked twice.")
+
+    def _say(self, line: str) -> None:
+        assert self._session is not None and self._session.stdin is not None
+        try:
+            self._session.stdin.write(line + "\n")
+            self._session.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+
+def show(planned: Plan) -> None:
+    """Print the metrics as a table, and where the findings are."""
+    from narrative_runs.findings.summary import print_summary
+
+    print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)

@@ -1,0 +1,359 @@
+"""The six test scenarios of the R design, under its names, and what else must be gone on with."""
+
+import os
+import shutil
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.fake_server import answer_to
+from tests.project import Fake, Project, cases, wait_until
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.fixture
+def ready(project: Project, fake: Fake) -> Project:
+    """40 narratives in 3 shards, and a server that takes 0.15 s."""
+    project.write_workbook(cases(20))
+    project.write_params(fake.url)
+    fake.behave(latency_s=0.15)
+    return project
+
+
+def partly_done(project: Project, fake: Fake, number: int = signal.SIGKILL, at_least: int = 8) -> None:
+    """Start a run, and end its main process by a signal after some answers."""
+    with project.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= at_least)
+        os.kill(main.pid, number)
+        main.wait(timeout=40)
+
+
+def assert_complete(project: Project, fake: Fake, narratives: int = 40, lost_at_most: int = 0) -> None:
+    """Every narrative has one row with its own answer; at most so many were asked a second time."""
+    rows = project.query("SELECT incident_id, narrative_type, narrative_text, rationale FROM narrative_results")
+    assert len(rows) == len({row[:2] for row in rows}) == narratives
+    for _, _, text, rationale in rows:
+        assert rationale == answer_to(f"Narrative: {text}")["rationale"]
+    assert project.query("SELECT status, n_narratives_processed FROM experiments") == [("completed", narratives)]
+    asked = Counter(fake.calls()["asked"])
+    assert len(asked) == narratives
+    assert asked.total() - narratives <= lost_at_most, [text for text, times in asked.items() if times > 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_1_basic_resume_flow(ready: Project, fake: Fake, number: int) -> None:
+    """A killed run has partial results, and the same command completes them; only requests in flight are lost."""
+    partly_done(ready, fake, number)
+    wait_until(lambda: fake.calls()["in_flight"] == 0)
+    if number != signal.SIGKILL:
+        processed = ready.query("SELECT n_narratives_processed FROM experiments")[0][0]
+        assert 0 < processed == sum(fake.calls()["answered"].values()) < 40
+        assert ready.query("SELECT status FROM experiments") == [("failed",)]
+    result = ready.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert "RESUMING EXPERIMENT: Cases" in result.stdout
+    # At most four requests were in flight when it was killed.
+    assert_complete(ready, fake, lost_at_most=4 if number == signal.SIGKILL else 0)
+    assert "RESUME ATTEMPT" in (ready.folder / "results/cases/logs/resume_log.txt").read_text()
+    assert len(list((ready.folder / "results/backups").iterdir())) == 1
+
+
+def test_2_data_integrity_validation(ready: Project, fake: Fake) -> None:
+    """An edited workbook is refused with both checksums, tracked anew or not; putting the old one back resumes."""
+    partly_done(ready, fake)
+    workbook = ready.folder / "data/cases.xlsx"
+    shutil.copy(workbook, ready.folder / "old.xlsx")
+    asked = fake.asked
+    workbook.write_bytes(workbook.read_bytes() + b"modified")
+    for _ in range(2):
+        result = ready.snakemake()
+        assert result.returncode == 1
+        assert "Data file has changed since original load!" in result.stdout
+        assert "Original checksum" in result.stdout and "Current checksum" in result.stdout
+        ready.track(workbook)
+    assert fake.asked == asked
+    shutil.copy(ready.folder / "old.xlsx", workbook)
+    ready.track(workbook)
+    assert ready.snakemake().returncode == 0
+    assert_complete(ready, fake, lost_at_most=4)
+
+
+def test_3_idempotency(ready: Project, fake: Fake) -> None:
+    """A completed experiment that is resumed by its id is refused with exit code 1, and nothing is asked."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    (experiment_id,) = ready.query("SELECT experiment_id FROM experiments")[0]
+    result = ready.snakemake("--config", f"experiment_id={experiment_id}")
+    assert result.returncode == 1
+    assert "Cannot resume completed experiment" in result.stdout
+    assert_complete(ready, fake)
+
+
+def test_4_error_retry(ready: Project, fake: Fake) -> None:
+    """Exactly the rows that the record calls errors are asked again, and are errors no more."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    connection_rows = ready.query("SELECT result_id, incident_id FROM narrative_results ORDER BY result_id LIMIT 10")
+    execute(
+        ready,
+        "UPDATE narrative_results SET error_occurred = 1, error_message = 'Simulated error' WHERE result_id IN "
+        "(SELECT result_id FROM narrative_results ORDER BY result_id LIMIT 10)",
+        "UPDATE experiments SET status = 'failed'",
+    )
+    asked = fake.asked
+    result = ready.run("snakemake", "--forcerun", "retry_errors")
+    assert result.returncode == 0, result.stdout
+    assert fake.asked == asked + 10
+    assert ready.query("SELECT COUNT(*) FROM narrative_results WHERE error_occurred = 1") == [(0,)]
+    retried = ready.query(
+        "SELECT result_id, incident_id FROM narrative_results WHERE attempt_count = 2 "
+        "AND first_error_message = 'Simulated error' AND last_attempt_at IS NOT NULL ORDER BY result_id"
+    )
+    assert retried == connection_rows
+    assert_complete(ready, fake, lost_at_most=10)
+
+
+def test_5_progress_tracking(ready: Project, fake: Fake) -> None:
+    """While a run is alive its counts, its ETA and its rows in the record move, and never go backwards."""
+    fake.behave(latency_s=0.6)
+    seen = []
+    with ready.started("snakemake", "--cores", "4") as main:
+        while main.poll() is None:
+            if (ready.folder / "results/experiments.db").exists():
+                seen += ready.query(
+                    "SELECT n_narratives_processed, estimated_completion_time, last_progress_update, "
+                    "(SELECT COUNT(*) FROM narrative_results) FROM experiments WHERE status = 'running'"
+                )
+            time.sleep(0.2)
+    counts = [row[0] for row in seen]
+    assert counts == sorted(counts)
+    assert len({count for count in counts if 0 < count < 40}) >= 2
+    assert any(row[1] for row in seen) and any(row[2] for row in seen)
+    assert len({row[3] for row in seen}) >= 3
+
+
+def test_6_concurrent_execution_prevention(ready: Project, fake: Fake) -> None:
+    """A second run of the same experiment stops at once with the PID of the first, which is undisturbed."""
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 4)
+        second = ready.snakemake()
+        assert second.returncode == 1
+        assert f"already running: PID {main.pid}" in second.stdout
+        output, _ = main.communicate(timeout=60)
+        assert main.returncode == 0, output
+    assert_complete(ready, fake)
+
+
+def execute(project: Project, *statements: str) -> None:
+    """Change the record by hand."""
+    import sqlite3
+
+    connection = sqlite3.connect(project.folder / "results/experiments.db", timeout=30)
+    with connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def test_two_experiments_side_by_side(ready: Project, fake: Fake) -> None:
+    """Two experiments run at the same time into one record, each to its end."""
+    ready.write_params(fake.url, "other.yaml", experiment={"name": "Other", "slug": "other"}, model={"temperature": 1})
+    with (
+        ready.started("snakemake", "--cores", "2") as first,
+        ready.started("snakemake", "--cores", "2", "--configfile", "other.yaml") as second,
+    ):
+        for process in (first, second):
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, output
+    assert ready.query(
+        "SELECT slug, status, count(*) FROM experiments JOIN narrative_results USING (experiment_id) GROUP BY slug"
+    ) == [("cases", "completed", 40), ("other", "completed", 40)]
+
+
+def test_prompt_edited_half_way(ready: Project, fake: Fake) -> None:
+    """An edited prompt is named and not used: all answers of an experiment answer the same question."""
+    partly_done(ready, fake)
+    ready.write_params(fake.url, prompt={"user_template": "Edited: <<TEXT>>"})
+    result = ready.snakemake()
+    assert result.returncode == 0
+    assert "WARNING: prompt.user_template is frozen" in result.stdout
+    assert_complete(ready, fake, lost_at_most=4)
+
+
+def test_prompt_mended_before_the_first_answer(ready: Project, fake: Fake) -> None:
+    """Before the first answer nothing is frozen: a typo in the prompt is just mended."""
+    fake.behave(status=401)
+    assert ready.snakemake().returncode == 1
+    fake.behave()
+    ready.write_params(fake.url, prompt={"user_template": "Mended: <<TEXT>>"})
+    asked = set(fake.calls()["asked"])
+    result = ready.snakemake()
+    assert result.returncode == 0 and "WARNING" not in result.stdout
+    assert all(text.startswith("Mended: ") for text in set(fake.calls()["asked"]) - asked)
+    assert ready.query("SELECT count(*) FROM experiments") == [(1,)]
+
+
+def test_resume_by_id(ready: Project, fake: Fake) -> None:
+    """An experiment is resumed by its id whatever params.yaml says now; an unknown id is an error."""
+    partly_done(ready, fake)
+    (experiment_id,) = ready.query("SELECT experiment_id FROM experiments")[0]
+    ready.write_params(fake.url, experiment={"name": "Another", "slug": "another"}, model={"temperature": 1.5})
+    unknown = ready.snakemake("--config", "experiment_id=00000000-0000-0000-0000-000000000000")
+    assert unknown.returncode == 1 and "Experiment ID not found" in unknown.stdout
+    result = ready.snakemake("--config", f"experiment_id={experiment_id}")
+    assert result.returncode == 0, result.stdout
+    assert_complete(ready, fake, lost_at_most=4)
+
+
+def test_slug_of_another_experiment(ready: Project, fake: Fake) -> None:
+    """A copied file that kept the slug is refused, and so is a slug whose journals were taken away."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    asked = fake.asked
+    ready.write_params(fake.url, "copy.yaml", experiment={"name": "New idea"}, model={"temperature": 1})
+    result = ready.snakemake("--configfile", "copy.yaml")
+    assert result.returncode == 1 and "belongs to another experiment, Cases" in result.stdout
+    shutil.move(ready.folder / "results/cases", ready.folder / "elsewhere")
+    result = ready.snakemake()
+    assert result.returncode == 1 and "experiment.slug: cases belongs to Cases" in result.stdout
+    assert fake.asked == asked
+
+
+def test_pilot_then_the_rest(ready: Project, fake: Fake) -> None:
+    """Raising max_narratives takes a completed pilot back to running, and asks only what is new."""
+    fake.behave()
+    ready.write_params(fake.url, run={"max_narratives": 10})
+    assert ready.snakemake().returncode == 0
+    assert fake.asked == 10
+    assert ready.query("SELECT status, n_narratives_total FROM experiments") == [("completed", 10)]
+    assert [row[0] for row in ready.query("SELECT row_num FROM narrative_results ORDER BY 1")] == list(range(1, 11))
+    ready.write_params(fake.url)
+    result = ready.snakemake()
+    assert result.returncode == 0
+    assert_complete(ready, fake)
+
+
+def test_only_journals_are_left(ready: Project, fake: Fake) -> None:
+    """All of results/ but the journals can be lost: it is made again, without asking."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    rows = ready.query("SELECT incident_id, narrative_type, rationale FROM narrative_results ORDER BY row_num")
+    ids = ready.query("SELECT experiment_id FROM experiments")
+    asked = fake.asked
+    for path in (ready.folder / "results").iterdir():
+        if path.name != "cases":
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+    for path in (ready.folder / "results/cases").iterdir():
+        if path.name != "journal":
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+    assert ready.snakemake().returncode == 0
+    assert ready.query("SELECT incident_id, narrative_type, rationale FROM narrative_results ORDER BY row_num") == rows
+    assert ready.query("SELECT experiment_id FROM experiments") == ids
+    assert ready.query("SELECT count(*) FROM source_narratives") == [(40,)]
+    assert fake.asked == asked
+
+
+def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
+    """A touched workbook, an edited rule and a deleted shard throw no answer away."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    asked = fake.asked
+    (ready.folder / "data/cases.xlsx").touch()
+    (ready.folder / "data/cases.xlsx.dvc").touch()
+    rule = ready.folder / "workflow/rules/classify.smk"
+    rule.write_text(rule.read_text().replace("exec python", "exec  python"))
+    next((ready.folder / "results/cases/shards").iterdir()).unlink()
+    assert ready.snakemake().returncode == 0
+    assert_complete(ready, fake)
+    assert fake.asked == asked
+
+
+def test_cancel_from_another_terminal(ready: Project, fake: Fake) -> None:
+    """`narrative-runs cancel` ends a run and marks it as cancelled; the plain command warns and goes on."""
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 6)
+        told = ready.run("narrative-runs", "cancel")
+        assert told.returncode == 0, told.stdout
+        main.wait(timeout=40)
+        assert main.returncode == 1
+    assert ready.query("SELECT status FROM experiments") == [("cancelled",)]
+    result = ready.snakemake()
+    assert result.returncode == 0
+    assert "cancelled" in result.stdout
+    assert_complete(ready, fake)
+
+
+def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
+    """A torn last line of a journal is cut off and counted, and its narrative is asked again."""
+    partly_done(ready, fake)
+    journal = max((ready.folder / "results/cases/journal").rglob("*.jsonl"), key=lambda path: path.stat().st_size)
+    journal.write_bytes(journal.read_bytes()[:-20])
+    result = ready.snakemake()
+    assert result.returncode == 0
+    assert "1 torn last lines were cut off" in result.stdout
+    assert_complete(ready, fake, lost_at_most=5)
+
+
+def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
+    """A row that fails again stays an error with its count; a good row is never asked again, nor by a plain run."""
+    fake.behave(only_if="LE text of case 1.", status=400, body='{"error": {"message": "context length exceeded"}}')
+    assert ready.snakemake().returncode == 0
+    assert ready.snakemake().returncode == 0
+    errors = "SELECT incident_id, attempt_count, error_category FROM narrative_results WHERE error_occurred"
+    assert ready.query(errors) == [("0001", 1, "data_error")]
+    for passes in (2, 3):
+        before = fake.calls()["asked"]
+        assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
+        after = fake.calls()["asked"]
+        assert {text for text in after if after[text] != before[text]} == {"Narrative: LE text of case 1."}
+        assert ready.query(errors) == [("0001", passes, "data_error")]
+    fake.behave()
+    assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
+    assert ready.query(errors) == []
+    assert ready.read_json("results/cases/metrics.json")["n_errors"] == 0
+
+
+def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:
+    """A killed retry goes on where it was: what it has asked is not asked again."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    execute(ready, "UPDATE narrative_results SET error_occurred = 1, error_message = 'Simulated error'")
+    asked = fake.asked
+    fake.behave(latency_s=0.15)
+    with ready.started("snakemake", "--forcerun", "retry_errors") as main:
+        wait_until(lambda: fake.asked >= asked + 10)
+        os.killpg(main.pid, signal.SIGKILL)
+    result = ready.run("snakemake", "--forcerun", "retry_errors")
+    assert result.returncode == 0, result.stdout
+    assert 40 <= fake.asked - asked <= 44
+    assert ready.query("SELECT count(*) FROM narrative_results WHERE attempt_count = 2 AND NOT error_occurred") == [
+        (40,)
+    ]
+
+
+def journal_lines(folder: Path) -> int:
+    """All lines of all journals."""
+    return sum(path.read_bytes().count(b"\n") for path in (folder / "results/cases/journal").rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize("victim", ["classify", "session"])
+def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
+    """A job or the session that is killed ends the run soon, with a reason; the same command goes on."""
+    import psutil
+
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 8)
+        for child in psutil.Process(main.pid).children(recursive=True):
+            if any(victim in word for word in child.cmdline()):
+                child.kill()
+                break
+        output, _ = main.communicate(timeout=40)
+    assert main.returncode == 1
+    assert "ended unexpectedly" in output
+    assert journal_lines(ready.folder) > 0
+    assert ready.snakemake().returncode == 0
+    assert_complete(ready, fake, lost_at_most=4)
