@@ -1,0 +1,179 @@
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests.fake_server import answer_to
+from tests.project import Fake
+
+from narrative_runs.asking import client as clients
+from narrative_runs.asking import failures
+from narrative_runs.asking.client import Client, Server
+
+TEXT = "V was found by a neighbor."
+BODY = json.dumps({"model": "fake", "messages": [{"role": "user", "content": TEXT}]}).encode()
+WITH_ALL = json.dumps({**json.loads(BODY), "response_format": {"type": "json_schema"}, "logprobs": True}).encode()
+
+
+def with_client(url: str, work: Callable[[Client], Awaitable[Any]], api_key: str = "", timeout_s: float = 20) -> Any:
+    """What `work` gives with a client of its own."""
+
+    async def run() -> Any:
+        client = Client(Server(url, api_key, timeout_s), None)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+def ask(url: str, body: bytes = BODY, api_key: str = "", timeout_s: float = 20) -> dict[str, Any]:
+    """The reply to one request."""
+    reply: dict[str, Any] = with_client(url, lambda client: client.ask(body), api_key, timeout_s)
+    return reply
+
+
+def test_the_reply_comes_back_as_the_server_wrote_it(fake: Fake) -> None:
+    """A request brings the server's own answer to its narrative."""
+    reply = ask(fake.url)
+    assert json.loads(reply["choices"][0]["message"]["content"]) == answer_to(TEXT)
+    assert reply["model"] == "fake"
+    assert fake.calls()["bodies"] == [json.loads(BODY)]
+
+
+def test_one_client_asks_many_times(fake: Fake) -> None:
+    """A client serves for any number of requests, one after the other."""
+
+    async def work(client: Client) -> list[Any]:
+        return [await client.ask(BODY) for _ in range(5)]
+
+    assert len(with_client(fake.url, work)) == 5
+    assert fake.asked == 5
+
+
+def test_the_key_is_sent_as_a_bearer_token(fake: Fake) -> None:
+    """With a key the request carries it, and without one it carries no authorization at all."""
+    ask(fake.url, api_key="secret")
+    assert fake.calls()["keys"] == ["Bearer secret"]
+    ask(fake.url)
+    assert fake.calls()["keys"] == ["", "Bearer secret"]
+
+
+@pytest.mark.parametrize("key", ["sec\nret", "secret\n", "sec\x00ret", "sec\rret"])
+def test_no_failure_tells_the_key(fake: Fake, key: str) -> None:
+    """A key that fits into no header may fail, but the message, which goes into logs, does not hold it."""
+    try:
+        ask(fake.url, api_key=key)
+    except failures.RequestFailed as failure:
+        assert "sec" not in str(failure)
+        assert isinstance(failure, failures.Hopeless)
+
+
+@pytest.mark.parametrize("written", ["secret\n", " secret ", "secret\r\n"])
+def test_blanks_around_the_key_are_not_part_of_it(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """A key that was read from a file into the environment, newline and all, is the key."""
+    monkeypatch.setenv("LLM_API_KEY", written)
+    assert clients.key_from_environment() == "secret"
+
+
+def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable there is no key."""
+    monkeypatch.delenv("LLM_API_KEY", raising=False)
+    assert clients.key_from_environment() == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "kind"),
+    [
+        (500, {}, None, failures.ServerFault),
+        (503, {}, "busy", failures.ServerFault),
+        (429, {"Retry-After": "3"}, None, failures.RateLimited),
+        (401, {}, None, failures.Hopeless),
+        (307, {"location": "http://127.0.0.1:9/v1"}, "", failures.Hopeless),
+        (400, {}, '{"error": {"message": "the request exceeds the context size"}}', failures.NarrativeRejected),
+        (200, {}, "<html>", failures.ServerFault),
+        (200, {}, "", failures.ServerFault),
+        (200, {}, '{"choices": [', failures.ServerFault),
+        (200, {}, '{"choices": []}', failures.ServerFault),
+        (200, {}, "[]", failures.ServerFault),
+        (200, {}, '{"error": {"message": "upstream", "code": 429}}', failures.RateLimited),
+        (200, {}, '{"error": {"message": "upstream", "code": 502}}', failures.ServerFault),
+        (200, {}, '{"error": "upstream"}', failures.ServerFault),
+        (204, {}, "", failures.ServerFault),
+    ],
+)
+def test_replies_without_an_answer_are_told_apart(
+    fake: Fake, status: int, headers: dict[str, str], body: str | None, kind: type[failures.RequestFailed]
+) -> None:
+    """Each status, and each body that is no chat completion, is the failure that it means."""
+    fake.behave(status=status, headers=headers, body=body)
+    with pytest.raises(failures.RequestFailed) as caught:
+        ask(fake.url)
+    assert type(caught.value) is kind
+
+
+def test_the_time_to_wait_comes_along(fake: Fake) -> None:
+    """The server's Retry-After reaches the caller."""
+    fake.behave(status=429, headers={"Retry-After": "3.5"})
+    with pytest.raises(failures.RateLimited) as caught:
+        ask(fake.url)
+    assert caught.value.retry_after == 3.5
+
+
+def test_a_server_that_takes_no_schema_or_gives_no_probabilities_says_so(fake: Fake) -> None:
+    """What of the request is to be left out is told, and a request without it is answered."""
+    for behaviour, part in (("refuse_schema", "schema"), ("refuse_logprobs", "logprobs")):
+        fake.behave(**{behaviour: True})
+        with pytest.raises(failures.FormatRejected) as caught:
+            ask(fake.url, WITH_ALL)
+        assert caught.value.part == part
+        assert ask(fake.url)["choices"]
+
+
+def test_a_dead_server_is_unreachable() -> None:
+    """Where nobody listens, the failure says nothing about the narrative."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(failures.Unreachable):
+            ask(f"http://127.0.0.1:{nobody.getsockname()[1]}/v1")
+
+
+def test_a_server_that_hangs_times_out(fake: Fake) -> None:
+    """No reply within the time given is a failure of its own, and says how long was waited."""
+    fake.behave(hang=True)
+    with pytest.raises(failures.TimedOut, match=r"0\.2 s"):
+        ask(fake.url, timeout_s=0.2)
+
+
+@pytest.mark.parametrize("trouble", [{"drop": True}, {"hang": True}, {"status": 500}, {"body": "x"}])
+def test_a_client_goes_on_after_a_failure(fake: Fake, trouble: dict[str, Any]) -> None:
+    """After a lost connection, a timeout or an error the same client gets its next answer."""
+    fake.behave(**trouble, next_calls=1)
+
+    async def work(client: Client) -> dict[str, Any]:
+        with pytest.raises(failures.RequestFailed):
+            await client.ask(BODY)
+        return await client.ask(BODY)
+
+    reply = with_client(fake.url, work, timeout_s=1)
+    assert json.loads(reply["choices"][0]["message"]["content"]) == answer_to(TEXT)
+
+
+def test_a_proxy_of_the_environment_is_not_used_for_a_near_server(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever proxy the environment names, narratives for this machine do not go through it."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert ask(fake.url)["choices"]
+
+
+def test_only_https_needs_certificates() -> None:
+    """Plain http has no TLS; https checks the server's name and certificate."""
+    assert clients.tls_for(Server("http://localhost/v1", "", 1)) is None
+    tls = clients.tls_for(Server("https://localhost/v1", "", 1))
+    assert tls is not None
+    assert tls.check_hostname
