@@ -25,7 +25,8 @@ class Behaviour:
 
     latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; status: reply with this HTTP
     status instead; headers: sent along; body: the reply's body instead of an answer; hang: accept and never answer;
-    only_if: these hold only for requests that contain this text; next_calls: these hold only for so many requests.
+    padding: characters added to each reply; context_tokens: longer prompts are cut, without a word; only_if: these hold only for requests that contain this text;
+    next_calls: these hold only for so many requests.
     """
 
     latency_s: float = 0.0
@@ -42,6 +43,8 @@ class Behaviour:
     refuse_logprobs: bool = False
     models: list[str] = field(default_factory=lambda: ["fake"])
     answers_as: str = "fake"
+    padding: int = 0
+    context_tokens: int = 1_000_000
 
 
 def answer_to(text: str) -> dict[str, Any]:
@@ -69,6 +72,7 @@ class FakeServer:
         self.last_at: float | None = None
         self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.longest_gap = 0.0
         self._moved_at = time.monotonic()
         self._random = random.Random(1)
 
@@ -80,6 +84,9 @@ class FakeServer:
         self.busiest = max(self.busiest, self.in_flight)
         if change:
             self.first_at = self.first_at or now
+        if change > 0 and self.last_at is not None:
+            self.longest_gap = max(self.longest_gap, now - self.last_at)
+            if change:
             self.last_at = now
 
     async def reply(
@@ -139,7 +146,7 @@ class FakeServer:
         if behaviour.fault_share and self._random.random() < behaviour.fault_share:
             return await self._fault(text)
         self.answered[text] += 1
-        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, len(text))
+        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, min(len(text), 4 * behaviour.context_tokens), behaviour.padding)
 
     async def _fault(self, text: str) -> tuple[int, dict[str, str], bytes]:
         match self._random.randrange(5):
@@ -164,6 +171,7 @@ class FakeServer:
             "bodies": self.bodies,
             "keys": sorted(self.keys),
             "in_flight": self.in_flight,
+            "longest_gap": self.longest_gap,
         }
 
     def pace(self) -> dict[str, Any]:
@@ -179,7 +187,7 @@ class FakeServer:
         }
 
 
-def completion(content: str, model: str, prompt_characters: int) -> bytes:
+def completion(content: str, model: str, prompt_characters: int, padding: int = 0) -> bytes:
     """A chat completion around `content`."""
     prompt_tokens, completion_tokens = prompt_characters // 4 + 20, len(content) // 4
     return json.dumps(
@@ -194,6 +202,7 @@ def completion(content: str, model: str, prompt_characters: int) -> bytes:
                 "completion_tokens": completion_tokens,
                 "total_tokens": prompt_tokens + completion_tokens,
             },
+            "system_fingerprint": "x" * padding,
         }
     ).encode()
 

@@ -44,7 +44,8 @@ class Project:
 
     def command(self, *words: str) -> list[str]:
         """The full command of one of the environment's programs."""
-        return [str(BIN / words[0]), *words[1:]]
+        program = BIN / words[0]
+        return [str(program) if program.exists() else words[0], *words[1:]]
 
     def run(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; output and errors together in stdout."""
@@ -145,7 +146,10 @@ class Project:
 class Fake:
     """A running fake server."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        self._process = process
         self.origin = f"http://127.0.0.1:{port}"
         self.url = f"{self.origin}/v1"
 
@@ -157,6 +161,11 @@ class Fake:
         """What was asked so far."""
         told: dict[str, Any] = httpx.get(f"{self.origin}/calls", trust_env=False).json()
         return told
+
+    def stop(self) -> None:
+        """Kill the server."""
+        self._process.kill()
+        self._process.wait()
 
     @property
     def asked(self) -> int:
@@ -175,8 +184,7 @@ def fake_server(**options: Any) -> Iterator[Fake]:
         text=True,
     )
     try:
-        assert process.stdout is not None
-        yield Fake(json.loads(process.stdout.readline())["port"])
+        yield Fake(process)
     finally:
         process.kill()
         process.communicate()

@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from narrative_runs.errors import NarrativeRunsError
 
@@ -29,6 +30,9 @@ def main() -> None:
     cancel = commands.add_parser("cancel", help="end an experiment's run, and mark it as cancelled")
     cancel.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
     cancel.set_defaults(run=_cancel)
+    preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
+    preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    preflight.set_defaults(run=_preflight)
     arguments = parser.parse_args()
     try:
         arguments.run(arguments)
@@ -40,6 +44,12 @@ def _cancel(arguments: argparse.Namespace) -> None:
     from narrative_runs.steering import cancel
 
     print(cancel(arguments.experiment))
+
+
+def _preflight(arguments: argparse.Namespace) -> None:
+    from narrative_runs.preflight import preflight
+
+    asyncio.run(preflight(Path(arguments.configfile)))
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,

@@ -17,7 +17,18 @@ answers = st.fixed_dictionaries(
     }
 )
 pieces = st.sampled_from(
-    ['"detected"', "detected", '"confidence"', '"indicators"', '"rationale"', "true", "false", "null", "0.9", "zero.nine"]
+    [
+        '"detected"',
+        "detected",
+        '"confidence"',
+        '"indicators"',
+        '"rationale"',
+        "true",
+        "false",
+        "null",
+        "0.9",
+        "zero.nine",
+    ]
 ).flatmap(lambda word: st.sampled_from([word, *'{}[]:,"\\\n', "```json", "<think>", "</think>", "<|end|>", "//", "'"]))
 damaged = st.lists(st.one_of(pieces, st.text(max_size=3)), max_size=25).map("".join)
 

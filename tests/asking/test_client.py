@@ -93,7 +93,7 @@ def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
         (429, {"Retry-After": "3"}, None, failures.RateLimited),
         (401, {}, None, failures.Hopeless),
         (307, {"location": "http://127.0.0.1:9/v1"}, "", failures.Hopeless),
-        (400, {}, '{"error": {"message": "the request exceeds the context size"}}', failures.NarrativeRejected),
+        (400, {}, '{"error": {"message": "the request exceeds the context size"}}', failures.NarrativeTooLong),
         (200, {}, "<html>", failures.ServerFault),
         (200, {}, "", failures.ServerFault),
         (200, {}, '{"choices": [', failures.ServerFault),

@@ -19,8 +19,8 @@ KINDS: dict[str, tuple[type[failures.RequestFailed], str]] = {
     "no_model_loaded": (failures.Hopeless, "model.name"),
     "bad_address": (failures.Hopeless, "model.api_url"),
     "bad_key": (failures.Hopeless, "LLM_API_KEY"),
-    "context_too_long": (failures.NarrativeRejected, "context"),
-    "context_too_long_flat": (failures.NarrativeRejected, "context"),
+    "context_too_long": (failures.NarrativeTooLong, "context"),
+    "context_too_long_flat": (failures.NarrativeTooLong, "context"),
     "content_policy": (failures.NarrativeRejected, "content_filter"),
     "format_unsupported": (failures.FormatRejected, "schema"),
     "logprobs_unsupported": (failures.FormatRejected, "probabilities"),
@@ -38,11 +38,11 @@ def errors_of(server: str) -> dict[str, Any]:
     return found
 
 
-ERRORS = [
-    pytest.param(name, told, id=f"{server}-{name}")
+ERRORS = {
+    f"{server}-{name}": (name, told)
     for server in ("lm_studio", "ollama", "vllm", "llama_cpp", "openai")
     for name, told in errors_of(server).items()
-]
+}
 
 
 def failure_of(told: dict[str, Any], asked: dict[str, Any]) -> failures.RequestFailed:
@@ -52,7 +52,7 @@ def failure_of(told: dict[str, Any], asked: dict[str, Any]) -> failures.RequestF
     return failures.of_status(told["status"], headers, body.encode(), asked)
 
 
-@pytest.mark.parametrize(("name", "told"), ERRORS)
+@pytest.mark.parametrize(("name", "told"), ERRORS.values(), ids=ERRORS)
 def test_the_errors_of_every_server_are_told_apart(name: str, told: dict[str, Any]) -> None:
     """Each server's way to say it is understood, and the message names the status and what to mend."""
     kind, named = KINDS[name]
@@ -62,7 +62,7 @@ def test_the_errors_of_every_server_are_told_apart(name: str, told: dict[str, An
     assert f"HTTP {told['status']}" in str(failure)
 
 
-@pytest.mark.parametrize(("name", "told"), [param for param in ERRORS if "unsupported" in param.values[0]])
+@pytest.mark.parametrize(("name", "told"), [error for error in ERRORS.values() if "unsupported" in error[0]])
 def test_the_part_to_leave_out_is_named(name: str, told: dict[str, Any]) -> None:
     """A rejected form says which part to leave out; once it is left out, the same words reject the request."""
     part = "schema" if name == "format_unsupported" else "logprobs"
@@ -150,7 +150,9 @@ def test_a_date_to_wait_for_is_read(seconds: int) -> None:
         st.sampled_from(
             ["inf", "-inf", "nan", "1e999", "Infinity", "-5", "Fri, 31 Dec 9999 23:59:59 -2359", "1 Jan 1"]
         ),
-        st.from_regex(r"(Mon|Sun), [0-9]{1,2} (Jan|Feb) [0-9]{1,5} [0-9]{2}:[0-9]{2}:[0-9]{2} ([+-][0-9]{4}|GMT)", fullmatch=True),
+        st.from_regex(
+            r"(Mon|Sun), [0-9]{1,2} (Jan|Feb) [0-9]{1,5} [0-9]{2}:[0-9]{2}:[0-9]{2} ([+-][0-9]{4}|GMT)", fullmatch=True
+        ),
     )
 )
 def test_any_header_is_a_time_to_wait_or_none(value: str) -> None:
@@ -174,6 +176,7 @@ def test_every_failure_has_a_category_of_the_record() -> None:
             failures.TimedOut,
             failures.RateLimited,
             failures.NarrativeRejected,
+            failures.NarrativeTooLong,
             failures.FormatRejected,
             failures.Hopeless,
         )

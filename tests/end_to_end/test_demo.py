@@ -6,7 +6,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.embedded]
 
 
 def test_demo_on_the_embedded_model(project: Project) -> None:
-    """As shipped, the workflow fetches the demo's workbook, and the embedded model answers for each of 45 narratives."""
+    """As shipped, the workflow fetches the demo's workbook, and the embedded model answers for all 45 narratives."""
     assert not (project.folder / "data/narratives.xlsx").exists()
     result = project.snakemake(timeout=900)
     assert result.returncode == 0, result.stdout

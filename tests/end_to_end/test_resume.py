@@ -357,3 +357,18 @@ def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
     assert journal_lines(ready.folder) > 0
     assert ready.snakemake().returncode == 0
     assert_complete(ready, fake, lost_at_most=4)
+
+
+def test_full_disk(ready: Project, fake: Fake) -> None:
+    """When an answer cannot be written the run stops with the reason; with room again the same command completes it."""
+    fake.behave(padding=20_000)
+    ready.write_params(fake.url, shards={"count": 1})
+    # A limit on the size of files stands for the full disk: the journal of 40 such answers reaches it first.
+    limited = ready.run("bash", "-c", f"ulimit -f 400; exec {ready.command('snakemake')[0]} --cores 4")
+    assert limited.returncode == 1
+    assert "the answer cannot be written" in limited.stdout and "Traceback" not in limited.stdout
+    assert 0 < len(ready.journal_entries()) < 40
+    result = ready.snakemake()
+    assert result.returncode == 0, result.stdout
+    # The answers that found no room were lost: no more than were in flight.
+    assert_complete(ready, fake, lost_at_most=4)

@@ -74,5 +74,5 @@ def test_what_is_undefined_is_a_dash(result_table: ResultTable, capsys: pytest.C
     """Rates that are not defined, as without labels, are shown as such and not as 0."""
     text = shown(measure(result_table({"detected": True}), "id", seed=1), capsys)
     assert row_of(text, "precision").split() == ["precision", "-", "-", "-", "-"]
-    assert row_of(text, "detect").count("1.00 ") == 2
+    assert row_of(text, "detect").count(" 1.00 [") == 3
     assert row_of(shown(measure(result_table(), "id", seed=1), capsys), "accuracy").split()[1:] == ["-"] * 4

@@ -11,7 +11,7 @@ import pytest
 
 from narrative_runs.errors import RecordError
 from narrative_runs.record import database, schema
-from narrative_runs.results import Result
+from narrative_runs.results import RESULT_COLUMNS, Result
 
 CRASHES = """
 import os, signal, sys
@@ -164,9 +164,7 @@ def test_all_of_a_result_is_kept(path: Path, put: Callable[..., None]) -> None:
     result = result_of("0012", manual_flag=0, reasoning_steps="é😀\n", rationale='it\'s; "quoted"')
     put(result)
     (row,) = database.query("SELECT * FROM narrative_results", path=path)
-    assert {name: row[name] for name in database.RESULT_COLUMNS} == {
-        name: getattr(result, name) for name in database.RESULT_COLUMNS
-    }
+    assert {name: row[name] for name in RESULT_COLUMNS} == {name: getattr(result, name) for name in RESULT_COLUMNS}
     assert row["experiment_id"] == "a"
 
 

@@ -158,9 +158,7 @@ def test_requests_keep_their_distance(rate: float, requests: int) -> None:
         moment = gate.next_moment(now)
         assert moment is not None
         now = moment
-    assert [later - earlier for earlier, later in pairwise(moments)] == pytest.approx(
-        [60 / rate] * (requests - 1)
-    )
+    assert [later - earlier for earlier, later in pairwise(moments)] == pytest.approx([60 / rate] * (requests - 1))
 
 
 def test_a_rest_is_not_made_up_for() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.client import Client
 from narrative_runs.asking.request import Question
+from narrative_runs.session.gate import another_model
 from narrative_runs.session.link import Link, Stopped
 from narrative_runs.source.shards import Narrative
 
 LONGEST_BACKOFF_S = 30.0
+SLEPT_S = 5.0
 
 
 async def ask(
@@ -32,18 +34,18 @@ async def ask(
     }
     failure: failures.RequestFailed | None = None
     attempts = requests = 0
-    answered_at_failure = 0
+    signs_at_failure = 0
     while True:
-        answered = await link.go()
-        if failure is not None and answered > answered_at_failure:
+        signs_of_life, answered = await link.go()
+        if failure is not None and signs_of_life > signs_at_failure:
             attempts += 1
             if attempts >= max_attempts:
                 link.say("unused")
                 return {**entry, "requests": requests, "error": _told(failure)}
-        answered_at_failure = answered
+        signs_at_failure = signs_of_life
         requests += 1
         entry["asked_at"] = datetime.now().astimezone().isoformat(timespec="seconds")
-        began = time.perf_counter()
+        began, began_by_clock = time.perf_counter(), time.time()
         body = question.body(narrative, "schema" not in link.without, "logprobs" not in link.without)
         try:
             response = await client.ask(body)
@@ -52,7 +54,7 @@ async def ask(
             link.say(f"without {error.part}")
             continue
         except failures.NarrativeRejected as error:
-            if answered == 0:
+            if answered == 0 and not isinstance(error, failures.NarrativeTooLong):
                 # The very first requests fail: this is the run's fault, not the narrative's.
                 link.give_up(str(error))
                 raise Stopped(str(error)) from None
@@ -65,13 +67,32 @@ async def ask(
             link.say(f"limited {'-' if error.retry_after is None else error.retry_after} {error}")
             failure = error
         except failures.RequestFailed as error:
-            link.say(f"failed {error.category} {error}")
+            if time.time() - began_by_clock > min(time.perf_counter() - began, client.timeout_s) + SLEPT_S:
+                # This machine slept meanwhile; the server is not to blame, nor is the narrative.
+                link.say("unused")
+                continue
+            link.say(f"failed {type(error).__name__} {error}")
             failure = error
             await asyncio.sleep(random.uniform(0, min(LONGEST_BACKOFF_S, 0.5 * 2**attempts)))
         else:
+            _check_model(response, link)
             entry["response_sec"] = round(time.perf_counter() - began, 3)
             link.say(f"answer {reply.tokens_used(response)}")
             return {**entry, "requests": requests, "response": response}
+
+
+def _check_model(response: dict[str, Any], link: Link) -> None:
+    """One experiment holds the answers of one model; an answer of another is not kept."""
+    model = response.get("model")
+    if not model or model == link.model:
+        return
+    if not link.model:
+        link.model = model
+        link.say(f"model {model}")
+        return
+    reason = another_model(link.model, model)
+    link.give_up(reason)
+    raise Stopped(reason)
 
 
 def _told(failure: failures.RequestFailed) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Client:
     def __init__(self, server: Server, tls: ssl.SSLContext | None) -> None:
         """tls: the one TLS context that all clients of the process share; None for plain http."""
         self._url = server.completions_url
-        self._timeout_s = server.timeout_s
+        self.timeout_s = server.timeout_s
         self._headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
         if server.api_key:
             self._headers.append((b"authorization", b"Bearer " + server.api_key.encode()))
@@ -64,10 +64,10 @@ class Client:
             RequestFailed: there is none; the class says why.
         """
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 response = await self._connection.request("POST", self._url, headers=self._headers, content=body)
         except TimeoutError:
-            raise failures.TimedOut(f"no answer within {self._timeout_s:g} s") from None
+            raise failures.TimedOut(f"no answer within {self.timeout_s:g} s") from None
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
             raise failures.Unreachable(_reason(error)) from None
         if response.status != 200:

@@ -5,7 +5,8 @@ RequestFailed
 ├── ServerFault        5xx, or a body that is no reply
 ├── TimedOut           no reply within run.timeout_s
 ├── RateLimited        429, with what Retry-After says
-├── NarrativeRejected  4xx for this narrative alone: its context is too long, or it is refused
+├── NarrativeRejected  4xx for this narrative alone, as it seems
+│   └── NarrativeTooLong
 ├── FormatRejected     the server takes no JSON schema, or gives no token probabilities
 └── Hopeless           4xx that can never work: bad key, unknown model, wrong address
 """
@@ -73,6 +74,10 @@ class NarrativeRejected(RequestFailed):
     category = "data_error"
 
 
+class NarrativeTooLong(NarrativeRejected):
+    """Prompt and narrative are longer than the model's context."""
+
+
 class FormatRejected(RequestFailed):
     """The server does not know a part of the request that can be left out: `schema` or `logprobs`."""
 
@@ -107,7 +112,7 @@ def of_status(status: int, headers: list[tuple[bytes, bytes]], body: bytes, aske
     if _UNKNOWN_MODEL.search(words):
         return Hopeless(f"{message}: the server does not know this model. Mend model.name")
     if _TOO_LONG.search(words):
-        return NarrativeRejected(f"{message}: prompt and narrative are longer than the model's context")
+        return NarrativeTooLong(f"{message}: prompt and narrative are longer than the model's context")
     if "logprobs" in asked and _LOGPROBS.search(words):
         return FormatRejected(f"{message}: the server gives no token probabilities", "logprobs")
     if "response_format" in asked and _FORMAT.search(words):

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from narrative_runs.errors import RecordError
-from narrative_runs.findings import metrics, tables
+from narrative_runs.findings import cut_texts, metrics, tables
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
@@ -27,7 +27,7 @@ def merge(job: Attendance) -> None:
     settings = job.settings
     folder = ExperimentFolder(settings["slug"])
     experiment_id, params = settings["head"]["experiment_id"], settings["params"]
-    results = tables.finish(gathered(folder, params["shards"]["count"]))
+    results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
     if params["run"]["max_narratives"] is not None:

@@ -16,7 +16,10 @@ from narrative_runs.source.shards import Narrative, iterate
 
 
 class Follower:
-    """Reads what the journals have gained, and brings it into the record."""
+    """Reads what the journals have gained, and brings it into the record.
+
+    model: as the server named it in the first answer; empty before.
+    """
 
     def __init__(self, folder: ExperimentFolder, experiment_id: str, params: Params, progress: Progress) -> None:
         self._folder = folder
@@ -27,10 +30,11 @@ class Follower:
         self._narratives: dict[str, Narrative] | None = None
         self._offsets: dict[Path, int] = {}
         self._answered: set[str] = set()
+        self.model = ""
         self._in_record: set[tuple[str, str]] | None = None
 
-    def follow(self) -> list[dict[str, Any]]:
-        """Take in all new entries; returns them, oldest first within a file, for the logs."""
+    def follow(self) -> list[tuple[dict[str, Any], Result | None]]:
+        """Take in all new entries; returns them, oldest first within a file, each with the result it gives if any."""
         if self._narratives is None:
             self._narratives = self._load()
             if self._narratives is None:
@@ -38,14 +42,14 @@ class Follower:
             self._progress.total = len(self._narratives)
             self._in_record = self._keys_in_record()
         fresh: list[Result] = []
-        seen: list[dict[str, Any]] = []
+        seen: list[tuple[dict[str, Any], Result | None]] = []
         for path in journal.files(self._folder.journals):
             for place, entry in journal.entries(path, self._offsets.get(path, 0)):
                 self._offsets[path] = place.offset + place.length
                 result = self._take(entry, is_retry=path.stem == journal.RETRY)
-                if result is not None:
+                if result is not None and (result.incident_id, result.narrative_type) not in (self._in_record or ()):
                     fresh.append(result)
-                seen.append(entry)
+                seen.append((entry, result))
         self._progress.note(time.monotonic())
         if fresh:
             with database.transaction() as connection:
@@ -53,8 +57,10 @@ class Follower:
         return seen
 
     def _take(self, entry: dict[str, Any], is_retry: bool) -> Result | None:
-        """Count one entry; returns the row that it adds to the record, if it adds one."""
-        self._progress.tokens += reply.tokens_used(entry.get("response") or {})
+        """Count one entry; returns the narrative's first result, if it is that."""
+        response = entry.get("response") or {}
+        self._progress.tokens += reply.tokens_used(response)
+        self.model = self.model or response.get("model") or ""
         narrative = (self._narratives or {}).get(entry["fingerprint"])
         if narrative is None or is_retry or entry["fingerprint"] in self._answered:
             return None
@@ -63,8 +69,6 @@ class Follower:
         self._progress.done += 1
         if result.error_category is not None:
             self._progress.errors[result.error_category] += 1
-        if (result.incident_id, result.narrative_type) in (self._in_record or ()):
-            return None
         return result
 
     def _load(self) -> dict[str, Narrative] | None:

@@ -25,6 +25,7 @@ class Gate:
         self.limits = limits
         self.spent_tokens = spent_tokens
         self.answered = answered
+        self.signs_of_life = 0
         self.in_flight: Counter[int] = Counter()
         self.stopped: str | None = None
         self.paused_until = 0.0
@@ -57,12 +58,19 @@ class Gate:
         self._answered_here += 1
         self._spent_here += tokens
         self.spent_tokens += tokens
-        self._alive()
+        self.sign_of_life()
 
     def rejected(self, job: int) -> None:
         """The server rejected one request, so that it is alive."""
         self._free(job)
-        self._alive()
+        self.sign_of_life()
+
+    def sign_of_life(self) -> None:
+        """The server has answered somebody."""
+        self._failed_in_a_row = 0
+        self._pauses_in_a_row = 0
+        self.trouble_since = None
+        self.signs_of_life += 1
 
     def unused(self, job: int) -> None:
         """A slot comes back unused."""
@@ -137,11 +145,6 @@ class Gate:
         else:
             self.in_flight.pop(job, None)
 
-    def _alive(self) -> None:
-        self._failed_in_a_row = 0
-        self._pauses_in_a_row = 0
-        self.trouble_since = None
-
     def _pause(self, now: float, seconds: float | None) -> None:
         if seconds is None:
             seconds = min(LONGEST_PAUSE_S, 2.0**self._pauses_in_a_row) * random.uniform(0.75, 1.25)
@@ -150,3 +153,11 @@ class Gate:
             self.trouble_since = max(self.trouble_since, now + seconds)
         self._pauses_in_a_row += 1
         self.paused_until = max(self.paused_until, now + seconds)
+
+
+def another_model(before: str, now: str) -> str:
+    """Why a run stops whose server serves another model than before."""
+    return (
+        f"the server now answers as {now}, and not as {before} as before. Load {before} again, "
+        "then start the same command; for the other model, start a new experiment."
+    )

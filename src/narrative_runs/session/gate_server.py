@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from narrative_runs.asking.client import Server
 from narrative_runs.errors import ServerError
-from narrative_runs.session.gate import Gate
+from narrative_runs.session.gate import Gate, another_model
 
 CANCELLED = "cancelled from another terminal"
 
@@ -33,6 +33,9 @@ class Desk(Protocol):
     def stopped(self, reason: str) -> None:
         """No further request may begin."""
 
+    async def is_answered(self, server: Server) -> bool:
+        """Whether the server answers a question that is no narrative."""
+
 
 class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
@@ -50,7 +53,10 @@ class GateServer:
     ) -> None:
         self.gate = gate
         self._settings = settings
-        self._without: set[str] = set(settings["without"])
+        self._without: set[str] = set()
+        self._model: str = settings["model"]
+        self._test: asyncio.Task[None] | None = None
+        self._paused = False
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
@@ -84,7 +90,7 @@ class GateServer:
             self.stop(self.gate.stopped)
             return
         for job in self.gate.grants(now):
-            self._jobs[job].say(f"go {self.gate.answered}")
+            self._jobs[job].say(f"go {self.gate.signs_of_life} {self.gate.answered}")
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -127,11 +133,16 @@ class GateServer:
                 self.gate.unused(job)
             case "failed":
                 self.gate.failed(job, time.monotonic())
-                self._desk.trouble("failed", connection.name, rest)
+                kind, _, message = rest.partition(" ")
+                self._desk.trouble(kind, connection.name, message)
+                self._tell_pause(message)
+                if kind != "Unreachable" and self.gate.trouble_since is not None and self._test is None:
+                    self._test = asyncio.create_task(self._test_server())
             case "limited":
                 seconds, _, message = rest.partition(" ")
                 self.gate.limited(job, time.monotonic(), None if seconds == "-" else float(seconds))
-                self._desk.trouble("limited", connection.name, message)
+                self._desk.trouble("RateLimited", connection.name, message)
+                self._tell_pause(message)
             case "hopeless":
                 self.gate.unused(job)
                 self.stop(json.loads(rest))
@@ -158,16 +169,49 @@ class GateServer:
                 self.stop(CANCELLED)
                 connection.say("cancelled")
                 return
+            case "model":
+                self._take_model(rest)
+                return
             case "bye":
                 connection.name = ""
                 return
             case "hello":
                 connection.name = rest
-                connection.say("settings " + json.dumps({**self._settings, "without": sorted(self._without)}))
+                connection.say("settings " + json.dumps({**self._settings, **self._learned}))
                 if self.gate.stopped:
                     connection.say(f"stop {self.gate.stopped}")
                 return
         self.turn()
+
+    @property
+    def _learned(self) -> dict[str, Any]:
+        return {"without": sorted(self._without), "model": self._model}
+
+    def _take_model(self, model: str) -> None:
+        """The first answer names the model; another one later is another experiment."""
+        if self._model and model != self._model:
+            self.stop(another_model(self._model, model))
+        self._model = self._model or model
+        for connection in self._jobs.values():
+            connection.say(f"model {self._model}")
+
+    def _tell_pause(self, problem: str) -> None:
+        seconds = self.gate.paused_until - time.monotonic()
+        if seconds > 0 and not self._paused:
+            self._paused = True
+            self._desk.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
+            asyncio.get_running_loop().call_later(seconds, self._forget_pause)
+
+    def _forget_pause(self) -> None:
+        self._paused = False
+
+    async def _test_server(self) -> None:
+        """Is it the server, or only the narratives that are left? A question of our own tells."""
+        await asyncio.sleep(max(0.0, self.gate.paused_until - time.monotonic()))
+        if self._server is not None and await self._desk.is_answered(self._server):
+            self.gate.sign_of_life()
+            self.turn()
+        self._test = None
 
     async def open(self) -> None:
         """Open the model server, and tell all jobs where it is; a server that cannot be opened stops the run."""

@@ -1,18 +1,19 @@
 """A job's connection to its session: settings once, then a word for each request.
 
-job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`,
-                               `failed <category> <message>`, `limited <seconds or -> <message>`, `without <part>`,
+job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`, `model <name>`,
+                               `failed <kind> <message>`, `limited <seconds or -> <message>`, `without <part>`,
                                `hopeless <message as JSON>`, `sound` (the workbook can be used),
                                `follow` (bring the record up to date), `tell <text>`, `bye`
-session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `go <answered>`,
-                               `without <part>`, `stop <reason>`, `begun` (to sound), `followed` (to follow)
+session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `begun` (to sound),
+                               `followed` (to follow), `go <signs of life> <answered>`, `without <part>`,
+                               `model <name>`, `stop <reason>`
 """
 
 import asyncio
 import json
 import os
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from narrative_runs.asking.client import Server
 from narrative_runs.errors import ExperimentError
@@ -26,23 +27,32 @@ class Stopped(Exception):
     """No further request may be sent; the message says why."""
 
 
+class Go(NamedTuple):
+    """Leave to send one request: how often the server has given a sign of life, and how many answers there are."""
+
+    signs_of_life: int
+    answered: int
+
+
 class Link(asyncio.Protocol):
     """The job's end of the connection.
 
     settings: what the session tells every job; stopped: done, with the reason, once no request may begin;
-    without: parts of the request that this server does not take (`schema`, `logprobs`).
+    without: parts of the request that this server does not take (`schema`, `logprobs`);
+    model: as the server named it in its first answer, empty before.
     """
 
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {}
         self.without: set[str] = set()
+        self.model = ""
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._server: Server | None = None
         self._knows_server = asyncio.Event()
         self._has_settings = asyncio.Event()
         self._followed = asyncio.Event()
         self._closed = asyncio.Event()
-        self._waiting: deque[asyncio.Future[int]] = deque()
+        self._waiting: deque[asyncio.Future[Go]] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self._rest = b""
 
@@ -81,15 +91,15 @@ class Link(asyncio.Protocol):
             raise Stopped(self.stopped.result())
         return self._server
 
-    async def go(self) -> int:
-        """Wait until one request may be sent; returns how many answers the experiment has by now.
+    async def go(self) -> Go:
+        """Wait until one request may be sent.
 
         Raises:
             Stopped: no further request may be sent.
         """
         if self.stopped.done():
             raise Stopped(self.stopped.result())
-        turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Go] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self.say("want")
         return await turn
@@ -151,16 +161,19 @@ class Link(asyncio.Protocol):
                 if turn is None or turn.done():
                     self.say("unused")
                 else:
-                    turn.set_result(int(rest))
+                    turn.set_result(Go(*(int(count) for count in rest.split())))
             case "settings":
                 self.settings = json.loads(rest)
                 self.without = set(self.settings["without"])
+                self.model = self.settings["model"]
                 self._has_settings.set()
             case "server":
                 self._server = Server(**json.loads(rest))
                 self._knows_server.set()
             case "followed":
                 self._followed.set()
+            case "model":
+                self.model = rest
             case "without":
                 self.without.add(rest)
             case "stop":

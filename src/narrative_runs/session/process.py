@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import __version__, journal
-from narrative_runs.asking.client import Server
+from narrative_runs.asking.client import Client, Server, tls_for
+from narrative_runs.asking.failures import RequestFailed
+from narrative_runs.asking.request import Question
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
+from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
 from narrative_runs.session.gate import Gate, Limits
 from narrative_runs.session.gate_server import GateServer
@@ -32,6 +35,7 @@ from narrative_runs.session.logs import Logs
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.order import Order
 from narrative_runs.session.progress import Progress, line
+from narrative_runs.source.shards import Narrative
 
 FOLLOW_EVERY_S = 1.0
 TELL_EVERY_S = 30.0
@@ -58,6 +62,7 @@ class Session:
         self._told_done, self._told_at = 0, time.monotonic()
         self._model_server = ModelServer(self._params, self._folder.logs, say)
         self._follower = Follower(self._folder, order.experiment_id, self._params, self._progress)
+        self._watch = ErrorWatch()
         self._logs: Logs | None = None
 
     async def run(self) -> None:
@@ -112,7 +117,7 @@ class Session:
             "slug": order.slug,
             "params": order.params,
             "session": session,
-            "without": [],
+            "model": self._follower.model,
             "retry_errors": order.retry_errors,
             "head": {
                 "experiment_id": order.experiment_id,
@@ -167,8 +172,10 @@ class Session:
         if self._logs is None:
             return
         before = self._progress.done
-        for entry in self._follower.follow():
+        for entry, result in self._follower.follow():
             self._logs.entry(entry)
+            for warning in self._watch.see(result) if result is not None else ():
+                self.tell(f"[ERRORS] {warning}")
         if self._progress.done != before or time.monotonic() - self._told_at > TELL_EVERY_S:
             state.move(self._order.experiment_id, self._progress, self._eta())
 
@@ -209,6 +216,18 @@ class Session:
         """Tell the main process that this run cannot succeed, so that it need not look for the reason."""
         _report({"stopped": reason})
 
+    async def is_answered(self, server: Server) -> bool:
+        """Whether the server answers a question that is no narrative."""
+        client = Client(server, tls_for(server))
+        nobody = Narrative(0, "", "", "No narrative.", None, None)
+        try:
+            await client.ask(Question(self._params).body(nobody, structured=False, logprobs=False))
+        except RequestFailed:
+            return False
+        finally:
+            await client.close()
+        return True
+
     def trouble(self, kind: str, job: str, message: str) -> None:
         """Keep in the log that a request gave no answer."""
         if self._logs is not None:
@@ -222,6 +241,8 @@ class Session:
         reason = gate_server.gate.stopped or "a job of the workflow failed; see the messages above"
         try:
             self.follow()
+            if self._progress.remaining:
+                reason += f" {self._progress.remaining:,} narratives are left."
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._order.experiment_id, "cancelled" if gate_server.cancelled else "failed", reason)
                 self._logs.stopped(reason)

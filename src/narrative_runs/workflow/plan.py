@@ -71,6 +71,8 @@ def plan(config: Mapping[str, Any], overrides: Mapping[str, Any], config_files: 
     Ends the process with a message when the experiment cannot be run.
     """
     try:
+        # Narratives are restricted data: what is written, its owner alone can read.
+        os.umask(0o077)
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         return _plan(config, overrides, config_files, _forced_rules())

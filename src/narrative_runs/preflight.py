@@ -1,0 +1,104 @@
+"""`narrative-runs preflight`: five narratives are asked, and hours and tokens of the whole run are told."""
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean
+
+import pandas as pd
+
+from narrative_runs import params as params_module
+from narrative_runs.asking import reply
+from narrative_runs.asking.client import Client, tls_for
+from narrative_runs.asking.failures import FormatRejected, RequestFailed
+from narrative_runs.asking.request import Question
+from narrative_runs.errors import ServerError
+from narrative_runs.params import Params
+from narrative_runs.results import Result, result_of
+from narrative_runs.session.model_server import ModelServer
+from narrative_runs.session.progress import duration
+from narrative_runs.source import checksum, workbook
+from narrative_runs.source.shards import Narrative
+
+SAMPLE = 5
+
+
+async def preflight(file: Path) -> None:
+    """Ask five narratives of the experiment that `file` describes, the longest among them; print what to expect.
+
+    Raises:
+        NarrativeRunsError: the params, the workbook or the server cannot be used.
+    """
+    params = params_module.check(params_module.read_file(file), str(file))
+    checksum.fetch(params.data.file)
+    checksum.verify(params.data.file)
+    narratives = workbook.read(params.data.file).narratives.iloc[: params.run.max_narratives]
+    with tempfile.TemporaryDirectory() as logs:
+        server = ModelServer(params, Path(logs), print)
+        try:
+            results = await _ask(sample(narratives), params, server)
+        finally:
+            server.close()
+    for line in told(results, narratives, params):
+        print(line)
+
+
+def sample(narratives: pd.DataFrame) -> list[Narrative]:
+    """Five narratives, evenly spread over the lengths, the longest last."""
+    by_length = narratives.iloc[narratives["narrative_text"].str.len().argsort(kind="stable")]
+    count = min(SAMPLE, len(by_length))
+    places = sorted({round(place * (len(by_length) - 1) / max(1, count - 1)) for place in range(count)})
+    chosen = by_length.iloc[places].astype(object)
+    rows = chosen.where(chosen.notna(), None).itertuples(index=False, name=None)
+    return [Narrative(*row) for row in rows]
+
+
+async def _ask(narratives: list[Narrative], params: Params, model_server: ModelServer) -> list[Result]:
+    server = await model_server.open()
+    client, question = Client(server, tls_for(server)), Question(params)
+    structured = logprobs = True
+    results = []
+    for narrative in narratives:
+        while True:
+            began = time.perf_counter()
+            try:
+                response = await client.ask(question.body(narrative, structured, logprobs))
+                break
+            except FormatRejected as refused:
+                structured, logprobs = structured and refused.part != "schema", logprobs and refused.part != "logprobs"
+            except RequestFailed as failure:
+                raise ServerError(f"preflight: {failure}. Nothing was recorded.") from None
+        entry = {
+            "fingerprint": "",
+            "asked_at": "",
+            "attempt": 1,
+            "first_error_message": None,
+            "response_sec": time.perf_counter() - began,
+            "response": response,
+        }
+        results.append(result_of(narrative, entry))
+        print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
+    if not reply.tokens_used(response):
+        print("This server does not count tokens: run.budget_tokens has no effect.")
+    await client.close()
+    return results
+
+
+def _outcome(result: Result) -> str:
+    answer = result.error_message if result.error_occurred else f"detected: {str(result.detected).lower()}"
+    return f"{result.response_sec:.1f} s, {result.tokens_used or 0} tokens, {answer}"
+
+
+def told(results: list[Result], narratives: pd.DataFrame, params: Params) -> list[str]:
+    """What a whole run will take, judged by these results, in words."""
+    total = len(narratives)
+    seconds = mean(result.response_sec or 0.0 for result in results) * total / params.run.max_in_flight
+    tokens = mean(result.tokens_used or 0 for result in results) * total
+    unreadable = sum(result.error_occurred for result in results)
+    return [
+        f"{total:,} narratives, {params.run.max_in_flight} at once: about {duration(seconds)}, "
+        "if the server answers that many at once as fast as one.",
+        f"About {tokens:,.0f} tokens. The longest narrative has {narratives['narrative_text'].str.len().max():,} "
+        f"characters, and its prompt {results[-1].prompt_tokens or 'an unknown number of'} tokens.",
+        f"{unreadable} of {len(results)} answers could not be read.",
+    ]

@@ -1,0 +1,235 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narrative_runs import experiment
+from narrative_runs.errors import ExperimentError
+from narrative_runs.experiment import FROZEN_KEYS, Begun
+from narrative_runs.journal import SESSION_FOLDER, Journal
+from narrative_runs.params import Params, check
+from narrative_runs.places import ExperimentFolder
+
+# Another valid value of every frozen key.
+OTHER: dict[str, Any] = {
+    "model.name": "other",
+    "model.temperature": 0.7,
+    "model.max_tokens": None,
+    "model.extra_body": {"top_k": 5},
+    "model.structured_output": "plain",
+    "model.logprobs": True,
+    "prompt.system_prompt": "Other.",
+    "prompt.user_template": "Other: <<TEXT>>",
+    "run.seed": 43,
+    "shards.count": 5,
+}
+FREE: dict[str, Any] = {
+    "experiment.name": "Other name",
+    "experiment.notes": "other",
+    "model.api_url": "http://localhost:2/v1",
+    "model.allow_remote": True,
+    "prompt.version": "2",
+    "run.max_narratives": 500,
+    "run.max_in_flight": 2,
+    "run.budget_tokens": 10_000,
+    "report.show_narratives": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def params_of(**changes: Any) -> Params:
+    """Params of a small experiment; `changes` are values by dotted names."""
+    values: dict[str, dict[str, Any]] = {
+        "experiment": {"name": "Cases", "slug": "cases"},
+        "model": {"name": "m", "api_url": "http://localhost:1/v1"},
+        "prompt": {"system_prompt": "Decide.", "user_template": "Narrative: <<TEXT>>"},
+        "data": {"file": "data/cases.xlsx"},
+        "run": {},
+        "shards": {},
+        "report": {},
+    }
+    for key, value in changes.items():
+        section, name = key.split(".")
+        values[section][name] = value
+    return check(values, "params.yaml")
+
+
+def begun_of(params: Params, experiment_id: str = "a", has_answers: bool = True) -> Begun:
+    """An experiment that began with these params."""
+    return Begun(experiment_id, "md5", params.model_dump(mode="json"), has_answers, "2024-05-01 12:00:00")
+
+
+def journal_of(slug: str, session: int, begun: Begun, name: str = "1-of-3") -> None:
+    """A journal of one session with one entry."""
+    head = {
+        "experiment_id": begun.experiment_id,
+        "source_md5": begun.source_md5,
+        "params": begun.params,
+        "began_at": begun.began_at,
+    }
+    path = ExperimentFolder(slug).journals / SESSION_FOLDER.format(session) / f"{name}.jsonl"
+    kept = Journal(path, head)
+    kept.append({"fingerprint": "f"})
+    kept.close()
+
+
+def test_what_is_frozen_is_what_the_contract_says() -> None:
+    """Model, its settings, both prompts, seed and the number of shards are frozen, and each of them by this test."""
+    assert set(experiment.frozen_params(params_of())) == set(FROZEN_KEYS) == set(OTHER)
+
+
+@pytest.mark.parametrize("key", OTHER)
+def test_a_changed_frozen_key_is_told(key: str) -> None:
+    """Each frozen key that differs is told with the value it is kept at, and the one in the file."""
+    begun = begun_of(params_of())
+    kept = experiment.frozen_params(params_of())[key]
+    assert experiment.differences(begun, params_of(**{key: OTHER[key]})) == [(key, kept, OTHER[key])]
+
+
+def test_what_may_change_is_no_difference() -> None:
+    """Address, limits, name and pilot size change from resume to resume, and are told as changes instead."""
+    begun = begun_of(params_of())
+    changed = params_of(**FREE)
+    assert experiment.differences(begun, changed) == []
+    told = experiment.changes(begun, changed)
+    assert sorted(line.split(":")[0] for line in told) == sorted(FREE)
+    assert experiment.changes(begun, params_of()) == []
+
+
+@given(st.sets(st.sampled_from(sorted(OTHER))), st.sets(st.sampled_from(sorted(FREE))))
+def test_a_resume_goes_on_with_what_is_frozen(frozen: set[str], free: set[str]) -> None:
+    """Whatever the file changes, frozen keys are put back, and all others are those of the file."""
+    begun = begun_of(params_of())
+    changed = params_of(**{key: OTHER[key] for key in frozen}, **{key: FREE[key] for key in free})
+    resumed = experiment.with_frozen(begun, changed)
+    assert experiment.differences(begun, resumed) == []
+    assert resumed == params_of(**{key: FREE[key] for key in free})
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers(-(2**53), 2**53)
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.integers() | st.text(), inner, max_size=2),
+            max_leaves=4,
+        ),
+        max_size=2,
+    )
+)
+def test_what_went_through_a_journal_is_no_difference(extra_body: dict[str, Any]) -> None:
+    """Params that were written as JSON and are read back differ in nothing, whatever stands in extra_body."""
+    params = params_of(**{"model.extra_body": extra_body})
+    begun = begun_of(params)
+    again = Begun(**{**begun.__dict__, "params": json.loads(json.dumps(begun.params))})
+    assert experiment.differences(again, params) == []
+
+
+def test_nothing_is_found_where_nothing_was_begun() -> None:
+    """A folder that is missing or holds neither journal nor description is no experiment."""
+    folder = ExperimentFolder("cases")
+    assert experiment.find(folder) is None
+    folder.journals.mkdir(parents=True)
+    assert experiment.find(folder) is None
+
+
+def test_a_description_is_found_again_before_the_first_answer() -> None:
+    """What was described is found, and its params are not frozen yet."""
+    folder = ExperimentFolder("cases")
+    begun = begun_of(params_of(**{"prompt.system_prompt": "é: 'x'\n\n- \"y\" \t#\n"}), has_answers=False)
+    experiment.describe(folder, begun)
+    assert experiment.find(folder) == begun
+
+
+def test_the_journal_is_the_authority() -> None:
+    """Once there is an answer, the journal says what the experiment is, whatever experiment.yaml says."""
+    folder = ExperimentFolder("cases")
+    experiment.describe(folder, begun_of(params_of(**{"model.name": "typo"}), "described", has_answers=False))
+    begun = begun_of(params_of(), "answered")
+    journal_of("cases", 1, begun)
+    assert experiment.find(folder) == begun
+    folder.description.write_text("{damaged", encoding="utf-8")
+    assert experiment.find(folder) == begun
+
+
+def test_an_experiment_keeps_its_beginning_and_goes_on_with_its_latest_params() -> None:
+    """The id and the beginning are those of the first session, and the params those of the last."""
+    first, last = begun_of(params_of()), begun_of(params_of(**{"run.max_narratives": 500}))
+    later = Begun(**{**last.__dict__, "began_at": "2025-01-01 00:00:00"})
+    journal_of("cases", 2, later)
+    journal_of("cases", 1, first, name="2-of-3")
+    found = experiment.find(ExperimentFolder("cases"))
+    assert found is not None
+    assert (found.experiment_id, found.began_at) == ("a", "2024-05-01 12:00:00")
+    assert found.params["run"]["max_narratives"] == 500
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"{}", b"- a", b"{damaged", b"\xff\xfe\x00", b"5"])
+def test_a_damaged_description_is_none(content: bytes) -> None:
+    """Before the first answer nothing is lost with experiment.yaml: it is written anew."""
+    folder = ExperimentFolder("cases")
+    folder.path.mkdir(parents=True)
+    folder.description.write_bytes(content)
+    assert experiment.find(folder) is None
+
+
+def test_the_description_is_for_people() -> None:
+    """experiment.yaml shows id, source, params in the order of params.yaml, and what of them is frozen."""
+    folder = ExperimentFolder("cases")
+    experiment.describe(folder, begun_of(params_of(**{"experiment.author": "Ä. Author"})))
+    text = folder.description.read_text(encoding="utf-8")
+    shown = yaml.safe_load(text)
+    assert list(shown) == ["experiment_id", "began_at", "source_md5", "frozen", "params"]
+    assert shown["frozen"] == [*FROZEN_KEYS, "source_md5"]
+    assert "Ä. Author" in text
+    assert list(shown["params"]) == ["experiment", "model", "prompt", "data", "run", "shards", "report"]
+
+
+def test_an_experiment_is_found_by_its_id() -> None:
+    """Of several folders the one with this id is found, by its journal or its description."""
+    journal_of("one", 1, begun_of(params_of(), "id-1"))
+    experiment.describe(ExperimentFolder("two"), begun_of(params_of(), "id-2", has_answers=False))
+    Path("results/experiments.db").write_text("")
+    Path("results/backups").mkdir()
+    for slug, experiment_id in (("one", "id-1"), ("two", "id-2")):
+        folder, begun = experiment.find_by_id(experiment_id)
+        assert (folder.slug, begun.experiment_id) == (slug, experiment_id)
+
+
+def test_an_id_that_nobody_has_is_told() -> None:
+    """An unknown id ends with its message and where to look, also before there are any results."""
+    with pytest.raises(ExperimentError, match="Experiment ID not found: nobody"):
+        experiment.find_by_id("nobody")
+
+
+trees = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3))
+mappings = st.dictionaries(st.sampled_from("abc"), trees, max_size=3)
+
+
+@given(mappings, mappings)
+def test_values_put_on_top_win_and_nothing_else_changes(base: dict[str, Any], over: dict[str, Any]) -> None:
+    """Merged values are those on top where they are given, section by section, and those below elsewhere."""
+    kept = json.loads(json.dumps(base))
+    result = experiment.merged(base, over)
+    assert experiment.merged(result, over) == result
+    assert set(result) == set(base) | set(over)
+    for key in result:
+        if key not in over:
+            assert result[key] == base[key]
+        elif isinstance(over[key], dict) and isinstance(base.get(key), dict):
+            assert result[key] == experiment.merged(base[key], over[key])
+        else:
+            assert result[key] == over[key]
+    assert base == kept

@@ -1,0 +1,228 @@
+import errno
+import fcntl
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narrative_runs import journal
+from narrative_runs.errors import JournalError
+from narrative_runs.journal import Journal
+
+HEAD = {"experiment_id": "a", "params": {"model": {"name": "é\n"}}}
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+entry_lists = st.lists(
+    st.dictionaries(st.text().filter(lambda key: key != "head"), json_values, max_size=3), min_size=1, max_size=5
+)
+
+
+def written(path: Path, *entries: dict[str, Any], head: dict[str, Any] | None = None) -> bytes:
+    """The content of a journal with these entries."""
+    kept = Journal(path, HEAD if head is None else head)
+    for entry in entries:
+        kept.append(entry)
+    kept.close()
+    return path.read_bytes()
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All entries of a journal."""
+    return [entry for _, entry in journal.entries(path)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a shard's journal of the first session is."""
+    return tmp_path / "journal" / "session-0001" / "1-of-3.jsonl"
+
+
+@given(entry_lists)
+def test_whatever_is_appended_is_read_back(entries: list[dict[str, Any]]) -> None:
+    """Entries come back as they were and in their order, from the file and from each place in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session-0001" / "1-of-3.jsonl"
+        written(path, *entries)
+        assert read(path) == entries
+        assert [place.read() for place, _ in journal.entries(path)] == entries
+        assert journal.heads(Path(folder)) == [HEAD]
+
+
+@given(entry_lists, st.data())
+def test_a_torn_tail_loses_at_most_the_last_entry(entries: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Cut off at any byte, a journal still gives all entries whose lines are whole, and no error."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session-0001" / "1-of-3.jsonl"
+        content = written(path, *entries)
+        cut = data.draw(st.integers(0, len(content)))
+        path.write_bytes(content[:cut])
+        whole_lines = content[:cut].count(b"\n")
+        assert read(path) == entries[: max(0, whole_lines - 1)]
+        assert journal.heads(Path(folder)) == ([HEAD] if whole_lines else [])
+
+
+@given(entry_lists, st.data())
+def test_cutting_off_what_is_torn_costs_no_entry(entries: list[dict[str, Any]], data: st.DataObject) -> None:
+    """Cut off at any byte, a journal gives the same entries after its torn line is removed as before."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session-0001" / "1-of-3.jsonl"
+        content = written(path, *entries, {"text": "x" * data.draw(st.sampled_from([1, 70_000, 140_000]))})
+        cut = content[: data.draw(st.integers(0, len(content)))]
+        path.write_bytes(cut)
+        before = read(path)
+        assert journal.cut_torn_lines(Path(folder)) == (0 if not cut or cut.endswith(b"\n") else 1)
+        assert read(path) == before
+        assert path.read_bytes() == cut[: cut.rfind(b"\n") + 1]
+        assert journal.cut_torn_lines(Path(folder)) == 0
+
+
+@given(entry_lists, st.data())
+def test_reading_goes_on_where_it_stopped(entries: list[dict[str, Any]], data: st.DataObject) -> None:
+    """From the end of any entry on, exactly those after it are read, with the same places."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session-0001" / "1-of-3.jsonl"
+        written(path, *entries)
+        found = list(journal.entries(path))
+        number = data.draw(st.integers(0, len(found) - 1))
+        place = found[number][0]
+        assert list(journal.entries(path, place.offset + place.length)) == found[number + 1 :]
+
+
+def test_an_entry_is_in_the_file_when_append_returns(path: Path) -> None:
+    """Others see an entry at once, before any sync or close."""
+    kept = Journal(path, HEAD)
+    for number in range(3):
+        kept.append({"number": number})
+        assert read(path) == [{"number": earlier} for earlier in range(number + 1)]
+    kept.close()
+
+
+def test_a_session_that_got_no_answer_leaves_no_file(path: Path) -> None:
+    """Before the first entry there is neither file nor folder."""
+    kept = Journal(path, HEAD)
+    kept.sync()
+    kept.close()
+    assert not path.parent.exists()
+
+
+def test_only_the_owner_reads_a_journal(path: Path) -> None:
+    """Answers may quote narratives, so that nobody else may read the file."""
+    written(path, {"a": 1})
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_two_processes_write_one_journal(path: Path) -> None:
+    """A journal file that exists is not opened for writing again, and is locked while it is written."""
+    kept = Journal(path, HEAD)
+    kept.append({"a": 1})
+    with path.open("rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(OSError, match="exists"):
+        Journal(path, HEAD).append({"a": 2})
+    kept.close()
+    assert read(path) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 100])
+def test_an_entry_is_whole_however_little_the_system_takes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Where a write takes only a part, the rest follows, as often as it needs."""
+    plain = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, line: plain(descriptor, line[:at_once]))
+    written(path, {"text": "x" * 300}, {"text": "y" * 300})
+    assert read(path) == [{"text": "x" * 300}, {"text": "y" * 300}]
+
+
+@pytest.mark.parametrize("room", [0, 1, 40])
+@pytest.mark.parametrize("entries_before", [0, 1, 2])
+def test_a_full_disk_tears_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, room: int, entries_before: int) -> None:
+    """When an entry does not fit, the error says why, earlier ones stay, and later ones can follow."""
+    kept = Journal(path, HEAD)
+    before = [{"number": number} for number in range(entries_before)]
+    for entry in before:
+        kept.append(entry)
+    plain = os.write
+
+    def full(descriptor: int, line: bytes) -> int:
+        nonlocal room
+        if room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = plain(descriptor, line[:room])
+        room -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(JournalError, match="No space left on device"):
+        kept.append({"text": "x" * 300})
+    assert read(path) == before
+    monkeypatch.undo()
+    kept.append({"number": "next"})
+    kept.close()
+    assert read(path) == [*before, {"number": "next"}]
+    assert journal.heads(path.parents[1]) == [HEAD]
+
+
+@pytest.mark.parametrize("damage", [b"\x00\x00", b"{", b"\xff", b"{}}", b"[1", b"5", b"null", b"[]"])
+def test_damage_amid_a_journal_is_told_with_its_place(path: Path, damage: bytes) -> None:
+    """A line that cannot be read, with others after it, is an error with file and byte, never passed over."""
+    content = written(path, {"a": 1}, {"b": 2})
+    lines = content.splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[1] + damage + b"\n" + lines[2])
+    with pytest.raises(JournalError, match=rf"1-of-3\.jsonl, byte {len(lines[0] + lines[1])}:"):
+        read(path)
+
+
+@pytest.mark.parametrize("damage", [b"\x00\x00\n", b"{}\n", b"null\n", b'{"answer": 1}\n'])
+def test_a_journal_without_its_head_is_named(path: Path, damage: bytes) -> None:
+    """When the first line does not tell the experiment, the message names the file."""
+    content = written(path, {"a": 1})
+    path.write_bytes(damage + content.split(b"\n", 1)[1])
+    with pytest.raises(JournalError, match=r"1-of-3\.jsonl"):
+        journal.heads(path.parents[1])
+
+
+def test_sessions_are_numbered_on(tmp_path: Path) -> None:
+    """The first session is 1, and each has the number after the last one, whatever lies beside them."""
+    assert journal.next_session(tmp_path / "journal") == 1
+    for number in (1, 2, 10):
+        (tmp_path / journal.SESSION_FOLDER.format(number)).mkdir()
+    assert journal.next_session(tmp_path) == 11
+    (tmp_path / "session-0010.bak").mkdir()
+    (tmp_path / "session-old").mkdir()
+    assert journal.next_session(tmp_path) == 11
+
+
+def test_files_are_listed_oldest_session_first(tmp_path: Path) -> None:
+    """Journals of one name, or of all, come in the order of their sessions."""
+    for session in (10, 2, 1):
+        for name in ("1-of-3", "2-of-3", journal.RETRY):
+            written(tmp_path / journal.SESSION_FOLDER.format(session) / f"{name}.jsonl", {}, head={"session": session})
+    assert [path.parent.name for path in journal.files(tmp_path, "2-of-3")] == [
+        "session-0001",
+        "session-0002",
+        "session-0010",
+    ]
+    assert {path.stem for path in journal.files(tmp_path, "2-of-3")} == {"2-of-3"}
+    assert [head["session"] for head in journal.heads(tmp_path)] == [1, 1, 1, 2, 2, 2, 10, 10, 10]
+
+
+def test_an_entry_may_speak_of_a_head(path: Path) -> None:
+    """Only the first line is the head: a text with this word is an entry like others."""
+    written(path, {"response": {"head": "struck on the head"}, "text": '{"head": 1}'})
+    assert len(read(path)) == 1
+
+
+def test_a_line_is_one_json_object_in_ascii(path: Path) -> None:
+    """Other programs read the file line by line, whatever characters the answer holds."""
+    content = written(path, {"text": "é\u2028\n\x85😀"})
+    assert content.isascii()
+    assert [list(json.loads(line)) for line in content.decode().splitlines()] == [["head"], ["text"]]

@@ -1,0 +1,343 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narrative_runs.errors import ParamsError
+from narrative_runs.experiment import FROZEN_KEYS
+from narrative_runs.params import Params, Section, check, read_file, slug_of, warnings
+
+ROOT = Path(__file__).parents[1]
+
+# An experiment file as those of the R system are written.
+OF_THE_R_SYSTEM = """\
+experiment:
+  name: "Production 20k indicators v0.3.2"
+  author: "A. Researcher"
+  notes: |
+    First line of the notes.
+    Second line, with "quotes" and a colon: here.
+
+model:
+  name: "mlx-community/gpt-oss-120b"
+  provider: "mlx"
+  api_url: "{api_url}"
+  temperature: 0.2
+
+prompt:
+  version: 0.3
+  system_prompt: |
+    You read narratives of deaths.
+
+    Rules:
+      - Only partners count.
+      - Answer with JSON.
+  user_template: |
+    Narrative:
+    <<TEXT>>
+
+    Answer:
+
+data:
+  file: "data/all_suicide_nar.xlsx"
+
+run:
+  seed: 1024
+  max_narratives: 1000
+  save_incremental: true
+  save_csv_json: yes
+"""
+
+
+def values_of(**changes: Any) -> dict[str, Any]:
+    """The values of a small params file; `changes` are sections laid over it."""
+    values: dict[str, Any] = {
+        "experiment": {"name": "Cases"},
+        "model": {"name": "m", "api_url": "http://localhost:1/v1"},
+        "prompt": {"user_template": "<<TEXT>>"},
+        "data": {"file": "data/cases.xlsx"},
+    }
+    for section, more in changes.items():
+        values[section] = {**values.get(section, {}), **more}
+    return values
+
+
+def keys_of(section: type[Section], prefix: str = "") -> set[str]:
+    """The dotted names of all keys of a tree of models."""
+    keys: set[str] = set()
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            keys |= keys_of(inner, f"{prefix}{name}.")
+        else:
+            keys.add(f"{prefix}{name}")
+    return keys
+
+
+def keys_shown(path: Path) -> set[str]:
+    """The dotted names of all keys that a params file shows, those in comments too (`# key: value`)."""
+    keys, section = set(), ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"^([a-z_]+):", line):
+            section = found[1]
+        elif found := re.match(r"^  (?:# )?([a-z_]+): ?", line):
+            keys.add(f"{section}.{found[1]}")
+    return keys
+
+
+ALL_KEYS = keys_of(Params)
+# Keys of the R system that mean nothing here.
+NOT_OURS = {"run.save_incremental"}
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "params.production.yaml"])
+def test_the_files_that_come_along_are_valid(name: str) -> None:
+    """The params files of the project can be used as they are, and warn of nothing."""
+    params = check(read_file(ROOT / name), name)
+    assert warnings(params) == []
+
+
+def test_params_yaml_shows_every_key() -> None:
+    """No key is known to the software alone, and none to the file alone."""
+    shown = keys_shown(ROOT / "params.yaml")
+    assert ALL_KEYS - NOT_OURS - shown == set()
+    assert shown - ALL_KEYS == set()
+
+
+def test_params_yaml_tells_what_is_frozen() -> None:
+    """The file marks as frozen exactly the keys that the software freezes."""
+    marked, section = set(), ""
+    for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"^([a-z_]+):", line):
+            section = found[1]
+        elif (found := re.match(r"^  ([a-z_]+):.*# \[frozen\]", line)) is not None:
+            marked.add(f"{section}.{found[1]}")
+    assert marked == set(FROZEN_KEYS)
+
+
+def test_every_key_is_described() -> None:
+    """Each key has its meaning beside its declaration."""
+
+    def undescribed(section: type[Section]) -> list[str]:
+        found = []
+        for name, field in section.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, Section):
+                found += undescribed(inner)
+            elif not field.description:
+                found.append(name)
+        return found
+
+    assert undescribed(Params) == []
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    ["http://localhost:1234/v1/chat/completions", "http://localhost:1234/v1", "http://localhost:1234/v1/"],
+)
+def test_a_file_of_the_r_system_is_read_unchanged(api_url: str, tmp_path: Path) -> None:
+    """The R system's keys mean what they meant, with the address in either form and prompts kept to the letter."""
+    path = tmp_path / "exp_037.yaml"
+    path.write_text(OF_THE_R_SYSTEM.replace("{api_url}", api_url), encoding="utf-8")
+    params = check(read_file(path), str(path))
+    assert params.experiment.name == "Production 20k indicators v0.3.2"
+    assert params.experiment.author == "A. Researcher"
+    assert params.experiment.notes == 'First line of the notes.\nSecond line, with "quotes" and a colon: here.\n'
+    assert params.slug == "production-20k-indicators-v0-3-2"
+    assert (params.model.name, params.model.provider) == ("mlx-community/gpt-oss-120b", "mlx")
+    assert not params.model.embedded
+    assert params.model.base_url == "http://localhost:1234/v1"
+    assert params.model.temperature == 0.2
+    assert params.prompt.version == "0.3"
+    assert params.prompt.system_prompt == (
+        "You read narratives of deaths.\n\nRules:\n  - Only partners count.\n  - Answer with JSON.\n"
+    )
+    assert params.prompt.user_template == "Narrative:\n<<TEXT>>\n\nAnswer:\n"
+    assert params.data.file == Path("data/all_suicide_nar.xlsx")
+    assert (params.run.seed, params.run.max_narratives, params.run.save_csv_json) == (1024, 1000, True)
+    assert params.shards.count == 16
+    assert warnings(params) == []
+
+
+def test_a_wish_that_means_nothing_here_warns() -> None:
+    """Who does not want answers to be kept at once is told that they are."""
+    told = warnings(check(values_of(run={"save_incremental": False}), "x.yaml"))
+    assert len(told) == 1
+    assert "run.save_incremental" in told[0]
+
+
+@pytest.mark.parametrize("version", [1, 1.0, "1.0", "v1"])
+def test_a_version_may_look_like_a_number(version: Any) -> None:
+    """A name that YAML takes for a number is that text."""
+    assert check(values_of(prompt={"version": version}), "x.yaml").prompt.version == str(version)
+
+
+@pytest.mark.parametrize("value", [None, float("inf"), "Inf", "all"])
+def test_all_narratives_may_be_asked_for_in_words_of_r(value: Any) -> None:
+    """Null, and infinity as R writes it, are no limit."""
+    assert check(values_of(run={"max_narratives": value}), "x.yaml").run.max_narratives is None
+
+
+WRONG = [
+    # unknown
+    ("experiment.title", "x"),
+    ("model.top_k", 5),
+    ("model.api_key", "secret"),
+    ("run.max_inflight", 4),
+    ("shards.number", 4),
+    ("report.narratives", True),
+    # of a wrong type
+    ("experiment.name", None),
+    ("experiment.name", ["x"]),
+    ("model.temperature", "warm"),
+    ("model.temperature", True),
+    ("model.max_tokens", "100"),
+    ("model.max_tokens", 10.5),
+    ("model.logprobs", "yes"),
+    ("model.extra_body", "x"),
+    ("model.structured_output", "json"),
+    ("prompt.user_template", None),
+    ("prompt.system_prompt", ["x"]),
+    ("data.file", None),
+    ("run.seed", "42"),
+    ("run.seed", 4.2),
+    ("run.max_in_flight", True),
+    ("run.budget_tokens", "1e6"),
+    ("run.save_csv_json", "yes"),
+    ("shards.count", None),
+    ("report.show_narratives", 1),
+    # out of range
+    ("experiment.name", ""),
+    ("experiment.slug", "../other"),
+    ("experiment.slug", "Cases"),
+    ("experiment.slug", "a/b"),
+    ("experiment.slug", "."),
+    ("model.name", ""),
+    ("model.temperature", -0.1),
+    ("model.temperature", 2.1),
+    ("model.temperature", float("nan")),
+    ("model.max_tokens", 0),
+    ("run.seed", 2**63),
+    ("run.max_narratives", 0),
+    ("run.max_narratives", -5),
+    ("run.max_in_flight", 0),
+    ("run.max_in_flight", 1025),
+    ("run.timeout_s", 0),
+    ("run.timeout_s", float("nan")),
+    ("run.max_attempts", 0),
+    ("run.give_up_after_s", 0),
+    ("run.requests_per_minute", 0),
+    ("run.requests_per_minute", -1),
+    ("run.budget_tokens", 0),
+    ("shards.count", 0),
+    ("shards.count", 1001),
+    # not a meaning
+    ("prompt.user_template", "no mark"),
+    ("model.api_url", ""),
+    ("model.api_url", "localhost:1234"),
+    ("model.api_url", "ftp://localhost/v1"),
+    ("model.api_url", "http://localhost:abc/v1"),
+    ("model.api_url", "http://localhost:99999/v1"),
+    ("model.api_url", "http://[::1/v1"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_a_mistake_is_named_by_its_key(key: str, value: Any) -> None:
+    """An unknown key, a wrong type or a value out of range is an error that names file and key."""
+    section, name = key.split(".")
+    with pytest.raises(ParamsError) as caught:
+        check(values_of(**{section: {name: value}}), "my.yaml")
+    told = str(caught.value)
+    assert "my.yaml" in told
+    assert re.search(rf"\b{section}(\.|: ){name}\b", told)
+
+
+@pytest.mark.parametrize("key", ["experiment.name", "model.name", "prompt.user_template", "data.file"])
+def test_a_key_without_a_default_must_be_there(key: str) -> None:
+    """What nobody can guess is missing by name."""
+    section, name = key.split(".")
+    values = values_of()
+    del values[section][name]
+    with pytest.raises(ParamsError, match=rf"{section}\.{name}: missing"):
+        check(values, "my.yaml")
+
+
+@pytest.mark.parametrize("section", ["experiment", "model", "prompt", "data"])
+def test_a_section_without_defaults_must_be_there(section: str) -> None:
+    """A missing section is named."""
+    values = values_of()
+    del values[section]
+    with pytest.raises(ParamsError, match=rf"{section}: missing"):
+        check(values, "my.yaml")
+
+
+@pytest.mark.parametrize("values", [{"runs": {}}, {"run": 5}, {"run": []}, {1: 2}])
+def test_a_section_that_is_none_is_named(values: dict[Any, Any]) -> None:
+    """An unknown section, or one that holds no keys but a value, is named."""
+    with pytest.raises(ParamsError, match=str(next(iter(values)))):
+        check({**values_of(), **values}, "my.yaml")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Nobody mends one key after the other."""
+    with pytest.raises(ParamsError) as caught:
+        check(values_of(run={"seed": "x", "sed": 1}, shards={"count": 0}), "my.yaml")
+    for key in ("run.seed", "run.sed", "shards.count"):
+        assert f"{key}:" in str(caught.value)
+
+
+def test_the_embedded_model_needs_no_address() -> None:
+    """`provider: embedded` is a server of our own; any other one has an address."""
+    params = check(values_of(model={"provider": "embedded", "api_url": ""}), "x.yaml")
+    assert params.model.embedded
+
+
+@given(st.text(min_size=1))
+def test_a_folder_is_made_from_any_name(name: str) -> None:
+    """The slug made from a name is one that the params take, and the same each time."""
+    slug = slug_of(name)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug)
+    assert slug_of(name) == slug
+    assert check(values_of(experiment={"slug": slug}), "x.yaml").slug == slug
+
+
+def test_an_explicit_slug_stands() -> None:
+    """A slug that is given is taken, and the name makes none."""
+    assert check(values_of(experiment={"slug": "pilot-1"}), "x.yaml").slug == "pilot-1"
+
+
+def test_params_survive_json() -> None:
+    """What is written to the journal's head is read back as the same params."""
+    params = check(read_file(ROOT / "params.yaml"), "params.yaml")
+    assert check(params.model_dump(mode="json"), "the journal") == params
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"text", b"a: [", b"\xff\xfe\x00", b"a: \x01", b"a: *x"])
+def test_a_file_that_holds_no_params_is_named(content: bytes, tmp_path: Path) -> None:
+    """What is no mapping in YAML ends with the file's name."""
+    path = tmp_path / "my.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ParamsError, match=r"my\.yaml"):
+        read_file(path)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    """A missing file ends with its name, and so does a folder in its place."""
+    with pytest.raises(ParamsError, match=r"my\.yaml"):
+        read_file(tmp_path / "my.yaml")
+    (tmp_path / "my.yaml").mkdir()
+    with pytest.raises(ParamsError, match=r"my\.yaml"):
+        read_file(tmp_path / "my.yaml")
+
+
+def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
+    """A byte-order mark and other line ends change no value."""
+    path = tmp_path / "my.yaml"
+    text = OF_THE_R_SYSTEM.replace("{api_url}", "http://localhost:1234/v1")
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert read_file(path) == yaml.safe_load(text)
