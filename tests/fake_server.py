@@ -84,9 +84,8 @@ class FakeServer:
         self.busiest = max(self.busiest, self.in_flight)
         if change:
             self.first_at = self.first_at or now
-        if change > 0 and self.last_at is not None:
-            self.longest_gap = max(self.longest_gap, now - self.last_at)
-            if change:
+            if change > 0 and self.last_at is not None:
+                self.longest_gap = max(self.longest_gap, now - self.last_at)
             self.last_at = now
 
     async def reply(
@@ -146,7 +145,8 @@ class FakeServer:
         if behaviour.fault_share and self._random.random() < behaviour.fault_share:
             return await self._fault(text)
         self.answered[text] += 1
-        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, min(len(text), 4 * behaviour.context_tokens), behaviour.padding)
+        read = min(len(text), 4 * behaviour.context_tokens)
+        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
 
     async def _fault(self, text: str) -> tuple[int, dict[str, str], bytes]:
         match self._random.randrange(5):
