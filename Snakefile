@@ -9,7 +9,6 @@ record        merges all shards into the record, and measures them
 from narrative_runs import workflow as narrative_workflow
 
 planned = narrative_workflow.plan(
-    config,
     workflow.config_settings.config,
     workflow.config_settings.configfiles,
 )

@@ -149,7 +149,7 @@ class FakeServer:
         return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
 
     async def _fault(self, text: str) -> tuple[int, dict[str, str], bytes]:
-        match self._random.randrange(5):
+        match self._random.randrange(6):
             case 0:
                 return 500, {}, b'{"error": {"message": "out of memory"}}'
             case 1:
@@ -158,6 +158,9 @@ class FakeServer:
                 raise ConnectionResetError
             case 3:
                 return 200, {}, b'{"choices": ['
+            case 4:
+                await asyncio.sleep(3600)
+                return 503, {}, b""
             case _:
                 await asyncio.sleep(3)
                 return 503, {}, b"busy"

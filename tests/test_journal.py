@@ -125,7 +125,7 @@ def test_no_two_processes_write_one_journal(path: Path) -> None:
     kept.append({"a": 1})
     with path.open("rb") as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(JournalError, match="exists"):
         Journal(path, HEAD).append({"a": 2})
     kept.close()
     assert read(path) == [{"a": 1}]

@@ -92,7 +92,7 @@ def find(folder: places.ExperimentFolder) -> Begun | None:
             False,
             str(description["began_at"]),
         )
-    except (FileNotFoundError, TypeError, KeyError, yaml.YAMLError):
+    except (OSError, TypeError, KeyError, ValueError, yaml.YAMLError):
         return None
 
 

@@ -9,6 +9,7 @@ disk within a second. A torn last line, which a power cut can leave, is passed o
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 from narrative_runs.errors import JournalError
 
 SESSION_FOLDER = "session-{:04d}"
+SESSION_DIGITS = "[0-9]" * 4
 RETRY = "retry"
 
 
@@ -37,12 +39,14 @@ class Place:
 
 def files(journals: Path, name: str = "*") -> list[Path]:
     """The journal files called `name`, oldest session first."""
-    return sorted(journals.glob(f"session-*/{name}.jsonl"))
+    return sorted(journals.glob(f"session-{SESSION_DIGITS}/{name}.jsonl"))
 
 
 def next_session(journals: Path) -> int:
     """The number of a session that begins now, from 1."""
-    return 1 + max((int(path.name.removeprefix("session-")) for path in journals.glob("session-*")), default=0)
+    return 1 + max(
+        (int(path.name.removeprefix("session-")) for path in journals.glob(f"session-{SESSION_DIGITS}")), default=0
+    )
 
 
 def heads(journals: Path) -> list[dict[str, Any]]:
@@ -52,7 +56,10 @@ def heads(journals: Path) -> list[dict[str, Any]]:
         with path.open("rb") as file:
             line = file.readline()
         if line.endswith(b"\n"):
-            found.append(_decoded(line)["head"])
+            try:
+                found.append(_decoded(line)["head"])
+            except (ValueError, KeyError):
+                raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
     return found
 
 
@@ -74,7 +81,7 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
                     f"{path}, byte {offset}: this line is damaged. Restore the file from a backup, or delete the "
                     "line to have its narrative asked again."
                 ) from None
-            if "head" not in entry:
+            if offset > 0:
                 yield Place(path, offset, len(line)), entry
             offset += len(line)
 
@@ -104,7 +111,8 @@ class Journal:
         self._head = head
         self._descriptor: int | None = None
         self._size = 0
-        self._synced = True
+        self._unsynced = False
+        self._syncing = threading.Lock()
 
     def append(self, entry: dict[str, Any]) -> None:
         """Write one entry; it outlives the process when this returns.
@@ -112,27 +120,26 @@ class Journal:
         Raises:
             JournalError: the disk is full or the file cannot be written; no torn line is left.
         """
-        descriptor = self._descriptor if self._descriptor is not None else self._open()
-        line = _encoded(entry)
         try:
-            written = os.write(descriptor, line)
-            if written < len(line):
-                # A full disk takes a part of the line; the next byte gives the reason.
-                os.write(descriptor, line[written:])
+            if self._descriptor is None:
+                self._descriptor = self._open()
+            # The head goes with the first entry, so that no file holds the one without the other.
+            line = (_encoded({"head": self._head}) if self._size == 0 else b"") + _encoded(entry)
+            self._write(self._descriptor, line)
         except OSError as error:
-            os.ftruncate(descriptor, self._size)
             raise JournalError(
                 f"{self._path}: the answer cannot be written ({error.strerror}). All earlier answers are kept. "
                 "Make room, then start the same command again."
             ) from None
         self._size += len(line)
-        self._synced = False
+        self._unsynced = True
 
     def sync(self) -> None:
         """Bring all entries to the disk, so that they outlive a power cut."""
-        if self._descriptor is not None and not self._synced:
-            self._synced = True
-            os.fsync(self._descriptor)
+        with self._syncing:
+            if self._descriptor is not None and self._unsynced:
+                self._unsynced = False
+                os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Sync and close."""
@@ -145,9 +152,18 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._descriptor = descriptor
-        self.append({"head": self._head})
         return descriptor
+
+    def _write(self, descriptor: int, line: bytes) -> None:
+        """Write a line whole, or none of it."""
+        written = 0
+        try:
+            # A full disk takes a part of a line; the next byte tells the reason.
+            while written < len(line):
+                written += os.write(descriptor, line[written:])
+        except OSError:
+            os.ftruncate(descriptor, self._size)
+            raise
 
 
 def _end_of_last_line(file: BinaryIO, end: int) -> int:
@@ -166,5 +182,7 @@ def _encoded(entry: dict[str, Any]) -> bytes:
 
 
 def _decoded(line: bytes) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(line)
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
     return value

@@ -4,17 +4,25 @@
 """
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
 
-Text = Annotated[str, Field(strict=False)]  # `version: 1.0` is the text "1.0"
+
+def _as_text(value: Any) -> Any:
+    """What YAML takes for a number, a date or nothing, where a text is meant: `version: 1.0`, `notes:`."""
+    return "" if value is None else value.isoformat() if isinstance(value, date) else value
+
+
+Text = Annotated[str, Field(strict=False), BeforeValidator(_as_text)]
 
 
 class Section(BaseModel):
@@ -71,7 +79,7 @@ class Model(Section):
     def _has_an_address(self) -> "Model":
         if self.embedded:
             return self
-        if not re.match(r"^https?://[^/\s]+", self.api_url):
+        if not _is_url(self.api_url):
             raise ValueError(
                 f"api_url {self.api_url!r} is not a URL. Give the server's address, such as "
                 "http://localhost:1234/v1, or use provider: embedded"
@@ -113,7 +121,7 @@ class Data(Section):
 class Run(Section):
     """How much is asked, how fast, and when to stop."""
 
-    seed: int = Field(42, description="Sent to the model, and used for the bootstrap intervals.")
+    seed: int = Field(42, ge=-(2**63), lt=2**63, description="Sent to the model, and used for the bootstrap intervals.")
     max_narratives: int | None = Field(
         None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
     )
@@ -165,6 +173,14 @@ class Params(Section):
         return self.experiment.slug
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text.strip())
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
 def slug_of(name: str) -> str:
     """A folder name made from an experiment's name: lower case, with hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "experiment"
@@ -180,6 +196,8 @@ def read_file(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing. Start the command in the project folder.") from None
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):

@@ -24,6 +24,13 @@ def ready(project: Project, fake: Fake) -> Project:
     return project
 
 
+@pytest.fixture
+def many(ready: Project) -> Project:
+    """200 narratives."""
+    ready.write_workbook(cases(100))
+    return ready
+
+
 def assert_own_answers(project: Project, narratives: int = 40) -> None:
     """Every narrative has one row, and every row without error the answer to its own text."""
     rows = project.query("SELECT narrative_text, rationale FROM narrative_results WHERE NOT error_occurred")
@@ -32,18 +39,18 @@ def assert_own_answers(project: Project, narratives: int = 40) -> None:
     assert project.query("SELECT count(*) FROM narrative_results") == [(narratives,)]
 
 
-def test_a_quarter_of_faults(ready: Project, fake: Fake) -> None:
-    """With a quarter of all requests failing in every way, all rows are resolved, and none is asked after its answer."""
+def test_a_quarter_of_faults(many: Project, fake: Fake) -> None:
+    """With a quarter of all requests failing in every way, all rows are resolved, each asked until its answer."""
     fake.behave(fault_share=0.25)
-    ready.write_params(fake.url, shards={"count": 2}, run={"max_in_flight": 8, "timeout_s": 2, "max_attempts": 20})
-    result = ready.snakemake()
+    many.write_params(fake.url, shards={"count": 2}, run={"max_in_flight": 8, "timeout_s": 2, "max_attempts": 20})
+    result = many.snakemake()
     assert result.returncode == 0, result.stdout
-    assert ready.query(STATUS) == [("completed", 40)]
-    assert ready.query(ERRORS) == [(0,)]
-    assert_own_answers(ready)
-    assert set(fake.calls()["answered"].values()) == {1}
-    log = (ready.folder / "results/cases/logs/api_calls.log").read_text()
-    for kind in ("ServerFault", "RateLimited", "Unreachable"):
+    assert many.query(STATUS) == [("completed", 200)]
+    assert many.query(ERRORS) == [(0,)]
+    assert_own_answers(many, 200)
+    assert {times for text, times in fake.calls()["answered"].items() if "text of case" in text} == {1}
+    log = (many.folder / "results/cases/logs/api_calls.log").read_text()
+    for kind in ("ServerFault", "RateLimited", "Unreachable", "TimedOut"):
         assert kind in log
 
 
@@ -137,7 +144,7 @@ def test_retry_after_is_honoured(ready: Project, fake: Fake) -> None:
 
 
 def test_budget_over_resumes(ready: Project, fake: Fake) -> None:
-    """At the token budget the run stops cleanly and says what is spent; raised, the rest is asked, over all sessions."""
+    """At the token budget the run stops cleanly and says what is spent; raised, the rest is asked, in any session."""
     ready.write_params(fake.url, shards={"count": 2}, run={"budget_tokens": 800})
     spent = 0
     for _ in range(2):
@@ -223,8 +230,8 @@ def test_slots_are_shared_by_all_jobs(ready: Project, fake: Fake) -> None:
     ready.write_params(fake.url, shards={"count": 2}, run={"max_in_flight": 5})
     assert ready.snakemake().returncode == 0
     assert fake.calls()["busiest"] == 5
-    ready.write_params(fake.url, "one.yaml", experiment={"name": "One", "slug": "one"}, shards={"count": 1})
-    assert ready.snakemake("--configfile", "one.yaml", "--config", "run={max_in_flight: 7}").returncode == 0
+    ready.write_params(fake.url, "one.yaml", experiment={"name": "One", "slug": "one"}, shards={"count": 1}, run={"max_in_flight": 7})
+    assert ready.snakemake("--configfile", "one.yaml").returncode == 0
     assert fake.calls()["busiest"] == 7
 
 

@@ -18,8 +18,8 @@ def must_stay_home(base_url: str, allow_remote: bool) -> None:
         return
     try:
         near = is_near(base_url)
-    except OSError as error:
-        raise ServerError(f"model.api_url: the name {_host(base_url)} cannot be found ({error}). Mend it.") from None
+    except (OSError, ValueError) as error:
+        raise ServerError(f"model.api_url: the host of {base_url} cannot be found ({error}). Mend it.") from None
     if not near:
         raise ServerError(
             f"model.api_url: {_host(base_url)} lies outside this machine and its private network. Narratives are "
@@ -31,7 +31,7 @@ def is_near(base_url: str) -> bool:
     """Whether every address of the host is loopback, private or link-local.
 
     Raises:
-        OSError: the host's name cannot be found.
+        OSError, ValueError: the host's name cannot be found, or is none.
     """
     found = socket.getaddrinfo(_host(base_url), None, proto=socket.IPPROTO_TCP)
     addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
@@ -45,7 +45,7 @@ def proxy_for(base_url: str) -> str | None:
         return None
     try:
         return None if is_near(base_url) else proxy
-    except OSError:
+    except (OSError, ValueError):
         return proxy
 
 

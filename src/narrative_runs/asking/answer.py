@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from json_repair import repair_json
-
 _SPECIAL_TOKENS = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]")
 _THINKING = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _UNFINISHED_THINKING = re.compile(r"<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SPELLED_DIGIT = re.compile(rf"\b([01])\s*\.\s*({'|'.join(_DIGITS)})\b", re.IGNORECASE)
+_KEY = r"""(?:["']{name}["']|(?:^|(?<=[{{,\n]))\s*{name})\s*:\s*"""
+_VERDICT = re.compile(_KEY.format(name="detected") + r"""["']?([^,}\n"']*?)\s*(?=[,}\n"']|\Z)""", re.IGNORECASE)
+_WHOLE_CONFIDENCE = re.compile(_KEY.format(name="confidence") + r"""["']?[^,}\n"']+["']?\s*[,}\n]""", re.IGNORECASE)
+CONTRADICTION = "the answer holds both detected: true and detected: false"
 _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -42,16 +44,17 @@ def read(written: str) -> Answer:
     if not written.strip():
         raise Unreadable("the answer is empty")
     try:
-        return _validated(json.loads(written), _boolean)
-    except (ValueError, Unreadable):
+        return _validated(_DECODER.decode(written), _boolean)
+    except (ValueError, RecursionError, Unreadable):
         pass
     plain = _SPELLED_DIGIT.sub(lambda match: f"{match[1]}.{_DIGITS.index(match[2].lower())}", written)
     plain = _SPECIAL_TOKENS.sub(" ", plain)
+    told = _told_verdict(plain)
     answers = [_validated(value, _lenient_boolean) for value in _objects(plain)]
     if not answers:
         answers = [_validated(_repaired(plain), _lenient_boolean)]
-    if len({answer.detected for answer in answers}) > 1:
-        raise Unreadable("the answer holds both detected: true and detected: false")
+    if any(answer.detected != told for answer in answers):
+        raise Unreadable(CONTRADICTION)
     return answers[-1]
 
 
@@ -70,13 +73,26 @@ def apart_from_thinking(content: str) -> tuple[str, str | None]:
     return written.strip(), "\n\n".join(thought for thought in thoughts if thought) or None
 
 
+def _told_verdict(text: str) -> bool:
+    """What stands behind every key `detected` in a text, whole or damaged."""
+    verdicts = {verdict.lower() for verdict in _VERDICT.findall(text)}
+    if not verdicts:
+        raise Unreadable("the answer has no key `detected`")
+    # An echo of the instructions, such as `true or false`, is no verdict, and not one to be repaired into one.
+    values = {_YES_NO.get(verdict) for verdict in verdicts}
+    if None in values:
+        raise Unreadable("`detected` is neither true nor false")
+    if len(values) > 1:
+        raise Unreadable(CONTRADICTION)
+    return bool(values.pop())
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    decoder = json.JSONDecoder()
     start = text.find("{")
     while start >= 0:
         try:
-            value, end = decoder.raw_decode(text, start)
-        except ValueError:
+            value, end = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
             start = text.find("{", start + 1)
             continue
         if "detected" in value:
@@ -85,16 +101,31 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _repaired(text: str) -> Any:
+    # Imported here: it is rarely needed, and each job would pay for it.
+    from json_repair import repair_json
+
     start = text.find("{")
     if start < 0:
         raise Unreadable("the answer holds no JSON object")
-    value = repair_json(text[start:], return_objects=True)
+    try:
+        value = repair_json(text[start:], return_objects=True)
+    except (ValueError, RecursionError):
+        raise Unreadable("the answer is no JSON object") from None
     if isinstance(value, list):
         value = next((part for part in value if isinstance(part, dict) and "detected" in part), None)
-    if not isinstance(value, dict) or "confidence" not in value:
-        # Cut off before its second key, an answer is a guess.
+    if not isinstance(value, dict) or not _WHOLE_CONFIDENCE.search(text):
+        # Cut off before its second value ends, an answer is a guess.
         raise Unreadable("the answer is no whole JSON object")
     return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if sum(name == "detected" for name, _ in pairs) > 1:
+        raise Unreadable("the answer has more than one key `detected`")
+    return dict(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles)
 
 
 def _validated(value: Any, boolean: Callable[[Any], bool]) -> Answer:
@@ -139,4 +170,9 @@ def _confidence(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return fit_for_files(value if isinstance(value, str) else json.dumps(value))
+
+
+def fit_for_files(text: str) -> str:
+    """The text without lone surrogates, which JSON can carry and no file takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -12,6 +12,7 @@ RequestFailed
 """
 
 import json
+import math
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -101,10 +102,12 @@ def of_status(status: int, headers: list[tuple[bytes, bytes]], body: bytes, aske
     """
     code, words = _told(body)
     message = f"HTTP {status}" + (f" ({code})" if code else "")
+    if status >= 500 or status < 300 or status in (408, 409, 425):
+        return ServerFault(message)
+    if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
+        return Hopeless(f"{message}: the account is used up. Fill it, then start the same command again")
     if status == 429:
         return RateLimited(message, retry_after(headers))
-    if status >= 500 or status in (408, 409, 425):
-        return ServerFault(message)
     if status in (401, 403):
         return Hopeless(f"{message}: the server refuses the key. Set LLM_API_KEY to a valid one")
     if 300 <= status < 400:
@@ -126,9 +129,11 @@ def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
     """Seconds to wait, from a Retry-After header in seconds or as a date (RFC 9110, 10.2.3)."""
     value = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from narrative_runs.asking.answer import apart_from_thinking
+from narrative_runs.asking.answer import apart_from_thinking, fit_for_files
 
 _DETECTED_KEY = re.compile(r'"detected"\s*:\s*')
 
@@ -49,7 +49,7 @@ def read(body: dict[str, Any]) -> Reply:
         thought=_text(message.get("reasoning_content")) or _text(message.get("reasoning")) or thought,
         finish_reason=choice.get("finish_reason"),
         refusal=_text(message.get("refusal")) or None,
-        model=body.get("model"),
+        model=_text(body.get("model")) or None,
         prompt_tokens=usage.get("prompt_tokens"),
         completion_tokens=usage.get("completion_tokens"),
         p_detected=_probability_of_true(choice.get("logprobs")),
@@ -66,11 +66,8 @@ def tokens_used(body: dict[str, Any]) -> int:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        value = "".join(part.get("text", "") for part in value if isinstance(part, dict))
-    if not isinstance(value, str):
-        return ""
-    # A lone surrogate, which JSON can carry, fits in no file.
-    return value.encode("utf-8", "replace").decode("utf-8")
+        value = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return fit_for_files(value) if isinstance(value, str) else ""
 
 
 def _probability_of_true(logprobs: Any) -> float | None:
@@ -92,7 +89,9 @@ def _probability_of_true(logprobs: Any) -> float | None:
 def _share_of_true(candidates: list[dict[str, Any]]) -> float | None:
     likely: dict[str, float] = {}
     for candidate in candidates:
-        likely[candidate["token"]] = math.exp(candidate["logprob"])
+        # Some servers write a probability of zero as null.
+        if isinstance(candidate.get("logprob"), int | float):
+            likely[candidate["token"]] = math.exp(candidate["logprob"])
     true = sum(share for token, share in likely.items() if _begins(token, "true"))
     false = sum(share for token, share in likely.items() if _begins(token, "false"))
     return true / (true + false) if true + false > 0 else None

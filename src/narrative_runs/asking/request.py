@@ -36,7 +36,8 @@ class Question:
             "seed": params.run.seed,
             "max_tokens": params.model.max_tokens,
             "logprobs": params.model.logprobs,
-            "extra_body": params.model.extra_body,
+            # As it stands after a round trip through JSON, so that keys that are numbers change no fingerprint.
+            "extra_body": json.loads(json.dumps(params.model.extra_body)),
         }
         self._schema = None if params.model.structured_output == "plain" else ANSWER_SCHEMA
         self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))

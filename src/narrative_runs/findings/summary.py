@@ -40,8 +40,9 @@ def _shown(rate: dict[str, float | None] | None) -> str:
     if rate is None:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} \\[{_brief(low)} {_brief(high)}]"
+    return _brief(value) if low is None or high is None else f"{_brief(value)} \\[{_brief(low)} {_brief(high)}]"
 
 
-def _brief(bound: float) -> str:
-    return f"{bound:.2f}".replace("0.", ".", 1)
+def _brief(number: float) -> str:
+    # Without the zero, four columns with their intervals fit into 80 characters.
+    return f"{number:.2f}".replace("0.", ".", 1)

@@ -55,8 +55,10 @@ def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dic
     if not path.exists():
         return []
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+        # Not mode=ro: what a killed writer left half done must be rolled back before anybody can read.
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)
         try:
+            connection.execute("PRAGMA query_only = 1")
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, values)]
         finally:

@@ -34,8 +34,6 @@ class Gate:
         self._failed_in_a_row = 0
         self._pauses_in_a_row = 0
         self._next_by_rate = 0.0
-        self._answered_here = 0
-        self._spent_here = 0
 
     @property
     def waiting(self) -> int:
@@ -55,8 +53,6 @@ class Gate:
         """A request of this job was answered."""
         self._free(job)
         self.answered += 1
-        self._answered_here += 1
-        self._spent_here += tokens
         self.spent_tokens += tokens
         self.sign_of_life()
 
@@ -136,7 +132,7 @@ class Gate:
     def _over_budget(self, requests: int) -> bool:
         if self.limits.budget_tokens is None:
             return False
-        mean = self._spent_here / self._answered_here if self._answered_here else 1
+        mean = self.spent_tokens / self.answered if self.answered else 1
         return self.spent_tokens + requests * mean > self.limits.budget_tokens
 
     def _free(self, job: int) -> None:

@@ -35,21 +35,20 @@ class RunLock:
         Raises:
             AlreadyRunning: another process holds it; says which, where and since when.
         """
-        descriptor = self._take()
-        children = _open(self._children)
-        deadline = time.monotonic() + CHILDREN_MAY_TAKE_S
-        while not _try(children, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                os.close(children)
-                os.close(descriptor)
-                raise AlreadyRunning(
-                    "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
-                )
-            time.sleep(0.05)
-        os.close(children)
-        self._descriptor = descriptor
+        self._descriptor = self._take()
         self._since = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         self.tell("")
+        children = _open(self._children)
+        try:
+            deadline = time.monotonic() + CHILDREN_MAY_TAKE_S
+            while not _try(children, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise AlreadyRunning(
+                        "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
+                    )
+                time.sleep(0.05)
+        finally:
+            os.close(children)
 
     def tell(self, session: str) -> None:
         """Write into the lock's file who holds it, and the socket of its session, for other terminals."""
@@ -117,7 +116,7 @@ def _told(folder: Path) -> dict[str, str]:
         told: dict[str, str] = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told
+    return told if isinstance(told, dict) else {}
 
 
 def _open(path: Path) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
@@ -24,19 +26,18 @@ RETRY_RULE = "retry_errors"
 
 @dataclass
 class Plan:
-    """One experiment as this command finds it; nothing is written while it is made."""
+    """One experiment as this command finds it; nothing is written while it is made.
+
+    record_is_behind: the findings are there, but the record was lost, or does not call the experiment completed.
+    """
 
     params: Params
     folder: ExperimentFolder
     begun: Begun | None
     source_md5: str
     completed: bool
+    record_is_behind: bool
     retry_errors: bool
-
-    @property
-    def record_is_behind(self) -> bool:
-        """Whether the findings are there but the record does not call the experiment completed."""
-        return not self.completed and self.folder.metrics.exists()
 
     @property
     def slug(self) -> str:
@@ -63,10 +64,10 @@ class Plan:
         return str(checksum.tracking_file(self.params.data.file))
 
 
-def plan(config: Mapping[str, Any], overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
+def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
     """Find out which experiment is meant, and check what can be checked without writing.
 
-    config: Snakemake's merged config; overrides: what `--config` gave; config_files: what `--configfile` gave.
+    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml.
 
     Ends the process with a message when the experiment cannot be run.
     """
@@ -75,16 +76,25 @@ def plan(config: Mapping[str, Any], overrides: Mapping[str, Any], config_files: 
         os.umask(0o077)
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        return _plan(config, overrides, config_files, _forced_rules())
+        return _plan(typed(overrides), list(config_files) or [PARAMS_FILE], _forced_rules())
     except NarrativeRunsError as error:
         give_up(error)
 
 
-def _plan(
-    config: Mapping[str, Any], overrides: Mapping[str, Any], config_files: Sequence[Path], forced_rules: set[str]
-) -> Plan:
-    origin = str(config_files[-1]) if config_files else str(PARAMS_FILE)
-    values = dict(config) if config_files else experiment.merged(params_module.read_file(PARAMS_FILE), overrides)
+def typed(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--config` gave, with numbers and booleans as such: below the top level, Snakemake leaves them texts."""
+    return {
+        key: typed(value) if isinstance(value, Mapping) else yaml.safe_load(value) if isinstance(value, str) else value
+        for key, value in overrides.items()
+    }
+
+
+def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[str]) -> Plan:
+    origin = os.path.relpath(files[-1])
+    values: dict[str, Any] = {}
+    for file in files:
+        values = experiment.merged(values, params_module.read_file(file))
+    values = experiment.merged(values, overrides)
     experiment_id = values.pop("experiment_id", None)
     if experiment_id is None:
         params = params_module.check(values, origin)
@@ -103,6 +113,7 @@ def _plan(
     row = database.experiment(begun.experiment_id) if begun else None
     retry = RETRY_RULE in forced_rules
     completed = row is not None and row["status"] == "completed" and folder.metrics.exists()
+    behind = folder.metrics.exists() and not completed
     if row is not None and completed and row["n_narratives_total"] != _wanted(folder, params):
         # A pilot that is extended.
         completed = False
@@ -113,7 +124,7 @@ def _plan(
             f"Cannot resume completed experiment {row['experiment_name']} ({experiment_id}), "
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
-    planned = Plan(params, folder, begun, source_md5, completed, retry)
+    planned = Plan(params, folder, begun, source_md5, completed, behind, retry)
     if completed and row is not None and not retry:
         tell(
             f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "
