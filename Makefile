@@ -39,7 +39,8 @@ format: $(INSTALLED)
 	$(BIN)/snakefmt Snakefile workflow
 
 benchmark: $(INSTALLED)
-	@$(BIN)/python -m benchmarks.whole_run
+	@$(BIN)/python -m benchmarks.whole_run --all
+	@$(BIN)/python -m benchmarks.resume
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

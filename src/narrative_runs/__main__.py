@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -95,6 +96,9 @@ def _retry_errors(_: argparse.Namespace) -> None:
 
 def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
     from narrative_runs.session.link import Link
+
+    # Until requests can be in flight there is nothing to let end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def job() -> None:
         link = await Link.open(name)

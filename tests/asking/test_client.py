@@ -11,6 +11,7 @@ from tests.project import Fake
 from narrative_runs.asking import client as clients
 from narrative_runs.asking import failures
 from narrative_runs.asking.client import Client, Server
+from narrative_runs.errors import ServerError
 
 TEXT = "V was found by a neighbor."
 BODY = json.dumps({"model": "fake", "messages": [{"role": "user", "content": TEXT}]}).encode()
@@ -79,6 +80,15 @@ def test_blanks_around_the_key_are_not_part_of_it(monkeypatch: pytest.MonkeyPatc
     assert clients.key_from_environment() == "secret"
 
 
+@pytest.mark.parametrize("written", ["sec\nret", "sec\tret", "s\u00e9cret"])
+def test_a_key_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """A key with a line break in it is a user's mistake, and the message does not hold it."""
+    monkeypatch.setenv("LLM_API_KEY", written)
+    with pytest.raises(ServerError, match="LLM_API_KEY") as caught:
+        clients.key_from_environment()
+    assert "ret" not in str(caught.value)
+
+
 def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the variable there is no key."""
     monkeypatch.delenv("LLM_API_KEY", raising=False)
@@ -102,7 +112,7 @@ def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
         (200, {}, '{"error": {"message": "upstream", "code": 429}}', failures.RateLimited),
         (200, {}, '{"error": {"message": "upstream", "code": 502}}', failures.ServerFault),
         (200, {}, '{"error": "upstream"}', failures.ServerFault),
-        (204, {}, "", failures.ServerFault),
+        (202, {}, "", failures.ServerFault),
     ],
 )
 def test_replies_without_an_answer_are_told_apart(
@@ -113,6 +123,53 @@ def test_replies_without_an_answer_are_told_apart(
     with pytest.raises(failures.RequestFailed) as caught:
         ask(fake.url)
     assert type(caught.value) is kind
+
+
+def ask_one_that_says(answer: bytes, api_key: str = "") -> failures.RequestFailed:
+    """The failure of a request to a server that says these bytes, and then hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(BODY)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def run() -> failures.RequestFailed:
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        client = Client(Server(f"http://127.0.0.1:{port}/v1", api_key, 5), None)
+        with pytest.raises(failures.RequestFailed) as caught:
+            await client.ask(BODY)
+        await client.close()
+        listening.close()
+        return caught.value
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\ncontent-le",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n" + TEXT.encode(),
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n" + TEXT.encode(),
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 26\r\n\r\n" + TEXT.encode(),
+        TEXT.encode() + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + TEXT.encode() + b" secret\r\n\r\n",
+    ],
+)
+def test_a_broken_reply_is_no_word_on_the_narrative(answer: bytes) -> None:
+    """A reply that is cut short, or no HTTP, says nothing about the narrative, and the failure quotes none of it."""
+    failure = ask_one_that_says(answer, api_key="secret")
+    assert type(failure) is failures.Unreachable
+    assert "found" not in str(failure)
+    assert "secret" not in str(failure)
+
+
+def test_a_success_without_a_reply_is_the_servers_fault() -> None:
+    """A server that answers 204, with nothing at all, has failed."""
+    assert type(ask_one_that_says(b"HTTP/1.1 204 No Content\r\n\r\n")) is failures.ServerFault
 
 
 def test_the_time_to_wait_comes_along(fake: Fake) -> None:
@@ -139,6 +196,26 @@ def test_a_dead_server_is_unreachable() -> None:
         nobody.bind(("127.0.0.1", 0))
         with pytest.raises(failures.Unreachable):
             ask(f"http://127.0.0.1:{nobody.getsockname()[1]}/v1")
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind"),
+    [
+        ("http://user:password@127.0.0.1:{port}", failures.Unreachable),
+        ("socks5://user:password@127.0.0.1:{port}", failures.RequestFailed),
+        ("http://user:password@:port", failures.RequestFailed),
+    ],
+)
+def test_no_failure_tells_the_password_of_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, kind: type[failures.RequestFailed]
+) -> None:
+    """A proxy that is dead or badly named is a failure, and its message does not hold what its URL holds."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(clients, "proxy_for", lambda url: proxy.format(port=nobody.getsockname()[1]))
+        with pytest.raises(kind) as caught:
+            ask("http://192.0.2.1/v1")
+    assert "password" not in str(caught.value)
 
 
 def test_a_server_that_hangs_times_out(fake: Fake) -> None:

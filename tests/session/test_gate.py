@@ -53,8 +53,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def grant(self) -> None:
-        """First come, first served; never during a pause, never too fast, never over the budget."""
+        """The oldest job first; never during a pause, never too fast, never over the budget."""
         granted = self.gate.grants(self.now)
+        self.waiting.sort()
         assert granted == self.waiting[: len(granted)]
         del self.waiting[: len(granted)]
         for job in granted:
@@ -135,6 +136,17 @@ def test_a_quiet_gate_gives_all_slots_at_once(slots: int, wishes: int) -> None:
     gate = fill(gate_of(max_in_flight=slots), wishes=wishes)
     assert len(gate.grants(0)) == min(slots, wishes)
     assert gate.grants(1) == []
+
+
+def test_the_oldest_job_goes_first() -> None:
+    """Whoever asked first, a slot goes to the oldest job that wants one, so that jobs end one after the other."""
+    gate = fill(fill(fill(gate_of(max_in_flight=3), job=2, wishes=2), job=3, wishes=2), job=1, wishes=2)
+    assert gate.grants(0) == [1, 1, 2]
+    gate.want(1)
+    gate.answer(2, 5)
+    assert gate.grants(0) == [1]
+    gate.answer(1, 5)
+    assert gate.grants(0) == [2]
 
 
 def test_slots_of_a_gone_job_come_back() -> None:

@@ -1,21 +1,19 @@
-"""One connection to the model server.
+"""The connections to the model server, kept alive: as many as there are requests at once."""
 
-Each worker holds a client of its own: one kept-alive connection costs half the CPU of a shared pool.
-"""
-
-import asyncio
 import json
 import os
 import ssl
 from dataclasses import dataclass
 from typing import Any
 
-import httpcore
+import aiohttp
 
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.address import proxy_for
+from narrative_runs.errors import ServerError
 
 API_KEY_VARIABLE = "LLM_API_KEY"
+BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
 
 
 @dataclass(frozen=True)
@@ -36,25 +34,36 @@ class Server:
 
 
 def key_from_environment() -> str:
-    """The API key; it is read from the environment alone, and written nowhere."""
-    return os.environ.get(API_KEY_VARIABLE, "")
+    """The API key without blanks around it; it is read from the environment alone, and written nowhere.
+
+    Raises:
+        ServerError: it cannot be sent; the message does not hold it.
+    """
+    key = os.environ.get(API_KEY_VARIABLE, "").strip()
+    if not _can_be_sent(key):
+        raise ServerError(f"{BAD_KEY}.")
+    return key
 
 
 class Client:
-    """One connection, which is opened again whenever it was lost."""
+    """Asks one server, any number of requests at once; for use within one event loop."""
 
     def __init__(self, server: Server, tls: ssl.SSLContext | None) -> None:
-        """tls: the one TLS context that all clients of the process share; None for plain http."""
+        """tls: what `tls_for` gives for the server."""
         self._url = server.completions_url
         self.timeout_s = server.timeout_s
-        self._headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
+        self._proxy = proxy_for(server.base_url)
+        self._key_can_be_sent = _can_be_sent(server.api_key)
+        headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
         if server.api_key:
-            self._headers.append((b"authorization", b"Bearer " + server.api_key.encode()))
-        proxy = proxy_for(server.base_url)
-        self._connection: httpcore.AsyncConnectionPool = (
-            httpcore.AsyncHTTPProxy(proxy, ssl_context=tls, max_connections=1)
-            if proxy
-            else httpcore.AsyncConnectionPool(ssl_context=tls, max_connections=1)
+            headers["authorization"] = f"Bearer {server.api_key}"
+        self._session = aiohttp.ClientSession(
+            # The session's gate counts the requests; a second limit here could only be wrong.
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls or True),
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=server.timeout_s),
+            trust_env=False,
         )
 
     async def ask(self, body: bytes) -> dict[str, Any]:
@@ -63,25 +72,33 @@ class Client:
         Raises:
             RequestFailed: there is none; the class says why.
         """
+        if not self._key_can_be_sent:
+            raise failures.Hopeless(BAD_KEY)
         try:
-            async with asyncio.timeout(self.timeout_s):
-                response = await self._connection.request("POST", self._url, headers=self._headers, content=body)
+            async with self._session.post(self._url, data=body, proxy=self._proxy, allow_redirects=False) as response:
+                content = await response.read()
         except TimeoutError:
             raise failures.TimedOut(f"no answer within {self.timeout_s:g} s") from None
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+        except ValueError:
+            raise failures.Hopeless("model.api_url, or the proxy that the environment names, is no address") from None
+        except (aiohttp.ClientError, OSError) as error:
             raise failures.Unreachable(_reason(error)) from None
         if response.status != 200:
-            raise failures.of_status(response.status, response.headers, response.content, json.loads(body))
-        return _decoded(response.content, body)
+            raise failures.of_status(response.status, list(response.raw_headers), content, json.loads(body))
+        return _decoded(content, body)
 
     async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.aclose()
+        """Close all connections."""
+        await self._session.close()
 
 
 def tls_for(server: Server) -> ssl.SSLContext | None:
     """A TLS context for https, with the certificates that the environment names; None for plain http."""
     return ssl.create_default_context() if server.base_url.startswith("https:") else None
+
+
+def _can_be_sent(key: str) -> bool:
+    return key.isascii() and (not key or key.isprintable())
 
 
 def _decoded(content: bytes, asked: bytes) -> dict[str, Any]:
@@ -100,4 +117,20 @@ def _decoded(content: bytes, asked: bytes) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Why there was no reply, in words of our own: the library's may hold a URL with its password, or a reply."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "the server's name cannot be found"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the server's certificate is not trusted ({error.certificate_error.__class__.__name__})"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answers HTTP {error.status}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"the proxy cannot be reached ({error.os_error.strerror})"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return "the server broke off"
+        case aiohttp.ClientResponseError():
+            return "the reply is no HTTP"
+        case OSError(strerror=str(words)) if words:
+            return f"the server cannot be reached ({words})"
+    return f"the server cannot be reached ({type(error).__name__})"

@@ -37,7 +37,7 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
 
 
 def _shown(rate: dict[str, float | None] | None) -> str:
-    if rate is None:
+    if rate is None or rate["value"] is None:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]
     return _brief(value) if low is None or high is None else f"{_brief(value)} \\[{_brief(low)} {_brief(high)}]"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import threading
 from typing import Any
@@ -21,6 +22,8 @@ class Attendance:
         Raises:
             ExperimentError: there is no session; jobs are started by snakemake alone.
         """
+        # Such a job is short: at Ctrl-C it is let finish.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._connection.connect(os.environ[SOCKET_VARIABLE])

@@ -1,7 +1,7 @@
 """Who may ask now: slots, rate, budget and the state of the server, as pure decisions on a given time."""
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 
 LONGEST_PAUSE_S = 60.0
@@ -18,7 +18,10 @@ class Limits:
 
 
 class Gate:
-    """The slots of one run, handed out first come, first served. Times are seconds of a monotonic clock."""
+    """The slots of one run, handed out to the oldest job first. Times are seconds of a monotonic clock.
+
+    Jobs that shared the slots evenly would all end together, and slots would idle while new jobs start.
+    """
 
     def __init__(self, limits: Limits, spent_tokens: int = 0, answered: int = 0) -> None:
         """spent_tokens, answered: what this experiment used and got in earlier sessions."""
@@ -30,7 +33,7 @@ class Gate:
         self.stopped: str | None = None
         self.paused_until = 0.0
         self.trouble_since: float | None = None
-        self._waiting: deque[int] = deque()
+        self._waiting: Counter[int] = Counter()
         self._failed_in_a_row = 0
         self._pauses_in_a_row = 0
         self._next_by_rate = 0.0
@@ -38,27 +41,27 @@ class Gate:
     @property
     def waiting(self) -> int:
         """Requests that wait for a slot."""
-        return len(self._waiting)
+        return self._waiting.total()
 
     def want(self, job: int) -> None:
-        """A job wants to send one request."""
-        self._waiting.append(job)
+        """A job wants to send one request; of two jobs the one with the lower number is older."""
+        self._waiting[job] += 1
 
     def gone(self, job: int) -> None:
         """A job's connection dropped: its slots come back."""
         self.in_flight.pop(job, None)
-        self._waiting = deque(other for other in self._waiting if other != job)
+        self._waiting.pop(job, None)
 
     def answer(self, job: int, tokens: int) -> None:
         """A request of this job was answered."""
-        self._free(job)
+        _take_one(self.in_flight, job)
         self.answered += 1
         self.spent_tokens += tokens
         self.sign_of_life()
 
     def rejected(self, job: int) -> None:
         """The server rejected one request, so that it is alive."""
-        self._free(job)
+        _take_one(self.in_flight, job)
         self.sign_of_life()
 
     def sign_of_life(self) -> None:
@@ -70,11 +73,11 @@ class Gate:
 
     def unused(self, job: int) -> None:
         """A slot comes back unused."""
-        self._free(job)
+        _take_one(self.in_flight, job)
 
     def failed(self, job: int, now: float) -> None:
         """The server could not be reached, failed, or gave no reply in time."""
-        self._free(job)
+        _take_one(self.in_flight, job)
         self._failed_in_a_row += 1
         if self.trouble_since is None and self._failed_in_a_row >= min(8, max(2, self.limits.max_in_flight)):
             self.trouble_since = now
@@ -83,7 +86,7 @@ class Gate:
 
     def limited(self, job: int, now: float, retry_after: float | None) -> None:
         """The server wants fewer requests."""
-        self._free(job)
+        _take_one(self.in_flight, job)
         if self.trouble_since is None:
             self.trouble_since = now
         self._pause(now, retry_after)
@@ -92,7 +95,8 @@ class Gate:
         """The jobs that may send a request now, one entry a request."""
         granted: list[int] = []
         while self._waiting and self._may_go(now):
-            job = self._waiting.popleft()
+            job = min(self._waiting)
+            _take_one(self._waiting, job)
             self.in_flight[job] += 1
             granted.append(job)
             if self.limits.requests_per_minute:
@@ -135,12 +139,6 @@ class Gate:
         mean = self.spent_tokens / self.answered if self.answered else 1
         return self.spent_tokens + requests * mean > self.limits.budget_tokens
 
-    def _free(self, job: int) -> None:
-        if self.in_flight[job] > 1:
-            self.in_flight[job] -= 1
-        else:
-            self.in_flight.pop(job, None)
-
     def _pause(self, now: float, seconds: float | None) -> None:
         if seconds is None:
             seconds = min(LONGEST_PAUSE_S, 2.0**self._pauses_in_a_row) * random.uniform(0.75, 1.25)
@@ -149,6 +147,14 @@ class Gate:
             self.trouble_since = max(self.trouble_since, now + seconds)
         self._pauses_in_a_row += 1
         self.paused_until = max(self.paused_until, now + seconds)
+
+
+def _take_one(counts: Counter[int], job: int) -> None:
+    """One less of this job; one of which nothing is left is not counted any more."""
+    if counts[job] > 1:
+        counts[job] -= 1
+    else:
+        counts.pop(job, None)
 
 
 def another_model(before: str, now: str) -> str:

@@ -9,9 +9,11 @@ to stop.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,7 +50,11 @@ def main() -> None:
     # Ctrl-C reaches the whole group; the main process decides what follows from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = Order(**json.loads(sys.stdin.readline()))
-    asyncio.run(Session(order).run())
+
+    async def serve() -> None:
+        await Session(order).run()
+
+    asyncio.run(serve())
 
 
 class Session:
@@ -64,11 +70,15 @@ class Session:
         self._follower = Follower(self._folder, order.experiment_id, self._params, self._progress)
         self._watch = ErrorWatch()
         self._logs: Logs | None = None
+        self._gate_server: GateServer | None = None
+        self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Serve the jobs until the main process says that the run has ended, or is gone."""
         hold_as_child(self._folder.path)
         with tempfile.TemporaryDirectory(prefix="narrative-runs-") as private:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._hear_main_process, args=(loop, Path(private)), daemon=True).start()
             socket = Path(private) / "session"
             try:
                 gate_server = await self._begin()
@@ -77,17 +87,26 @@ class Session:
                 _report({"error": str(error)})
                 self._model_server.close()
                 return
+            self._gate_server = gate_server
             _report({"socket": str(socket)})
             following = asyncio.create_task(self._keep_following(gate_server))
-            outcome = await _hear_main_process(gate_server)
-            if outcome is None:
-                # The main process is gone; with this one go the jobs, and the embedded server.
-                socket.unlink(missing_ok=True)
-                Path(private).rmdir()
-                os._exit(1)
+            outcome = await self._outcome
             following.cancel()
             server.close()
             await asyncio.to_thread(self._end, outcome, gate_server)
+
+    def _hear_main_process(self, loop: asyncio.AbstractEventLoop, private: Path) -> None:
+        # In a thread of its own, so that nothing that this process is busy with can keep it from ending.
+        for heard in sys.stdin:
+            word, _, rest = heard.strip().partition(" ")
+            if word == "end":
+                loop.call_soon_threadsafe(self._outcome.set_result, rest)
+                return
+            if word == "stop" and self._gate_server is not None:
+                loop.call_soon_threadsafe(self._gate_server.stop, rest)
+        # The main process is gone; with this one go the jobs, and the embedded server.
+        shutil.rmtree(private, ignore_errors=True)
+        os._exit(1)
 
     async def _begin(self) -> GateServer:
         order, params = self._order, self._params
@@ -252,19 +271,6 @@ class Session:
             say(f"The run stopped: {reason}")
         if self._logs is not None:
             self._logs.event(f"the session ends: {outcome}")
-
-
-async def _hear_main_process(gate_server: GateServer) -> str | None:
-    """`success` or `failure` when the main process says so; None when it is gone."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while heard := (await reader.readline()).decode():
-        word, _, rest = heard.strip().partition(" ")
-        if word == "stop":
-            gate_server.stop(rest)
-        elif word == "end":
-            return rest
-    return None
 
 
 def say(text: str) -> None:

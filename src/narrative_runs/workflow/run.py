@@ -31,6 +31,7 @@ class Run:
         self._lock: RunLock | None = None
         self._session: subprocess.Popen[str] | None = None
         self._is_stopped = False
+        self._is_begun = False
 
     def begin(self) -> None:
         """Take the lock and start the session; ends the process with a message when that cannot be."""
@@ -42,6 +43,9 @@ class Run:
         self._lock = lock
         # Fresh eyes under the lock: another run may have begun or ended it meanwhile.
         begun = experiment.find(self._plan.folder)
+        if begun is not None and begun.has_answers and not (self._plan.begun and self._plan.begun.has_answers):
+            # The plan was made before its params were frozen, perhaps from another prompt.
+            give_up("this experiment was begun by another run meanwhile. Start the same command again.")
         order = Order(
             slug=self._plan.slug,
             experiment_id=begun.experiment_id if begun else str(uuid.uuid4()),
@@ -52,6 +56,7 @@ class Run:
             retry_errors=self._plan.retry_errors,
             changes=experiment.changes(begun, self._plan.params) if begun and begun.has_answers else [],
         )
+        self._stop_gently_on_signals(lock)
         self._session = subprocess.Popen(
             [sys.executable, "-m", "narrative_runs.session.process"],
             stdin=subprocess.PIPE,
@@ -68,7 +73,7 @@ class Run:
         os.environ[SOCKET_VARIABLE] = answer["socket"]
         lock.tell(answer["socket"])
         threading.Thread(target=self._listen, daemon=True).start()
-        self._stop_gently_on_signals()
+        self._is_begun = True
 
     def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
         """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
@@ -79,11 +84,14 @@ class Run:
         for _ in self._session.stdout:
             self._is_stopped = True
 
-    def _stop_gently_on_signals(self) -> None:
+    def _stop_gently_on_signals(self, lock: RunLock) -> None:
         # Left alone, Snakemake waits until running jobs are done, which can be hours.
         let_no_job_begin = signal.getsignal(signal.SIGTERM)
 
         def stop(number: int, frame: FrameType | None) -> None:
+            if not self._is_begun:
+                lock.forget()
+                give_up(f"stopped by {signal.Signals(number).name} before anything was asked.")
             signal.signal(number, signal.default_int_handler)
             tell("Stopping: requests in flight may end, for up to 30 s. Once more stops at once.")
             self._say(f"stop stopped by {signal.Signals(number).name}")
