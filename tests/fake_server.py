@@ -23,10 +23,13 @@ from typing import Any
 class Behaviour:
     """How the server answers.
 
-    latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; status: reply with this HTTP
-    status instead; headers: sent along; body: the reply's body instead of an answer; hang: accept and never answer;
-    padding: characters added to each reply; context_tokens: longer prompts are cut, without a word; only_if: these hold only for requests that contain this text;
-    next_calls: these hold only for so many requests.
+    latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; padding: characters added to
+    each reply; context_tokens: longer prompts are cut, without a word; fault_share: of all requests, so many fail, in
+    all ways; refuse_schema, refuse_logprobs: answer requests for them with 400; models: what it lists; answers_as: the
+    model that it names in its answers.
+
+    What follows holds for requests that contain `only_if`, and for the next `next_calls` of them: status and headers
+    of the reply; body: instead of an answer; hang: accept and never answer; drop: break off.
     """
 
     latency_s: float = 0.0

@@ -1,5 +1,10 @@
 """narrative-runs: resumable classification of death-investigation narratives with a language model."""
 
-from importlib.metadata import version
 
-__version__ = version("narrative-runs")
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when somebody wants to know: most jobs do not, and it takes 40 ms."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("narrative-runs")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -66,7 +66,7 @@ def _source(_: argparse.Namespace) -> None:
 def _record(_: argparse.Namespace) -> None:
     from narrative_runs.record.merge import merge
 
-    _attending("record", merge)
+    _attending("record", lambda job: merge(job.settings))
 
 
 def _attending(name: str, run: Callable[..., object]) -> None:

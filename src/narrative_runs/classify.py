@@ -1,11 +1,14 @@
 """The job that classifies one shard: asks for what is open, then writes the shard's results from its journals."""
 
 import asyncio
+import json
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from narrative_runs import journal, results_file
 from narrative_runs.asking.ask import ask
@@ -15,7 +18,7 @@ from narrative_runs.errors import ServerError
 from narrative_runs.journal import Journal, Place
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder, shard_name
-from narrative_runs.results import Result, result_of
+from narrative_runs.results import result_of
 from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
 from narrative_runs.source.shards import Narrative, iterate
@@ -43,18 +46,16 @@ async def classify(link: Link, shard: int) -> int:
     def narratives() -> Iterator[Narrative]:
         return iterate(folder.narratives_of(shard, params.shards.count), params.run.max_narratives)
 
-    known = answers(folder, name)
+    known = answers(folder, name).keys()
     still_open = (narrative for narrative in narratives() if question.fingerprint(narrative) not in known)
     async with kept_journal(folder, link.settings, name) as kept:
         await ask_all(((narrative, 1, None) for narrative in still_open), question, params, link, kept)
 
-    known = answers(folder, name)
+    places = answers(folder, name)
 
-    def results() -> Iterator[Result]:
-        for narrative in narratives():
-            yield result_of(narrative, known[question.fingerprint(narrative)].read())
-
-    return results_file.write(results(), folder.results_of(shard, params.shards.count))
+    with open_journals() as read:
+        results = (result_of(narrative, read(places[question.fingerprint(narrative)])) for narrative in narratives())
+        return results_file.write(results, folder.results_of(shard, params.shards.count))
 
 
 def answers(folder: ExperimentFolder, name: str) -> dict[str, Place]:
@@ -64,6 +65,24 @@ def answers(folder: ExperimentFolder, name: str) -> dict[str, Place]:
         for place, entry in journal.entries(path):
             found.setdefault(entry["fingerprint"], place)
     return found
+
+
+@contextmanager
+def open_journals() -> Iterator[Callable[[Place], dict[str, Any]]]:
+    """Reads entries by their places; each journal is opened once, which takes longer than reading an entry."""
+    with ExitStack() as opened:
+
+        @cache
+        def file_of(path: Path) -> BinaryIO:
+            return opened.enter_context(path.open("rb"))
+
+        def read(place: Place) -> dict[str, Any]:
+            file = file_of(place.path)
+            file.seek(place.offset)
+            entry: dict[str, Any] = json.loads(file.read(place.length))
+            return entry
+
+        yield read
 
 
 @asynccontextmanager
@@ -96,26 +115,30 @@ async def ask_all(narratives: Iterator[Open], question: Question, params: Params
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, link.stop, "stopped by a signal")
 
-    async def work(still_open: Open | None) -> None:
-        server = await link.where()
-        client = Client(server, tls_for(server))
-        try:
-            while still_open is not None:
-                narrative, attempt, first_error = still_open
-                entry = await ask(narrative, question, client, link, params.run.max_attempts)
-                kept.append({**entry, "attempt": attempt, "first_error_message": first_error})
-                still_open = next(narratives, None)
-        finally:
-            await client.close()
-
     firsts = list(islice(narratives, params.run.max_in_flight))
-    await _finish([asyncio.create_task(work(first)) for first in firsts], link)
+    if not firsts:
+        return
+    try:
+        server = await link.where()
+    except Stopped as stopped:
+        raise ServerError(str(stopped)) from None
+    client = Client(server, tls_for(server))
+
+    async def work(still_open: Open | None) -> None:
+        while still_open is not None:
+            narrative, attempt, first_error = still_open
+            entry = await ask(narrative, question, client, link, params.run.max_attempts)
+            kept.append({**entry, "attempt": attempt, "first_error_message": first_error})
+            still_open = next(narratives, None)
+
+    try:
+        await _finish([asyncio.create_task(work(first)) for first in firsts], link)
+    finally:
+        await client.close()
 
 
 async def _finish(workers: list[asyncio.Task[None]], link: Link) -> None:
     """Wait for all workers; once the run is stopped, no longer than requests in flight may take."""
-    if not workers:
-        return
     all_done: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION))
     ends: set[asyncio.Future[Any]] = {all_done, link.stopped}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

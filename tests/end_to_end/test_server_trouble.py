@@ -230,7 +230,8 @@ def test_slots_are_shared_by_all_jobs(ready: Project, fake: Fake) -> None:
     ready.write_params(fake.url, shards={"count": 2}, run={"max_in_flight": 5})
     assert ready.snakemake().returncode == 0
     assert fake.calls()["busiest"] == 5
-    ready.write_params(fake.url, "one.yaml", experiment={"name": "One", "slug": "one"}, shards={"count": 1}, run={"max_in_flight": 7})
+    one = {"experiment": {"name": "One", "slug": "one"}, "shards": {"count": 1}, "run": {"max_in_flight": 7}}
+    ready.write_params(fake.url, "one.yaml", **one)
     assert ready.snakemake("--configfile", "one.yaml").returncode == 0
     assert fake.calls()["busiest"] == 7
 

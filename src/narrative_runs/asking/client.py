@@ -122,7 +122,8 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "the server's name cannot be found"
         case aiohttp.ClientConnectorCertificateError():
-            return f"the server's certificate is not trusted ({error.certificate_error.__class__.__name__})"
+            words = getattr(error.certificate_error, "verify_message", "")
+            return f"the server's certificate is not trusted: {words}"
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answers HTTP {error.status}"
         case aiohttp.ClientProxyConnectionError():
@@ -133,4 +134,5 @@ def _reason(error: Exception) -> str:
             return "the reply is no HTTP"
         case OSError(strerror=str(words)) if words:
             return f"the server cannot be reached ({words})"
-    return f"the server cannot be reached ({type(error).__name__})"
+        case _:
+            return f"the server cannot be reached ({type(error).__name__})"

@@ -40,7 +40,8 @@ def cut(results: pd.DataFrame) -> NDArray[np.bool_]:
     # Rows evenly spread over the lengths: a fit on all pairs of 35,000 rows would take hours.
     by_length = np.flatnonzero(counted)[np.lexsort((tokens[counted], length[counted]))]
     sample = by_length[np.linspace(0, len(by_length) - 1, min(LEARNED_FROM, len(by_length))).astype(int)]
-    slope, intercept, *_ = theilslopes(tokens[sample], length[sample])
+    with np.errstate(invalid="ignore"):
+        slope, intercept, *_ = theilslopes(tokens[sample], length[sample])
     if not slope > 0:
         return nothing
     expected = intercept + slope * length

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +93,13 @@ def update_experiment(connection: sqlite3.Connection, experiment_id: str, values
 
 def put_results(connection: sqlite3.Connection, experiment_id: str, results: Iterable[Result]) -> None:
     """Add results, or put them in the place of those of an earlier or the same pass; `result_id` stays."""
-    columns = ["experiment_id", *RESULT_COLUMNS]
+    columns, values_of = ["experiment_id", *RESULT_COLUMNS], attrgetter(*RESULT_COLUMNS)
     connection.executemany(
         f"INSERT INTO narrative_results ({', '.join(columns)}) VALUES ({_marks(columns)}) "
         "ON CONFLICT (experiment_id, incident_id, narrative_type) "
         f"DO UPDATE SET {_updates(list(RESULT_COLUMNS))} "
         "WHERE excluded.attempt_count >= narrative_results.attempt_count",
-        ((experiment_id, *astuple(result)) for result in results),
+        ((experiment_id, *values_of(result)) for result in results),
     )
 
 

@@ -14,17 +14,15 @@ from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
-from narrative_runs.session.attend import Attendance
 from narrative_runs.source.shards import iterate_all
 
 
-def merge(job: Attendance) -> None:
-    """Merge the job's experiment: shards and retries to results.*, metrics.json and the record, in this order.
+def merge(settings: dict[str, Any]) -> None:
+    """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
 
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    settings = job.settings
     folder = ExperimentFolder(settings["slug"])
     experiment_id, params = settings["head"]["experiment_id"], settings["params"]
     results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))

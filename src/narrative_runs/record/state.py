@@ -9,8 +9,6 @@ from narrative_runs import __version__
 from narrative_runs.params import Params
 from narrative_runs.places import RECORD, RESULTS, ExperimentFolder
 from narrative_runs.record import database
-from narrative_runs.session.order import Order
-from narrative_runs.session.progress import Progress
 
 KEPT_BACKUPS = 5
 STOPPED = "\n[stopped] "
@@ -21,12 +19,15 @@ def now() -> str:
     return datetime.now().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def begin(order: Order, folder: ExperimentFolder, params: Params) -> None:
-    """Add the experiment's row or bring it up to date, as running."""
+def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: Params) -> None:
+    """Add the experiment's row or bring it up to date, as running.
+
+    began_at: when its first session began, as `now` writes it.
+    """
     with database.transaction() as connection:
         database.put_experiment(
             connection,
-            order.experiment_id,
+            experiment_id,
             {
                 "experiment_name": params.experiment.name,
                 "status": "running",
@@ -39,30 +40,34 @@ def begin(order: Order, folder: ExperimentFolder, params: Params) -> None:
                 "prompt_author": params.experiment.author,
                 "run_seed": params.run.seed,
                 "data_file": str(params.data.file),
-                "start_time": order.began_at,
+                "start_time": began_at,
                 "end_time": None,
                 "api_url": params.model.api_url or None,
                 "os_info": platform.platform(),
                 "hostname": socket.gethostname(),
                 "log_dir": str(folder.logs),
-                "created_at": order.began_at,
+                "created_at": began_at,
                 "notes": params.experiment.notes,
-                "slug": order.slug,
+                "slug": folder.slug,
                 "software_version": __version__,
             },
         )
 
 
-def move(experiment_id: str, progress: Progress, eta: str | None) -> None:
-    """Bring the counts of a running experiment up to date."""
+def move(experiment_id: str, total: int | None, processed: int, completed: int, eta: str | None) -> None:
+    """Bring the counts of a running experiment up to date.
+
+    total: narratives to classify; processed: those with a result, errors included; completed: those without error;
+    eta: local time at which it will be done, if that can be said.
+    """
     with database.transaction() as connection:
         database.update_experiment(
             connection,
             experiment_id,
             {
-                "n_narratives_total": progress.total,
-                "n_narratives_processed": progress.done,
-                "n_narratives_completed": progress.completed,
+                "n_narratives_total": total,
+                "n_narratives_processed": processed,
+                "n_narratives_completed": completed,
                 "last_progress_update": now(),
                 "estimated_completion_time": eta,
             },

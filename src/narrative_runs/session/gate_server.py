@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from narrative_runs.asking.client import Server
 from narrative_runs.errors import ServerError
 from narrative_runs.session.gate import Gate, another_model
+from narrative_runs.session.link import Mouth
 
 CANCELLED = "cancelled from another terminal"
 
@@ -113,7 +114,7 @@ class GateServer:
         self.turn()
 
     def hear(self, connection: "JobConnection", line: str) -> None:
-        """Take one line of a job."""
+        """Take one line of a job; `turn` then does what follows from it."""
         job = connection.job
         word, _, rest = line.partition(" ")
         match word:
@@ -122,7 +123,6 @@ class GateServer:
                     connection.tell_server(self._server)
                 elif self._opening is None:
                     self._opening = asyncio.create_task(self.open())
-                return
             case "want":
                 self.gate.want(job)
             case "answer":
@@ -156,32 +156,24 @@ class GateServer:
             case "sound":
                 self._desk.begin_writing()
                 connection.say("begun")
-                return
             case "follow":
                 self._desk.follow()
                 connection.say("followed")
-                return
             case "tell":
                 self._desk.tell(rest)
-                return
             case "cancel":
                 self.cancelled = True
                 self.stop(CANCELLED)
                 connection.say("cancelled")
-                return
             case "model":
                 self._take_model(rest)
-                return
             case "bye":
                 connection.name = ""
-                return
             case "hello":
                 connection.name = rest
                 connection.say("settings " + json.dumps({**self._settings, **self._learned}))
                 if self.gate.stopped:
                     connection.say(f"stop {self.gate.stopped}")
-                return
-        self.turn()
 
     @property
     def _learned(self) -> dict[str, Any]:
@@ -232,13 +224,12 @@ class JobConnection(asyncio.Protocol):
         self.name = ""
         self.job = 0
         self._gate_server = gate_server
-        self._transport: asyncio.WriteTransport | None = None
+        self._mouth = Mouth()
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter the job."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._mouth.open(transport)
         self.job = self._gate_server.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -250,11 +241,11 @@ class JobConnection(asyncio.Protocol):
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._gate_server.hear(self, line.decode())
+        self._gate_server.turn()
 
     def say(self, line: str) -> None:
         """Send one line."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(line.replace("\n", " ").encode() + b"\n")
+        self._mouth.say(line)
 
     def tell_server(self, server: Server) -> None:
         """Say where to ask."""

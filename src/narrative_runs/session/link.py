@@ -13,10 +13,12 @@ import asyncio
 import json
 import os
 from collections import deque
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from narrative_runs.asking.client import Server
 from narrative_runs.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from narrative_runs.asking.client import Server
 
 SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
 LOST = "the run has ended"
@@ -32,6 +34,36 @@ class Go(NamedTuple):
 
     signs_of_life: int
     answered: int
+
+
+class Mouth:
+    """One end's voice: lines are gathered, and sent once a turn of the event loop; a write costs more than a line."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._unsent: list[str] = []
+
+    def open(self, transport: asyncio.BaseTransport) -> None:
+        """From now on lines go to this transport."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def say(self, line: str) -> None:
+        """Send one line soon; dropped where nobody hears."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._unsent.append(line.replace("\n", " ") + "\n")
+
+    def close(self) -> None:
+        """Send what was said, and close the transport."""
+        self._send()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _send(self) -> None:
+        if self._unsent and self._transport is not None and not self._transport.is_closing():
+            self._transport.write("".join(self._unsent).encode(errors="replace"))
+        self._unsent.clear()
 
 
 class Link(asyncio.Protocol):
@@ -53,7 +85,7 @@ class Link(asyncio.Protocol):
         self._followed = asyncio.Event()
         self._closed = asyncio.Event()
         self._waiting: deque[asyncio.Future[Go]] = deque()
-        self._transport: asyncio.WriteTransport | None = None
+        self._mouth = Mouth()
         self._rest = b""
 
     @classmethod
@@ -76,7 +108,7 @@ class Link(asyncio.Protocol):
             raise ExperimentError(f"{job}: {link.stopped.result()}.")
         return link
 
-    async def where(self) -> Server:
+    async def where(self) -> "Server":
         """The server to ask; the session opens it for the first job that wants to know.
 
         Raises:
@@ -106,8 +138,7 @@ class Link(asyncio.Protocol):
 
     def say(self, line: str) -> None:
         """Send one line."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(line.replace("\n", " ").encode() + b"\n")
+        self._mouth.say(line)
 
     async def record_is_current(self) -> None:
         """Have all answers so far brought into the record."""
@@ -118,10 +149,9 @@ class Link(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close the connection, once all that was said has left."""
-        if self._transport is not None:
-            self.say("bye")
-            self._transport.close()
-            await self._closed.wait()
+        self.say("bye")
+        self._mouth.close()
+        await self._closed.wait()
 
     def give_up(self, reason: str) -> None:
         """Say that the run cannot go on, and stop."""
@@ -138,9 +168,8 @@ class Link(asyncio.Protocol):
                 turn.set_exception(Stopped(reason))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        """The session hears from now on."""
+        self._mouth.open(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The session has ended, so nothing may be asked any more."""
@@ -168,6 +197,9 @@ class Link(asyncio.Protocol):
                 self.model = self.settings["model"]
                 self._has_settings.set()
             case "server":
+                # Most kinds of jobs never ask; HTTP would cost each of them 0.1 s.
+                from narrative_runs.asking.client import Server
+
                 self._server = Server(**json.loads(rest))
                 self._knows_server.set()
             case "followed":

@@ -9,8 +9,10 @@ to stop.
 import asyncio
 import json
 import os
+import platform
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -145,6 +147,8 @@ class Session:
                 "params": order.params,
                 "began_at": order.began_at,
                 "session": session,
+                "host": platform.node(),
+                "git_commit": _git_commit(),
                 "session_began_at": datetime.now().astimezone().isoformat(timespec="seconds"),
                 "software_version": __version__,
             },
@@ -160,7 +164,7 @@ class Session:
         order = self._order
         began = Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
         describe(self._folder, began)
-        state.begin(order, self._folder, self._params)
+        state.begin(order.experiment_id, order.began_at, self._folder, self._params)
         self._logs = Logs(self._folder.logs)
         self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
         self._follower.follow()
@@ -196,7 +200,8 @@ class Session:
             for warning in self._watch.see(result) if result is not None else ():
                 self.tell(f"[ERRORS] {warning}")
         if self._progress.done != before or time.monotonic() - self._told_at > TELL_EVERY_S:
-            state.move(self._order.experiment_id, self._progress, self._eta())
+            progress = self._progress
+            state.move(self._order.experiment_id, progress.total, progress.done, progress.completed, self._eta())
 
     def _tell_progress(self) -> None:
         now = time.monotonic()
@@ -271,6 +276,15 @@ class Session:
             say(f"The run stopped: {reason}")
         if self._logs is not None:
             self._logs.event(f"the session ends: {outcome}")
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout in which this runs, where there is one."""
+    try:
+        told = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return told.stdout.strip() if told.returncode == 0 else None
 
 
 def say(text: str) -> None:

@@ -1,0 +1,69 @@
+"""Other runs of this machine that ask the same server: together they keep to the number of requests it can take.
+
+Each session holds a lock on a file of its own in the user's cache, which the kernel frees when the session ends,
+however it ends. Counting the locked files, every session knows its share of the slots.
+"""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from narrative_runs.embedded.model_file import cache_directory
+
+
+class Neighbours:
+    """The runs of this machine that ask one server."""
+
+    def __init__(self, base_url: str, folder: Path | None = None) -> None:
+        """Join them, until this process ends.
+
+        base_url: the server; folder: where the locks are, in the user's cache when left out.
+        """
+        server = hashlib.sha256(base_url.encode()).hexdigest()[:16]
+        self._folder = (folder or cache_directory().parent / "runs") / server
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._own = self._folder / f"{os.getpid()}.lock"
+        self._descriptor = self._join()
+
+    def _join(self) -> int:
+        while True:
+            descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Before it was locked, another run may have taken the file for that of an ended one.
+            if self._own.exists() and os.path.samestat(os.fstat(descriptor), self._own.stat()):
+                return descriptor
+            os.close(descriptor)
+
+    def count(self) -> int:
+        """How many runs there are, this one included; files of ended ones are removed."""
+        return len(self._running())
+
+    def share(self, slots: int) -> int:
+        """How many of all `slots` this run may use: an equal part, and at least one."""
+        running = self._running()
+        place = running.index(self._own)
+        return max(1, slots // len(running) + (place < slots % len(running)))
+
+    def _running(self) -> list[Path]:
+        found = []
+        for path in sorted(self._folder.glob("*.lock")):
+            if path == self._own or _is_held(path):
+                found.append(path)
+            else:
+                path.unlink(missing_ok=True)
+        return found
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,45 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from narrative_runs.session.neighbours import Neighbours
+
+URL = "http://localhost:1234/v1"
+CHILD = (
+    "import sys, pathlib; from narrative_runs.session.neighbours import Neighbours;"
+    "kept = Neighbours(sys.argv[1], pathlib.Path(sys.argv[2])); print(kept.share(5), flush=True); sys.stdin.read()"
+)
+
+
+def neighbour(folder: Path, url: str = URL) -> subprocess.Popen[str]:
+    """Another run, in a process of its own, which has joined."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, url, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline()
+    return process
+
+
+def test_alone_all_slots_are_ours(tmp_path: Path) -> None:
+    """A run without neighbours has all slots."""
+    assert Neighbours(URL, tmp_path).share(5) == 5
+
+
+def test_slots_are_shared_and_come_back(tmp_path: Path) -> None:
+    """Two runs share the slots between them; when one is killed, the other has all again."""
+    ours = Neighbours(URL, tmp_path)
+    other = neighbour(tmp_path)
+    assert ours.count() == 2
+    assert ours.share(5) in (2, 3) and ours.share(1) == 1
+    other.kill()
+    other.communicate()
+    assert ours.share(5) == 5
+
+
+def test_other_servers_do_not_count(tmp_path: Path) -> None:
+    """A run that asks another server takes no slots away."""
+    ours = Neighbours(URL, tmp_path)
+    other = neighbour(tmp_path, "http://localhost:9999/v1")
+    assert ours.share(5) == 5
+    other.kill()
+    other.communicate()
