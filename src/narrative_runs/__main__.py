@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.errors import NarrativeRunsError, reason_of
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -75,8 +75,8 @@ def _attending(name: str, run: Callable[..., object]) -> None:
     job = Attendance(name)
     try:
         run(job)
-    except NarrativeRunsError as error:
-        job.say(f"hopeless {json.dumps(str(error))}")
+    except (NarrativeRunsError, OSError) as error:
+        job.say(f"hopeless {json.dumps(reason_of(error))}")
         job.close()
         sys.exit(1)
     job.close()
@@ -104,8 +104,8 @@ def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
         link = await Link.open(name)
         try:
             await run(link)
-        except NarrativeRunsError as error:
-            link.give_up(str(error))
+        except (NarrativeRunsError, OSError) as error:
+            link.give_up(reason_of(error))
             await link.close()
             sys.exit(1)
         await link.close()

@@ -56,3 +56,14 @@ class ServerError(NarrativeRunsError):
 
 class ModelFileError(ServerError):
     """The file of the embedded model cannot be fetched, or is not the one that was asked for."""
+
+
+def reason_of(error: NarrativeRunsError | OSError) -> str:
+    """The message for the user; of the system's own errors, such as a full disk, with what to do."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{where}{error.strerror or error}. What was answered is kept. Mend that (is the disk full?), "
+            "then start the same command again."
+        )
+    return str(error)

@@ -212,7 +212,7 @@ def test_no_failure_tells_the_password_of_a_proxy(
     """A proxy that is dead or badly named is a failure, and its message does not hold what its URL holds."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(clients, "proxy_for", lambda url: proxy.format(port=nobody.getsockname()[1]))
+        monkeypatch.setattr(clients, "proxy_for", lambda _: proxy.format(port=nobody.getsockname()[1]))
         with pytest.raises(kind) as caught:
             ask("http://192.0.2.1/v1")
     assert "password" not in str(caught.value)

@@ -14,6 +14,7 @@ from scipy.stats import theilslopes
 
 _PIECE = re.compile(r"\w+|[^\w\s]+")
 FEWEST_ROWS = 20
+FEWEST_LENGTHS = 5
 LEARNED_FROM = 400
 SHARE = 0.75
 DEVIATIONS = 6.0
@@ -28,8 +29,8 @@ def cut(results: pd.DataFrame) -> NDArray[np.bool_]:
     """Which rows have far fewer prompt tokens than their narrative needs.
 
     In: results with `narrative_text`, `prompt_tokens` (missing where the server does not count). Out: a boolean a row,
-    true where the count is below 75% of the expected one and six deviations below it. Fewer than 20 counted rows, or a
-    count that does not grow with the text, tell nothing: all false.
+    true where the count is below 75% of the expected one and six deviations below it. Fewer than 20 counted
+    rows or 5 lengths, or a count that does not grow with the text, tell nothing: all false.
     """
     nothing = np.zeros(len(results), dtype=bool)
     counted = results["prompt_tokens"].notna().to_numpy()
@@ -40,6 +41,8 @@ def cut(results: pd.DataFrame) -> NDArray[np.bool_]:
     # Rows evenly spread over the lengths: a fit on all pairs of 35,000 rows would take hours.
     by_length = np.flatnonzero(counted)[np.lexsort((tokens[counted], length[counted]))]
     sample = by_length[np.linspace(0, len(by_length) - 1, min(LEARNED_FROM, len(by_length))).astype(int)]
+    if len(np.unique(length[sample])) < FEWEST_LENGTHS:
+        return nothing
     with np.errstate(invalid="ignore"):
         slope, intercept, *_ = theilslopes(tokens[sample], length[sample])
     if not slope > 0:

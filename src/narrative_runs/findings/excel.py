@@ -19,12 +19,11 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pyarrow as pa
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.writer.excel import ExcelWriter
 
-from narrative_runs.findings.text_cells import fitting, is_formula_like
+from narrative_runs.findings.sheet_rows import Row, rows_xml
 
 LEFT_OUT = ("raw_response", "fingerprint")
 REVIEWED = (
@@ -50,8 +49,6 @@ _ROWS_AT_ONCE = 1_000
 # The first moment that a zip file can name, for files whose content alone should make their bytes.
 _NO_TIME = datetime.datetime(1980, 1, 1)
 
-Row = Iterable[Any]
-
 
 def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[str, Any], path: Path) -> None:
     """Write the finished results, metrics and data quality; the same content gives the same bytes.
@@ -61,17 +58,23 @@ def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[
     workbook = Workbook(write_only=True)
     workbook.properties.creator = "narrative-runs"
     workbook.properties.created = workbook.properties.modified = _NO_TIME
+    reviewed = disagreements(table)
+    shown = table.select([name for name in table.column_names if name not in LEFT_OUT])
+    lines, facts = metric_lines(metrics), quality_lines(data_quality)
     with _scratch_folder(path):
-        columns = [name for name in table.column_names if name not in LEFT_OUT]
-        _add_sheet(workbook, "results", columns, _rows(table.select(columns)), table.num_rows)
-        reviewed = disagreements(table)
-        columns = [*reviewed.column_names, "reviewer_verdict", "reviewer_notes"]
-        _add_sheet(workbook, "disagreements", columns, _rows(reviewed), reviewed.num_rows)
-        lines = metric_lines(metrics)
-        _add_sheet(workbook, "metrics", ["scope", "metric", "value", "low", "high"], lines, len(lines))
-        facts = quality_lines(data_quality)
-        _add_sheet(workbook, "data_quality", ["name", "value"], facts, len(facts))
-        ExcelWriter(workbook, _TimelessArchive(path, "w", ZIP_DEFLATED)).save()
+        rows = [
+            _add_sheet(workbook, "results", shown.column_names, _rows(shown), shown.num_rows),
+            _add_sheet(
+                workbook,
+                "disagreements",
+                [*reviewed.column_names, "reviewer_verdict", "reviewer_notes"],
+                ((*row, None, None) for row in _rows(reviewed)),
+                reviewed.num_rows,
+            ),
+            _add_sheet(workbook, "metrics", ["scope", "metric", "value", "low", "high"], lines, len(lines)),
+            _add_sheet(workbook, "data_quality", ["name", "value"], facts, len(facts)),
+        ]
+        ExcelWriter(workbook, _Archive(path, rows)).save()
 
 
 def disagreements(table: pa.Table) -> pa.Table:
@@ -134,7 +137,8 @@ def _rows(table: pa.Table) -> Iterator[Row]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _add_sheet(workbook: Workbook, title: str, columns: list[str], rows: Iterable[Row], n_rows: int) -> None:
+def _add_sheet(workbook: Workbook, title: str, columns: list[str], rows: Iterable[Row], n_rows: int) -> Iterator[bytes]:
+    """Add a sheet that has its header alone; returns the XML of its rows."""
     sheet = workbook.create_sheet(title)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{n_rows + 1}"
@@ -144,34 +148,32 @@ def _add_sheet(workbook: Workbook, title: str, columns: list[str], rows: Iterabl
     for cell in header:
         cell.font = Font(bold=True)
     sheet.append(header)
-    for row in rows:
-        sheet.append([_text_cell(sheet, value) if isinstance(value, str) else value for value in row])
+    quoted = WriteOnlyCell(sheet)
+    quoted.quotePrefix = True
+    return rows_xml(rows, len(columns), first=2, quoted_style=quoted.style_id)
 
 
-def _text_cell(sheet: Any, text: str) -> Any:
-    """The text as openpyxl takes it: bare, or as a cell where it would make a formula or an error value of
-    it."""
-    text = fitting(text)
-    if not is_formula_like(text) and text not in ERROR_CODES:
-        return text
-    cell = WriteOnlyCell(sheet, text)
-    cell.data_type = "s"
-    # Excel then shows the text with its leading apostrophe, and keeps it text when somebody edits the cell.
-    cell.quotePrefix = True
-    return cell
+class _Archive(ZipFile):
+    """A zip file whose entries do not tell when they were written, and whose sheets get their rows.
 
+    rows: for each sheet the XML of the rows below its header.
+    """
 
-class _TimelessArchive(ZipFile):
-    """A zip file whose entries do not tell when they were written."""
+    def __init__(self, path: Path, rows: Iterable[Iterable[bytes]]) -> None:
+        super().__init__(path, "w", ZIP_DEFLATED)
+        self._rows = iter(rows)
 
     def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
         """Add an entry of this content."""
         super().writestr(_entry(zinfo_or_arcname), data)
 
     def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
-        """Add the content of a file as an entry."""
-        with Path(filename).open("rb") as source, self.open(_entry(arcname), "w", force_zip64=True) as target:
-            shutil.copyfileobj(source, target)
+        """Add the next sheet, whose file holds its header alone: openpyxl adds nothing else as a file."""
+        before, end, after = Path(filename).read_bytes().partition(b"</sheetData>")
+        with self.open(_entry(arcname), "w", force_zip64=True) as target:
+            target.write(before)
+            target.writelines(next(self._rows))
+            target.write(end + after)
 
 
 def _entry(name: str) -> ZipInfo:

@@ -25,7 +25,7 @@ from narrative_runs import __version__, journal
 from narrative_runs.asking.client import Client, Server, tls_for
 from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
-from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
@@ -85,8 +85,8 @@ class Session:
             try:
                 gate_server = await self._begin()
                 server = await gate_server.listen(socket)
-            except NarrativeRunsError as error:
-                _report({"error": str(error)})
+            except (NarrativeRunsError, OSError) as error:
+                _report({"error": reason_of(error)})
                 self._model_server.close()
                 return
             self._gate_server = gate_server
@@ -180,7 +180,7 @@ class Session:
             try:
                 await asyncio.to_thread(self.follow)
             except (NarrativeRunsError, OSError) as error:
-                gate_server.stop(str(error))
+                gate_server.stop(reason_of(error))
                 return
             self._tell_progress()
 
@@ -266,7 +266,7 @@ class Session:
         try:
             self.follow()
             if self._progress.remaining:
-                reason += f" {self._progress.remaining:,} narratives are left."
+                reason = f"{reason.rstrip('.')}. {self._progress.remaining:,} narratives are left."
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._order.experiment_id, "cancelled" if gate_server.cancelled else "failed", reason)
                 self._logs.stopped(reason)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
 
     Ends the process with a message when the experiment cannot be run.
     """
+    # Until a run begins there is nothing to let end.
+    signal.signal(signal.SIGINT, lambda *_: give_up("stopped before anything was asked."))
     try:
         # Narratives are restricted data: what is written, its owner alone can read.
         os.umask(0o077)

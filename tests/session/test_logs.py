@@ -1,0 +1,75 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from narrative_runs.session import logs
+from narrative_runs.session.logs import PERFORMANCE_HEADER, Logs
+
+ENTRY: dict[str, Any] = {
+    "incident_id": "12",
+    "narrative_type": "cme",
+    "asked_at": "2026-01-02T03:04:05+01:00",
+    "response_sec": 0.25,
+    "requests": 2,
+    "response": {"choices": []},
+}
+FAILED = {**ENTRY, "error": {"category": "timeout", "message": "no answer within 3 s"}}
+DATED = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+
+
+def lines_of(folder: Path, name: str) -> list[str]:
+    """The lines of one log."""
+    return (folder / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_an_answer_is_a_line_in_two_logs(tmp_path: Path) -> None:
+    """As soon as an answer is told, the call and its duration can be read, and nothing is an error."""
+    Logs(tmp_path).entry(ENTRY)
+    assert re.fullmatch(f"{DATED} INFO 12 cme ok 0.25s in 2 requests", lines_of(tmp_path, "api_calls.log")[0])
+    assert lines_of(tmp_path, "performance.log") == [PERFORMANCE_HEADER, f"{ENTRY['asked_at']},12,cme,0.25,2,ok"]
+    assert lines_of(tmp_path, "errors.log") == []
+
+
+def test_a_failure_is_among_the_errors(tmp_path: Path) -> None:
+    """A narrative that failed for good is in errors.log, with category and message."""
+    Logs(tmp_path).entry(FAILED)
+    assert re.fullmatch(f"{DATED} ERROR 12 cme timeout: no answer within 3 s", lines_of(tmp_path, "errors.log")[0])
+
+
+def test_the_reason_of_a_stop_is_in_both_logs(tmp_path: Path) -> None:
+    """Why a run stopped stands among what happened to it, and among the errors."""
+    kept = Logs(tmp_path)
+    kept.event("a session begins")
+    kept.trouble("TimedOut", "01-of-16", "no answer")
+    kept.stopped("the server is gone")
+    assert [line.split(" ", 2)[2] for line in lines_of(tmp_path, "experiment.log")] == [
+        "INFO a session begins",
+        "ERROR the server is gone",
+    ]
+    assert lines_of(tmp_path, "errors.log")[0].endswith("ERROR the server is gone")
+    assert lines_of(tmp_path, "api_calls.log")[0].endswith("WARNING 01-of-16 TimedOut: no answer")
+
+
+def test_a_later_session_adds_to_the_logs(tmp_path: Path) -> None:
+    """What stands in a log stays, and the table of durations has one header."""
+    for _ in range(2):
+        Logs(tmp_path).entry(ENTRY)
+    assert lines_of(tmp_path, "performance.log")[0] == PERFORMANCE_HEADER
+    assert len(lines_of(tmp_path, "performance.log")) == 3
+    assert len(lines_of(tmp_path, "api_calls.log")) == 2
+
+
+def test_a_log_that_grows_too_large_is_continued_in_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The latest lines are in the log itself, earlier ones in numbered files, and the oldest go."""
+    monkeypatch.setattr(logs, "LARGEST_FILE", 100)
+    monkeypatch.setattr(logs, "KEPT_FILES", 2)
+    kept = Logs(tmp_path)
+    for number in range(12):
+        kept.event(f"{number:040}")
+    names = ["experiment.log.2", "experiment.log.1", "experiment.log"]
+    assert sorted(path.name for path in tmp_path.glob("experiment.log*")) == sorted(names)
+    lines = [line for name in names for line in lines_of(tmp_path, name)]
+    assert [int(line.split()[-1]) for line in lines] == [9, 10, 11]
+    assert all((tmp_path / name).stat().st_size <= 100 for name in names)
