@@ -57,7 +57,7 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """The values, of which any may be None, as pyarrow keeps them ("Arrow Columnar Format", fixed-size and
     variable-size binary layout).
 
-    pa.array would do the same, but imports pandas first: half a second and 50 MB for each job.
+    pa.array would do the same, but imports pandas first: 0.3 s and 50 MB for each job.
     """
     if kind == pa.string():
         texts = [b"" if value is None else value.encode() for value in values]

@@ -59,7 +59,7 @@ class Logs:
 class _Log:
     """One file of lines, and up to KEPT_FILES earlier ones, `<name>.1` the latest.
 
-    Python's own logging takes 30 microseconds a line, ten times as long, and there are two lines an answer.
+    Python's own logging takes 30 microseconds a line, six times as long, and there are two lines an answer.
     """
 
     def __init__(self, path: Path) -> None:
