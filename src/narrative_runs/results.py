@@ -106,7 +106,7 @@ def _why_unreadable(parts: reply.Reply, problem: answer.Unreadable) -> str:
         return str(problem)
     if not parts.written and parts.thought:
         problem = answer.Unreadable("the reasoning used up all tokens before an answer")
-    return f"{problem}; it was cut off (finish_reason: length). Ask for more max_tokens in a new one"
+    return f"{problem}; it was cut off (finish_reason: length). Ask with a higher model.max_tokens, in a new experiment"
 
 
 def _failed(category: str, message: str, counted: dict[str, Any] | None = None) -> dict[str, Any]:
