@@ -58,19 +58,19 @@ def _preflight(arguments: argparse.Namespace) -> None:
 
 
 def _source(_: argparse.Namespace) -> None:
-    from narrative_runs.read_source import read_source
+    from narrative_runs.jobs.source import read_source
 
     _attending("source", read_source)
 
 
 def _record(_: argparse.Namespace) -> None:
-    from narrative_runs.record.merge import merge
+    from narrative_runs.jobs.record import merge
 
     _attending("record", lambda job: merge(job.settings))
 
 
 def _attending(name: str, run: Callable[..., object]) -> None:
-    from narrative_runs.session.attend import Attendance
+    from narrative_runs.jobs.attendance import Attendance
 
     job = Attendance(name)
     try:
@@ -83,13 +83,13 @@ def _attending(name: str, run: Callable[..., object]) -> None:
 
 
 def _classify(arguments: argparse.Namespace) -> None:
-    from narrative_runs.classify import classify
+    from narrative_runs.jobs.classify import classify
 
     _asking(arguments.shard, lambda link: classify(link, int(arguments.shard.split("-")[0])))
 
 
 def _retry_errors(_: argparse.Namespace) -> None:
-    from narrative_runs.retry_errors import retry_errors
+    from narrative_runs.jobs.retry_errors import retry_errors
 
     _asking("retry_errors", retry_errors)
 

@@ -109,7 +109,7 @@ def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
             return folder, begun
     raise ExperimentError(
         f"Experiment ID not found: {experiment_id}. No folder under {places.RESULTS}/ holds it. "
-        "`narrative-runs list` shows all experiments."
+        "Look it up in results/*/experiment.yaml."
     )
 
 

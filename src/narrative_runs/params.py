@@ -125,7 +125,9 @@ class Run(Section):
     max_narratives: int | None = Field(
         None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
     )
-    max_in_flight: int = Field(8, ge=1, le=1024, description="Requests at once, over all jobs of this machine.")
+    max_in_flight: int = Field(
+        8, ge=1, le=1024, description="Requests at once, over all jobs of this machine; 1 for embedded when left out."
+    )
     timeout_s: float = Field(300, gt=0, description="Longest wait for one answer, in seconds.")
     max_attempts: int = Field(5, ge=1, le=100, description="Requests for one narrative before it is an error.")
     give_up_after_s: float = Field(
@@ -166,6 +168,17 @@ class Params(Section):
     run: Run = Field(default_factory=Run)
     shards: Shards = Field(default_factory=Shards)
     report: Report = Field(default_factory=Report)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_slot_if_embedded(cls, values: Any) -> Any:
+        """On a small machine one slot answers as fast as several, and each has a context of its own in memory."""
+        model = values.get("model") if isinstance(values, dict) else None
+        if isinstance(model, dict) and model.get("provider") == "embedded":
+            run = values.get("run") or {}
+            if isinstance(run, dict) and "max_in_flight" not in run:
+                return {**values, "run": {**run, "max_in_flight": 1}}
+        return values
 
     @property
     def slug(self) -> str:

@@ -1,6 +1,5 @@
 """`narrative-runs preflight`: five narratives are asked, and hours and tokens of the whole run are told."""
 
-import tempfile
 import time
 from pathlib import Path
 from statistics import mean
@@ -33,12 +32,11 @@ async def preflight(file: Path) -> None:
     checksum.fetch(params.data.file)
     checksum.verify(params.data.file)
     narratives = workbook.read(params.data.file).narratives.iloc[: params.run.max_narratives]
-    with tempfile.TemporaryDirectory() as logs:
-        server = ModelServer(params, Path(logs), print)
-        try:
-            results = await _ask(sample(narratives), params, server)
-        finally:
-            server.close()
+    server = ModelServer(params, print)
+    try:
+        results = await _ask(sample(narratives), params, server)
+    finally:
+        server.close()
     for line in told(results, narratives, params):
         print(line)
 

@@ -105,8 +105,8 @@ def _why_unreadable(parts: reply.Reply, problem: answer.Unreadable) -> str:
     if parts.finish_reason != "length":
         return str(problem)
     if not parts.written and parts.thought:
-        return "the reasoning used up all tokens before an answer (finish_reason: length): raise model.max_tokens"
-    return f"{problem}: it was cut off (finish_reason: length): raise model.max_tokens"
+        problem = answer.Unreadable("the reasoning used up all tokens before an answer")
+    return f"{problem}; it was cut off (finish_reason: length). Ask with a higher model.max_tokens, in a new experiment"
 
 
 def _failed(category: str, message: str, counted: dict[str, Any] | None = None) -> dict[str, Any]:

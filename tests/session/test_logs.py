@@ -26,7 +26,7 @@ def lines_of(folder: Path, name: str) -> list[str]:
 
 def test_an_answer_is_a_line_in_two_logs(tmp_path: Path) -> None:
     """As soon as an answer is told, the call and its duration can be read, and nothing is an error."""
-    Logs(tmp_path).entry(ENTRY)
+    Logs(tmp_path).entry(ENTRY, None)
     assert re.fullmatch(f"{DATED} INFO 12 cme ok 0.25s in 2 requests", lines_of(tmp_path, "api_calls.log")[0])
     assert lines_of(tmp_path, "performance.log") == [PERFORMANCE_HEADER, f"{ENTRY['asked_at']},12,cme,0.25,2,ok"]
     assert lines_of(tmp_path, "errors.log") == []
@@ -34,7 +34,7 @@ def test_an_answer_is_a_line_in_two_logs(tmp_path: Path) -> None:
 
 def test_a_failure_is_among_the_errors(tmp_path: Path) -> None:
     """A narrative that failed for good is in errors.log, with category and message."""
-    Logs(tmp_path).entry(FAILED)
+    Logs(tmp_path).entry(FAILED, None)
     assert re.fullmatch(f"{DATED} ERROR 12 cme timeout: no answer within 3 s", lines_of(tmp_path, "errors.log")[0])
 
 
@@ -55,7 +55,7 @@ def test_the_reason_of_a_stop_is_in_both_logs(tmp_path: Path) -> None:
 def test_a_later_session_adds_to_the_logs(tmp_path: Path) -> None:
     """What stands in a log stays, and the table of durations has one header."""
     for _ in range(2):
-        Logs(tmp_path).entry(ENTRY)
+        Logs(tmp_path).entry(ENTRY, None)
     assert lines_of(tmp_path, "performance.log")[0] == PERFORMANCE_HEADER
     assert len(lines_of(tmp_path, "performance.log")) == 3
     assert len(lines_of(tmp_path, "api_calls.log")) == 2

@@ -40,10 +40,7 @@ def transaction(path: Path = RECORD) -> Iterator[sqlite3.Connection]:
                 connection.execute("ROLLBACK")
             connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise RecordError(
-            f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
-            "then start the same command again."
-        ) from None
+        raise RecordError(_reason(path, error)) from None
 
 
 def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dict[str, Any]]:
@@ -100,6 +97,18 @@ def put_results(connection: sqlite3.Connection, experiment_id: str, results: Ite
         f"DO UPDATE SET {_updates(list(RESULT_COLUMNS))} "
         "WHERE excluded.attempt_count >= narrative_results.attempt_count",
         ((experiment_id, *values_of(result)) for result in results),
+    )
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return (
+            f"{path} is locked by another program for over {BUSY_TIMEOUT_S:.0f} s, perhaps by an unsaved change in a "
+            "database browser. Close that, then start the same command again."
+        )
+    return (
+        f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
+        "then start the same command again."
     )
 
 

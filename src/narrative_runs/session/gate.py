@@ -26,6 +26,7 @@ class Gate:
     def __init__(self, limits: Limits, spent_tokens: int = 0, answered: int = 0) -> None:
         """spent_tokens, answered: what this experiment used and got in earlier sessions."""
         self.limits = limits
+        self.slots = limits.max_in_flight
         self.spent_tokens = spent_tokens
         self.answered = answered
         self.signs_of_life = 0
@@ -129,7 +130,7 @@ class Gate:
         if self.stopped or now < self.paused_until or now < self._next_by_rate:
             return False
         # A server in trouble is tried with one request at a time.
-        slots = 1 if self.trouble_since is not None else self.limits.max_in_flight
+        slots = 1 if self.trouble_since is not None else self.slots
         in_flight = self.in_flight.total()
         return in_flight < slots and not self._over_budget(in_flight + 1)
 

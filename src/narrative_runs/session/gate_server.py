@@ -6,36 +6,15 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from narrative_runs.asking.client import Server
 from narrative_runs.errors import ServerError
+from narrative_runs.session.account import Account
 from narrative_runs.session.gate import Gate, another_model
 from narrative_runs.session.link import Mouth
 
 CANCELLED = "cancelled from another terminal"
-
-
-class Desk(Protocol):
-    """What the session does on a job's word."""
-
-    def begin_writing(self) -> None:
-        """The workbook has proved sound: bring the experiment into the record."""
-
-    def follow(self) -> None:
-        """Bring what the journals have gained into the record."""
-
-    def tell(self, text: str) -> None:
-        """Show one line to the user."""
-
-    def trouble(self, kind: str, job: str, message: str) -> None:
-        """A request gave no answer."""
-
-    def stopped(self, reason: str) -> None:
-        """No further request may begin."""
-
-    async def is_answered(self, server: Server) -> bool:
-        """Whether the server answers a question that is no narrative."""
 
 
 class GateServer:
@@ -50,7 +29,8 @@ class GateServer:
         gate: Gate,
         settings: dict[str, Any],
         open_server: Callable[[], Awaitable[Server]],
-        desk: Desk,
+        is_answered: Callable[[Server], Awaitable[bool]],
+        account: Account,
     ) -> None:
         self.gate = gate
         self._settings = settings
@@ -61,7 +41,8 @@ class GateServer:
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
-        self._desk = desk
+        self._is_answered = is_answered
+        self._account = account
         self.cancelled = False
         self._jobs: dict[int, JobConnection] = {}
         self._next_job = 0
@@ -79,7 +60,7 @@ class GateServer:
     def stop(self, reason: str) -> None:
         """Let no further request begin; those in flight may end."""
         self.gate.stopped = self.gate.stopped or reason
-        self._desk.stopped(self.gate.stopped)
+        self._account.stopped(self.gate.stopped)
         for connection in self._jobs.values():
             connection.say(f"stop {self.gate.stopped}")
 
@@ -134,14 +115,14 @@ class GateServer:
             case "failed":
                 self.gate.failed(job, time.monotonic())
                 kind, _, message = rest.partition(" ")
-                self._desk.trouble(kind, connection.name, message)
+                self._account.trouble(kind, connection.name, message)
                 self._tell_pause(message)
                 if kind != "Unreachable" and self.gate.trouble_since is not None and self._test is None:
                     self._test = asyncio.create_task(self._test_server())
             case "limited":
                 seconds, _, message = rest.partition(" ")
                 self.gate.limited(job, time.monotonic(), None if seconds == "-" else float(seconds))
-                self._desk.trouble("RateLimited", connection.name, message)
+                self._account.trouble("RateLimited", connection.name, message)
                 self._tell_pause(message)
             case "hopeless":
                 self.gate.unused(job)
@@ -150,17 +131,17 @@ class GateServer:
                 self.gate.rejected(job)
                 if rest not in self._without:
                     self._without.add(rest)
-                    self._desk.trouble("without", connection.name, rest)
+                    self._account.without(rest)
                     for other in self._jobs.values():
                         other.say(line)
             case "sound":
-                self._desk.begin_writing()
+                self._account.begin_writing()
                 connection.say("begun")
             case "follow":
-                self._desk.follow()
+                self._account.follow()
                 connection.say("followed")
             case "tell":
-                self._desk.tell(rest)
+                self._account.tell(rest)
             case "cancel":
                 self.cancelled = True
                 self.stop(CANCELLED)
@@ -191,7 +172,7 @@ class GateServer:
         seconds = self.gate.paused_until - time.monotonic()
         if seconds > 0 and not self._paused:
             self._paused = True
-            self._desk.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
+            self._account.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
             asyncio.get_running_loop().call_later(seconds, self._forget_pause)
 
     def _forget_pause(self) -> None:
@@ -200,7 +181,7 @@ class GateServer:
     async def _test_server(self) -> None:
         """Is it the server, or only the narratives that are left? A question of our own tells."""
         await asyncio.sleep(max(0.0, self.gate.paused_until - time.monotonic()))
-        if self._server is not None and await self._desk.is_answered(self._server):
+        if self._server is not None and await self._is_answered(self._server):
             self.gate.sign_of_life()
             self.turn()
         self._test = None

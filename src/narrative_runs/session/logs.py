@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from narrative_runs.results import Result
+
 LARGEST_FILE = 20_000_000
 KEPT_FILES = 5
 TIME = "%Y-%m-%d %H:%M:%S"
@@ -40,10 +42,12 @@ class Logs:
         self._experiment.write(_dated("ERROR", reason))
         self._errors.write(_dated("ERROR", reason))
 
-    def entry(self, entry: dict[str, Any]) -> None:
-        """A narrative got its answer, or its final failure."""
+    def entry(self, entry: dict[str, Any], result: Result | None) -> None:
+        """A narrative got its answer or its final failure, and with it its result, if it is the first."""
         incident, kind, requests = entry["incident_id"], entry["narrative_type"], entry["requests"]
         error, seconds = entry.get("error"), entry.get("response_sec", "")
+        if result is not None and result.error_occurred:
+            error = {"category": result.error_category, "message": result.error_message}
         status = error["category"] if error else "ok"
         self._api_calls.write(_dated("INFO", f"{incident} {kind} {status} {seconds}s in {requests} requests"))
         if error:

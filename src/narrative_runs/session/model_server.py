@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 
 from narrative_runs.asking.address import must_stay_home, proxy_for
-from narrative_runs.asking.client import Server, key_from_environment
+from narrative_runs.asking.client import Client, Server, key_from_environment, tls_for
+from narrative_runs.asking.failures import RequestFailed
+from narrative_runs.asking.request import Question
 from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
+from narrative_runs.source.shards import Narrative
 
 LOOK_FOR_S = 10.0
 
@@ -20,10 +22,9 @@ LOOK_FOR_S = 10.0
 class ModelServer:
     """The server that this session asks."""
 
-    def __init__(self, params: Params, logs: Path, say: Callable[[str], None]) -> None:
-        """logs: folder for llama.cpp's own errors; say: shows a line to the user."""
+    def __init__(self, params: Params, say: Callable[[str], None]) -> None:
+        """say: shows a line to the user."""
         self._params = params
-        self._logs = logs
         self._say = say
         self._embedded: EmbeddedServer | None = None
 
@@ -41,6 +42,18 @@ class ModelServer:
         server = Server(model.base_url, key_from_environment(), timeout_s)
         await look(server, model.name)
         return server
+
+    async def is_answered(self, server: Server) -> bool:
+        """Whether the server answers a question that is no narrative."""
+        client = Client(server, tls_for(server))
+        nobody = Narrative(0, "", "", "No narrative.", None, None)
+        try:
+            await client.ask(Question(self._params).body(nobody, structured=False, logprobs=False))
+        except RequestFailed:
+            return False
+        finally:
+            await client.close()
+        return True
 
     def close(self) -> None:
         """Stop the embedded server, if it was started."""

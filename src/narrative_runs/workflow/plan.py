@@ -117,7 +117,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     retry = RETRY_RULE in forced_rules
     completed = row is not None and row["status"] == "completed" and folder.metrics.exists()
     behind = folder.metrics.exists() and not completed
-    if row is not None and completed and row["n_narratives_total"] != _wanted(folder, params):
+    if row is not None and completed and row["n_narratives_total"] != _wanted(folder, params, row):
         # A pilot that is extended.
         completed = False
     if row is not None and row["status"] == "cancelled":
@@ -179,8 +179,10 @@ def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, o
             )
 
 
-def _wanted(folder: ExperimentFolder, params: Params) -> int:
-    """How many narratives the params want of the workbook, as it was read."""
+def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) -> int:
+    """How many narratives the params want of the workbook, as it was read; what was done, if that file was lost."""
+    if not folder.data_quality.exists():
+        return int(row["n_narratives_total"])
     found = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
     return found if params.run.max_narratives is None else min(found, params.run.max_narratives)
 

@@ -4,10 +4,10 @@ import json
 import sys
 from pathlib import Path
 
+from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
-from narrative_runs.session.attend import Attendance
 from narrative_runs.source import checksum, quality, workbook
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.shards import iterate_all

@@ -10,7 +10,7 @@ from typing import Any
 
 from narrative_runs import journal, results_file
 from narrative_runs.asking.request import Question
-from narrative_runs.classify import ask_all, kept_journal
+from narrative_runs.jobs.classify import ask_all, kept_journal
 from narrative_runs.journal import Place
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder

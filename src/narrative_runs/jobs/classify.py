@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from narrative_runs import journal, results_file
-from narrative_runs.asking.ask import ask
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.request import Question
 from narrative_runs.errors import ServerError
+from narrative_runs.jobs.ask import ask
 from narrative_runs.journal import Journal, Place
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder, shard_name

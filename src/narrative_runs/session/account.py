@@ -1,0 +1,157 @@
+"""What a session gives account of: in the record, in the logs and on the screen."""
+
+import json
+import os
+import sys
+import threading
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from narrative_runs import __version__
+from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.experiment import Begun, describe
+from narrative_runs.params import Params
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import state
+from narrative_runs.session.error_watch import ErrorWatch
+from narrative_runs.session.follower import Follower
+from narrative_runs.session.logs import Logs
+from narrative_runs.session.order import Order
+from narrative_runs.session.progress import Progress, line
+
+TELL_EVERY_S = 30.0
+TELL_EVERY = 100
+TIME = "%Y-%m-%d %H:%M:%S"
+WITHOUT = {
+    "schema": "The server takes no JSON schemas; plain JSON is asked for.",
+    "logprobs": "The server gives no token probabilities; p_detected stays empty.",
+}
+
+
+class Account:
+    """The one writer of an experiment's record, logs and screen while it runs.
+
+    progress: how far it is; model: as the server named it in the first answer, empty before.
+    """
+
+    def __init__(self, order: Order, params: Params) -> None:
+        self.progress = Progress(began=time.monotonic())
+        self._order = order
+        self._params = params
+        self._folder = ExperimentFolder(order.slug)
+        self._follower = Follower(self._folder, order.experiment_id, params, self.progress)
+        self._following = threading.Lock()
+        self._watch = ErrorWatch()
+        self._told_done, self._told_at = 0, time.monotonic()
+        self._logs: Logs | None = None
+
+    @property
+    def model(self) -> str:
+        """The model as the server named it in the first answer; empty before."""
+        return self._follower.model
+
+    def begin_writing(self) -> None:
+        """Bring the experiment into its folder and the record; until the workbook has proved sound, nothing is."""
+        order = self._order
+        describe(
+            self._folder, Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
+        )
+        state.begin(order.experiment_id, order.began_at, self._folder, self._params)
+        self._logs = Logs(self._folder.logs)
+        self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
+        self._follower.follow()
+        if order.resumes:
+            self._tell_resume()
+        for change in order.changes:
+            self.tell(f"Changed since the last session: {change}")
+
+    def tell(self, text: str) -> None:
+        """Show one line to the user, and keep it in the log."""
+        say(text)
+        if self._logs is not None:
+            self._logs.event(text)
+
+    def trouble(self, kind: str, job: str, message: str) -> None:
+        """Keep in the log that a request gave no answer."""
+        if self._logs is not None:
+            self._logs.trouble(kind, job, message)
+
+    def without(self, part: str) -> None:
+        """Say what the server does not take or give: `schema` or `logprobs`."""
+        self.tell(WITHOUT[part])
+
+    def stopped(self, reason: str) -> None:
+        """Tell the main process that this run cannot succeed, so that it need not look for the reason."""
+        report({"stopped": reason})
+
+    def follow(self) -> None:
+        """Bring what the journals have gained into the record, the logs and the screen."""
+        if self._logs is None:
+            return
+        with self._following:
+            before = self.progress.done
+            for entry, result in self._follower.follow():
+                self._logs.entry(entry, result)
+                for warning in self._watch.see(result) if result is not None else ():
+                    self.tell(f"[ERRORS] {warning}")
+            is_due = time.monotonic() - self._told_at > TELL_EVERY_S
+            if self.progress.done != before or is_due:
+                progress = self.progress
+                state.move(self._order.experiment_id, progress.total, progress.done, progress.completed, self._eta())
+            if self.progress.done - self._told_done >= TELL_EVERY or is_due:
+                self._told_done, self._told_at = self.progress.done, time.monotonic()
+                say(line(self.progress, self._told_at, self._eta()))
+
+    def close(self, outcome: str, reason: str | None, cancelled: bool) -> None:
+        """The last word on the run; outcome: `success` or `failure`, with the reason where there is one."""
+        reason = reason or "a job of the workflow failed; see the messages above"
+        try:
+            self.follow()
+            if self.progress.remaining:
+                reason = f"{reason.rstrip('.')}. {self.progress.remaining:,} narratives are left."
+            if outcome == "failure" and self._logs is not None:
+                state.stop(self._order.experiment_id, "cancelled" if cancelled else "failed", reason)
+                self._logs.stopped(reason)
+        except (NarrativeRunsError, OSError) as error:
+            say(f"The record could not be brought up to date: {reason_of(error)}")
+        if outcome == "failure":
+            say(f"The run stopped: {reason}")
+        if self._logs is not None:
+            self._logs.event(f"the session ends: {outcome}")
+
+    def _eta(self) -> str | None:
+        left = self.progress.seconds_left()
+        return None if left is None else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
+
+    def _tell_resume(self) -> None:
+        progress = self.progress
+        total = progress.total if progress.total is not None else progress.done
+        share = 100 * progress.done / total if total else 100.0
+        rule = "=" * 40
+        lines = [
+            rule,
+            f"RESUMING EXPERIMENT: {self._params.experiment.name}",
+            rule,
+            f"Experiment ID: {self._order.experiment_id}",
+            f"Original start: {self._order.began_at}",
+            f"Completed: {progress.done} narratives",
+            f"Remaining: {total - progress.done} narratives",
+            f"Total: {total} narratives",
+            f"Progress: {share:.1f}%",
+            rule,
+        ]
+        for text in lines:
+            say(text)
+        if self._logs is not None:
+            self._logs.resumed([f"RESUME ATTEMPT - {datetime.now().strftime(TIME)}", *lines])
+
+
+def say(text: str) -> None:
+    """Show one line to the user."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def report(answer: dict[str, Any]) -> None:
+    """Tell the main process."""
+    print(json.dumps(answer), flush=True)
