@@ -10,7 +10,9 @@ from tests.project import Fake
 
 from narrative_runs.asking import client as clients
 from narrative_runs.asking import failures
-from narrative_runs.asking.client import Client, Server
+from narrative_runs.asking import server as servers
+from narrative_runs.asking.client import Client
+from narrative_runs.asking.server import Server
 from narrative_runs.errors import ServerError
 
 TEXT = "V was found by a neighbor."
@@ -77,7 +79,7 @@ def test_no_failure_tells_the_key(fake: Fake, key: str) -> None:
 def test_blanks_around_the_key_are_not_part_of_it(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     """A key that was read from a file into the environment, newline and all, is the key."""
     monkeypatch.setenv("LLM_API_KEY", written)
-    assert clients.key_from_environment() == "secret"
+    assert servers.key_from_environment() == "secret"
 
 
 @pytest.mark.parametrize("written", ["sec\nret", "sec\tret", "s\u00e9cret"])
@@ -85,14 +87,14 @@ def test_a_key_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, w
     """A key with a line break in it is a user's mistake, and the message does not hold it."""
     monkeypatch.setenv("LLM_API_KEY", written)
     with pytest.raises(ServerError, match="LLM_API_KEY") as caught:
-        clients.key_from_environment()
+        servers.key_from_environment()
     assert "ret" not in str(caught.value)
 
 
 def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the variable there is no key."""
     monkeypatch.delenv("LLM_API_KEY", raising=False)
-    assert clients.key_from_environment() == ""
+    assert servers.key_from_environment() == ""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from narrative_runs.findings.cut_texts import cut, mark, pieces
+from narrative_runs.findings.cut_texts import cut, mark, words
 
 CHANCE = np.random.default_rng(1)
 
@@ -48,7 +48,7 @@ def test_rules_of_dashes_are_not_missing_tokens() -> None:
     rows = counted([100] * 50 + [200] * 50)
     rows.loc[0, "narrative_text"] = "word " * 100 + "-" * 4000 + "\n" * 500
     assert not cut(rows).any()
-    assert pieces("a  b\n\n---- c.") == 5
+    assert words("a  b\n\n---- c.") == 4
 
 
 def test_too_little_to_learn_from() -> None:

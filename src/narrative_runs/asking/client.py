@@ -1,48 +1,14 @@
 """The connections to the model server, kept alive: as many as there are requests at once."""
 
 import json
-import os
 import ssl
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.address import proxy_for
-from narrative_runs.errors import ServerError
-
-API_KEY_VARIABLE = "LLM_API_KEY"
-BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where to ask.
-
-    base_url: the /v1 base; api_key: sent as bearer token unless empty; timeout_s: seconds for a whole reply.
-    """
-
-    base_url: str
-    api_key: str
-    timeout_s: float
-
-    @property
-    def completions_url(self) -> str:
-        """The URL that takes the requests."""
-        return f"{self.base_url}/chat/completions"
-
-
-def key_from_environment() -> str:
-    """The API key without blanks around it; it is read from the environment alone, and written nowhere.
-
-    Raises:
-        ServerError: it cannot be sent; the message does not hold it.
-    """
-    key = os.environ.get(API_KEY_VARIABLE, "").strip()
-    if not _can_be_sent(key):
-        raise ServerError(f"{BAD_KEY}.")
-    return key
+from narrative_runs.asking.server import BAD_KEY, Server, can_be_sent
 
 
 class Client:
@@ -53,7 +19,7 @@ class Client:
         self._url = server.completions_url
         self.timeout_s = server.timeout_s
         self._proxy = proxy_for(server.base_url)
-        self._key_can_be_sent = _can_be_sent(server.api_key)
+        self._key_can_be_sent = can_be_sent(server.api_key)
         headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
         if server.api_key:
             headers["authorization"] = f"Bearer {server.api_key}"
@@ -95,10 +61,6 @@ class Client:
 def tls_for(server: Server) -> ssl.SSLContext | None:
     """A TLS context for https, with the certificates that the environment names; None for plain http."""
     return ssl.create_default_context() if server.base_url.startswith("https:") else None
-
-
-def _can_be_sent(key: str) -> bool:
-    return key.isascii() and (not key or key.isprintable())
 
 
 def _decoded(content: bytes, asked: bytes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from narrative_runs.asking.client import Server
+from narrative_runs.asking.server import Server
 from narrative_runs.errors import ServerError
 from narrative_runs.session.account import Account
 from narrative_runs.session.gate import Gate, another_model

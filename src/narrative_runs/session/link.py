@@ -13,12 +13,10 @@ import asyncio
 import json
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from narrative_runs.asking.server import Server
 from narrative_runs.errors import ExperimentError
-
-if TYPE_CHECKING:
-    from narrative_runs.asking.client import Server
 
 SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
 LOST = "the run has ended"
@@ -197,9 +195,6 @@ class Link(asyncio.Protocol):
                 self.model = self.settings["model"]
                 self._has_settings.set()
             case "server":
-                # Most kinds of jobs never ask; HTTP would cost each of them 0.1 s.
-                from narrative_runs.asking.client import Server
-
                 self._server = Server(**json.loads(rest))
                 self._knows_server.set()
             case "followed":

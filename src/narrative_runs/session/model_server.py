@@ -7,9 +7,9 @@ from collections.abc import Callable
 import httpx
 
 from narrative_runs.asking.address import must_stay_home, proxy_for
-from narrative_runs.asking.client import Client, Server, key_from_environment, tls_for
 from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
+from narrative_runs.asking.server import Server, key_from_environment
 from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
@@ -45,6 +45,9 @@ class ModelServer:
 
     async def is_answered(self, server: Server) -> bool:
         """Whether the server answers a question that is no narrative."""
+        # Imported here: it is rarely needed, and every start of a run would wait for it.
+        from narrative_runs.asking.client import Client, tls_for
+
         client = Client(server, tls_for(server))
         nobody = Narrative(0, "", "", "No narrative.", None, None)
         try:

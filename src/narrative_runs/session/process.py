@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from narrative_runs import __version__, journal
-from narrative_runs.asking.client import Server
+from narrative_runs.asking.server import Server
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder

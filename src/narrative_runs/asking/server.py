@@ -1,0 +1,43 @@
+"""Which server is asked, and with which key."""
+
+import os
+from dataclasses import dataclass
+
+from narrative_runs.errors import ServerError
+
+API_KEY_VARIABLE = "LLM_API_KEY"
+BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where to ask.
+
+    base_url: the /v1 base; api_key: sent as bearer token unless empty; timeout_s: seconds for a whole reply.
+    """
+
+    base_url: str
+    api_key: str
+    timeout_s: float
+
+    @property
+    def completions_url(self) -> str:
+        """The URL that takes the requests."""
+        return f"{self.base_url}/chat/completions"
+
+
+def key_from_environment() -> str:
+    """The API key without blanks around it; it is read from the environment alone, and written nowhere.
+
+    Raises:
+        ServerError: it cannot be sent; the message does not hold it.
+    """
+    key = os.environ.get(API_KEY_VARIABLE, "").strip()
+    if not can_be_sent(key):
+        raise ServerError(f"{BAD_KEY}.")
+    return key
+
+
+def can_be_sent(key: str) -> bool:
+    """Whether a key can stand in an HTTP header."""
+    return key.isascii() and (not key or key.isprintable())
