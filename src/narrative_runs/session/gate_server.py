@@ -21,7 +21,8 @@ class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
 
     settings: told to every job; open_server: called when the first job wants to know it;
-    desk: what the session does besides; cancelled: whether the user cancelled the run from another terminal.
+    is_answered: whether the server answers a question that is no narrative; account: record, logs and screen;
+    cancelled: whether the user cancelled the run from another terminal.
     """
 
     def __init__(
