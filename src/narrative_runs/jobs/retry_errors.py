@@ -40,7 +40,7 @@ async def retry_errors(link: Link) -> int:
     found = passes(folder)
 
     def results() -> Iterator[Result]:
-        for narrative in _narratives(folder, params):
+        for narrative in _narratives(folder, params) if found else ():
             attempts = found.get(question.fingerprint(narrative))
             if attempts:
                 yield result_of(narrative, attempts[max(attempts)].read())
