@@ -8,7 +8,9 @@ rule source:
     input:
         planned.tracking_file,
     output:
-        narratives=expand(f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards),
+        narratives=expand(
+            f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
+        ),
         quality=planned.folder.data_quality,
     shell:
         "exec python -m narrative_runs source"
