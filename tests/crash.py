@@ -116,7 +116,7 @@ def _kill(main: subprocess.Popen[bytes], victim: str, chance: random.Random) -> 
         elif victim == "main":
             main.kill()
         else:
-            word = "narrative_runs.session.process" if victim == "session" else "narrative_runs"
+            word = "narrative_runs.session" if victim == "session" else "narrative_runs"
             chosen = [child for child in children if word in child.cmdline()]
             if not chosen:
                 main.kill()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.session.tether import tie
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -35,6 +36,8 @@ def main() -> None:
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
     arguments = parser.parse_args()
+    if arguments.run in [run for run, _ in jobs.values()]:
+        tie()
     try:
         arguments.run(arguments)
     except NarrativeRunsError as error:

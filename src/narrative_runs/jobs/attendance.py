@@ -9,8 +9,9 @@ from typing import Any
 
 from narrative_runs.errors import ExperimentError
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.session.link import NO_SESSION, SOCKET_VARIABLE
+from narrative_runs.session.link import NO_SESSION
 from narrative_runs.session.lock import hold_as_child
+from narrative_runs.session.tether import SOCKET_VARIABLE
 
 
 class Attendance:

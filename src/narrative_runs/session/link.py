@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from narrative_runs.asking.server import Server
 from narrative_runs.errors import ExperimentError
+from narrative_runs.session.tether import SOCKET_VARIABLE
 
-SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
 LOST = "the run has ended"
 NO_SESSION = "there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
 

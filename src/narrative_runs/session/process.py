@@ -8,10 +8,8 @@ to stop.
 
 import asyncio
 import json
-import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +24,7 @@ from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
 from narrative_runs.session.account import Account, report, say
+from narrative_runs.session.ear import Ear
 from narrative_runs.session.gate import Gate, Limits
 from narrative_runs.session.gate_server import GateServer
 from narrative_runs.session.lock import hold_as_child
@@ -36,25 +35,23 @@ from narrative_runs.session.order import Order
 FOLLOW_EVERY_S = 1.0
 
 
-def main() -> None:
-    """Run one session, as told on standard input."""
-    # Ctrl-C reaches the whole group; the main process decides what follows from it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(ear: Ear) -> None:
+    """Run one session, as its main process orders."""
     # The thread that follows the journals must not keep waiting jobs from being told to go.
     sys.setswitchinterval(0.0005)
-    order = Order(**json.loads(sys.stdin.readline()))
 
-    async def serve() -> None:
-        await Session(order).run()
+    async def run() -> None:
+        await Session(Order(**json.loads(ear.order)), ear).run()
 
-    asyncio.run(serve())
+    asyncio.run(run())
 
 
 class Session:
     """One sitting of a run."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, ear: Ear) -> None:
         self._order = order
+        self._ear = ear
         self._folder = ExperimentFolder(order.slug)
         self._params: Params = check(order.params, "the session's params")
         self._account = Account(order, self._params)
@@ -67,8 +64,8 @@ class Session:
         """Serve the jobs until the main process says that the run has ended, or is gone."""
         hold_as_child(self._folder.path)
         with tempfile.TemporaryDirectory(prefix="narrative-runs-") as private:
-            loop = asyncio.get_running_loop()
-            threading.Thread(target=self._hear_main_process, args=(loop, Path(private)), daemon=True).start()
+            self._ear.at_once = lambda: shutil.rmtree(private, ignore_errors=True)
+            threading.Thread(target=self._obey, args=(asyncio.get_running_loop(),), daemon=True).start()
             socket = Path(private) / "session"
             try:
                 gate_server = await self._begin()
@@ -86,18 +83,13 @@ class Session:
             self._model_server.close()
             await asyncio.to_thread(self._account.close, outcome, gate_server.gate.stopped, gate_server.cancelled)
 
-    def _hear_main_process(self, loop: asyncio.AbstractEventLoop, private: Path) -> None:
-        # In a thread of its own, so that nothing that this process is busy with can keep it from ending.
-        for heard in sys.stdin:
-            word, _, rest = heard.strip().partition(" ")
+    def _obey(self, loop: asyncio.AbstractEventLoop) -> None:
+        for line in self._ear.lines():
+            word, _, rest = line.partition(" ")
             if word == "end":
                 loop.call_soon_threadsafe(self._outcome.set_result, rest)
-                return
-            if word == "stop" and self._gate_server is not None:
+            elif word == "stop" and self._gate_server is not None:
                 loop.call_soon_threadsafe(self._gate_server.stop, rest)
-        # The main process is gone; with this one go the jobs, and the embedded server.
-        shutil.rmtree(private, ignore_errors=True)
-        os._exit(1)
 
     async def _begin(self) -> GateServer:
         order, params = self._order, self._params
@@ -170,7 +162,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return told.stdout.strip() if told.returncode == 0 else None
-
-
-if __name__ == "__main__":
-    main()

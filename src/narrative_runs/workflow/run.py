@@ -14,9 +14,9 @@ from types import FrameType
 
 from narrative_runs import experiment
 from narrative_runs.errors import NarrativeRunsError
-from narrative_runs.session.link import SOCKET_VARIABLE
 from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
+from narrative_runs.session.tether import SOCKET_VARIABLE
 from narrative_runs.workflow.plan import Plan
 from narrative_runs.workflow.screen import give_up, tell
 
@@ -58,7 +58,7 @@ class Run:
         )
         self._stop_gently_on_signals(lock)
         self._session = subprocess.Popen(
-            [sys.executable, "-m", "narrative_runs.session.process"],
+            [sys.executable, "-m", "narrative_runs.session"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
