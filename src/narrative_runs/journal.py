@@ -4,6 +4,9 @@ A journal is a file of JSON lines, `results/<slug>/journal/session-0001/03-of-16
 experiment, then one entry an answer. A session writes files of its own and never those of an earlier one, so that no
 two processes ever write one file. A line is written by a single call as soon as the answer has come, and is synced to
 disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
+
+While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
+`session-0001` and never changes again. DVC tracks the sealed ones and does not look at open ones.
 """
 
 import fcntl
@@ -18,8 +21,9 @@ from typing import Any, BinaryIO
 from narrative_runs.errors import JournalError
 
 SESSION_FOLDER = "session-{:04d}"
-SESSION_DIGITS = "[0-9]" * 4
+OPEN = ".open"
 RETRY = "retry"
+_ANY_SESSION = "session-" + "[0-9]" * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,21 @@ class Place:
 
 
 def files(journals: Path, name: str = "*") -> list[Path]:
-    """The journal files called `name`, oldest session first."""
-    return sorted(journals.glob(f"session-{SESSION_DIGITS}/{name}.jsonl"))
+    """The journal files called `name`, oldest session first, sealed or open."""
+    return sorted(
+        path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl")
+    )
 
 
 def next_session(journals: Path) -> int:
     """The number of a session that begins now, from 1."""
-    return 1 + max(
-        (int(path.name.removeprefix("session-")) for path in journals.glob(f"session-{SESSION_DIGITS}")), default=0
-    )
+    folders = [*journals.glob(_ANY_SESSION), *journals.glob(_ANY_SESSION + OPEN)]
+    return 1 + max((int(path.name.removeprefix("session-")[:4]) for path in folders), default=0)
+
+
+def growing(journals: Path, session: int) -> Path:
+    """The folder in which a session writes, until it is sealed."""
+    return journals / (SESSION_FOLDER.format(session) + OPEN)
 
 
 def heads(journals: Path) -> list[dict[str, Any]]:
@@ -86,16 +96,15 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
             offset += len(line)
 
 
-def cut_torn_lines(journals: Path) -> int:
-    """Cut off what a kill or a power cut left of a last line; returns how many journals had such a line."""
+def seal(journals: Path) -> int:
+    """Seal what sessions left open, however they ended; to be called while none of them can write any more.
+
+    What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
+    """
     torn = 0
-    for path in files(journals):
-        with path.open("rb+") as file:
-            content_end = file.seek(0, os.SEEK_END)
-            keep = _end_of_last_line(file, content_end)
-            if keep < content_end:
-                file.truncate(keep)
-                torn += 1
+    for folder in journals.glob(_ANY_SESSION + OPEN):
+        torn += sum(_cut_torn_line(path) for path in folder.glob("*.jsonl"))
+        folder.rename(folder.with_suffix(""))
     return torn
 
 
@@ -164,6 +173,15 @@ class Journal:
         except OSError:
             os.ftruncate(descriptor, self._size)
             raise
+
+
+def _cut_torn_line(path: Path) -> bool:
+    with path.open("rb+") as file:
+        content_end = file.seek(0, os.SEEK_END)
+        keep = _end_of_last_line(file, content_end)
+        if keep < content_end:
+            file.truncate(keep)
+    return keep < content_end
 
 
 def _end_of_last_line(file: BinaryIO, end: int) -> int:

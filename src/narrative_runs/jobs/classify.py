@@ -88,8 +88,7 @@ def open_journals() -> Iterator[Callable[[Place], dict[str, Any]]]:
 @asynccontextmanager
 async def kept_journal(folder: ExperimentFolder, settings: dict[str, Any], name: str) -> AsyncIterator[Journal]:
     """This session's journal called `name`, synced every second and closed at the end."""
-    path = folder.journals / journal.SESSION_FOLDER.format(settings["session"]) / f"{name}.jsonl"
-    kept = Journal(path, settings["head"])
+    kept = Journal(journal.growing(folder.journals, settings["session"]) / f"{name}.jsonl", settings["head"])
 
     async def sync() -> None:
         while True:

@@ -82,6 +82,8 @@ class Session:
             server.close()
             self._model_server.close()
             await asyncio.to_thread(self._account.close, outcome, gate_server.gate.stopped, gate_server.cancelled)
+            # All jobs have ended with the run.
+            journal.seal(self._folder.journals)
 
     def _obey(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in self._ear.lines():
@@ -97,7 +99,7 @@ class Session:
         if not order.resumes:
             # Before anything is written: can the model be asked at all?
             opened = await self._model_server.open()
-        torn = journal.cut_torn_lines(self._folder.journals)
+        torn = journal.seal(self._folder.journals)
         session = journal.next_session(self._folder.journals)
         if order.resumes:
             state.back_up()
