@@ -73,15 +73,17 @@ def test_a_torn_tail_loses_at_most_the_last_entry(entries: list[dict[str, Any]],
 def test_cutting_off_what_is_torn_costs_no_entry(entries: list[dict[str, Any]], data: st.DataObject) -> None:
     """Cut off at any byte, a journal gives the same entries after its torn line is removed as before."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "session-0001" / "1-of-3.jsonl"
+        path = journal.growing(Path(folder), 1) / "1-of-3.jsonl"
         content = written(path, *entries, {"text": "x" * data.draw(st.sampled_from([1, 70_000, 140_000]))})
         cut = content[: data.draw(st.integers(0, len(content)))]
         path.write_bytes(cut)
         before = read(path)
-        assert journal.cut_torn_lines(Path(folder)) == (0 if not cut or cut.endswith(b"\n") else 1)
-        assert read(path) == before
-        assert path.read_bytes() == cut[: cut.rfind(b"\n") + 1]
-        assert journal.cut_torn_lines(Path(folder)) == 0
+        assert journal.seal(Path(folder)) == (0 if not cut or cut.endswith(b"\n") else 1)
+        (sealed,) = journal.files(Path(folder))
+        assert sealed.parent.name == "session-0001"
+        assert read(sealed) == before
+        assert sealed.read_bytes() == cut[: cut.rfind(b"\n") + 1]
+        assert journal.seal(Path(folder)) == 0
 
 
 @given(entry_lists, st.data())
@@ -226,3 +228,32 @@ def test_a_line_is_one_json_object_in_ascii(path: Path) -> None:
     content = written(path, {"text": "é\u2028\n\x85😀"})
     assert content.isascii()
     assert [list(json.loads(line)) for line in content.decode().splitlines()] == [["head"], ["text"]]
+
+
+def test_sessions_come_in_their_order_open_or_sealed(tmp_path: Path) -> None:
+    """Sealed journals and the one that grows are read alike, oldest first; the next session has the next number."""
+    assert journal.next_session(tmp_path) == 1
+    for session in (1, 2):
+        assert journal.next_session(tmp_path) == session
+        written(journal.growing(tmp_path, session) / "1-of-3.jsonl", {"session": session})
+        if session == 1:
+            journal.seal(tmp_path)
+    assert [path.parent.name for path in journal.files(tmp_path)] == ["session-0001", "session-0002.open"]
+    assert [read(path) for path in journal.files(tmp_path)] == [[{"session": 1}], [{"session": 2}]]
+    assert journal.next_session(tmp_path) == 3
+
+
+def test_spans_tell_when_a_session_asked(tmp_path: Path) -> None:
+    """A session's span is from its first question to its last answer, over all its journals."""
+    for session, name, asked_at, seconds in [
+        (1, "1-of-3", ["2024-05-01T12:00:10+00:00", "2024-05-01T12:00:20+00:00"], 5.0),
+        (1, "2-of-3", ["2024-05-01T12:00:05+00:00"], 1.0),
+        (2, "1-of-3", ["2024-05-02T12:00:00+00:00"], 2.0),
+    ]:
+        path = journal.growing(tmp_path, session) / f"{name}.jsonl"
+        written(path, *({"asked_at": moment, "response_sec": seconds} for moment in asked_at))
+    spans = [(first.isoformat(), last.isoformat()) for first, last in journal.spans(tmp_path)]
+    assert spans == [
+        ("2024-05-01T12:00:05+00:00", "2024-05-01T12:00:25+00:00"),
+        ("2024-05-02T12:00:00+00:00", "2024-05-02T12:00:02+00:00"),
+    ]

@@ -11,7 +11,7 @@ from narrative_runs.results_file import read, write
 from narrative_runs.source.shards import Narrative
 
 FIXTURES = Path(__file__).parent / "asking" / "fixtures"
-NARRATIVE = Narrative(7, "0012", "le", "V was found by a neighbor.", 1, None)
+NARRATIVE = Narrative(7, "0012", "le", "V was found by a neighbor.", 1, None, source_row=5)
 awkward = st.text(st.sampled_from('a\ud800\udfff😀\x00"\\'), max_size=4)
 CATEGORIES = {"api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown"}
 
@@ -77,6 +77,7 @@ def test_an_answer_is_a_result_without_error() -> None:
         p_detected=result.p_detected,
         model_answered="Qwen/Qwen3-8B",
         fingerprint="f",
+        source_row=5,
     )
 
 
@@ -199,5 +200,5 @@ def test_half_a_character_in_an_answer_does_not_stop_the_shard(escape: str, tmp_
 
 def test_the_columns_are_those_of_the_contract() -> None:
     """A result has the R system's columns under their names, and then those of our own."""
-    assert RESULT_COLUMNS[-3:] == ("p_detected", "model_answered", "fingerprint")
+    assert RESULT_COLUMNS[-4:] == ("p_detected", "model_answered", "fingerprint", "source_row")
     assert set(RESULT_COLUMNS) >= {"row_num", "incident_id", "narrative_type", "detected", "error_category"}

@@ -35,6 +35,10 @@ def main() -> None:
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
+    prove = commands.add_parser("prove", help="derive the findings once more, and compare")
+    prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
+    prove.set_defaults(run=_prove)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
         tie()
@@ -54,6 +58,12 @@ def _preflight(arguments: argparse.Namespace) -> None:
     from narrative_runs.preflight import preflight
 
     asyncio.run(preflight(Path(arguments.configfile)))
+
+
+def _prove(arguments: argparse.Namespace) -> None:
+    from narrative_runs.proof import prove
+
+    print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,

@@ -3,6 +3,7 @@
 What makes the answers is frozen at the first answer; all else may change from resume to resume.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,27 @@ def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
     return [
         (key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS if _look_up(begun.params, key) != now[key]
     ]
+
+
+def must_not_differ(begun: Begun, params: Params, origin: str) -> None:
+    """What proves an experiment must be its own params, to the letter.
+
+    Raises:
+        ExperimentError: names each frozen key that differs, with both values.
+    """
+    told = [f"  {key}: {short(old)}, not {short(new)}" for key, old, new in differences(begun, params)]
+    if told:
+        raise ExperimentError(
+            f"The experiment was not asked with the params of {origin}, so that it proves nothing about them:\n"
+            + "\n".join(told)
+            + "\nPut the old values back, or start a new experiment with another name and slug."
+        )
+
+
+def short(value: Any) -> str:
+    """A value of a params file as one short line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}"
 
 
 def changes(begun: Begun, params: Params) -> list[str]:

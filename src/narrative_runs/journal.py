@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -43,9 +44,7 @@ class Place:
 
 def files(journals: Path, name: str = "*") -> list[Path]:
     """The journal files called `name`, oldest session first, sealed or open."""
-    return sorted(
-        path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl")
-    )
+    return sorted(path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl"))
 
 
 def next_session(journals: Path) -> int:
@@ -94,6 +93,17 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
             if offset > 0:
                 yield Place(path, offset, len(line)), entry
             offset += len(line)
+
+
+def spans(journals: Path) -> list[tuple[datetime, datetime]]:
+    """For each session with answers when it first asked and when its last answer came, oldest session first."""
+    found: dict[str, tuple[datetime, datetime]] = {}
+    for path in files(journals):
+        ends = _first_and_last(path)
+        if ends is not None:
+            first, last = found.get(path.parent.name, ends)
+            found[path.parent.name] = min(first, ends[0]), max(last, ends[1])
+    return [found[session] for session in sorted(found)]
 
 
 def seal(journals: Path) -> int:
@@ -173,6 +183,20 @@ class Journal:
         except OSError:
             os.ftruncate(descriptor, self._size)
             raise
+
+
+def _first_and_last(path: Path) -> tuple[datetime, datetime] | None:
+    """When the first entry of a journal was asked, and when the last one was answered: they are in the order of the
+    answers."""
+    first = next(entries(path), None)
+    if first is None:
+        return None
+    with path.open("rb") as file:
+        end = _end_of_last_line(file, file.seek(0, os.SEEK_END))
+        file.seek(_end_of_last_line(file, end - 1))
+        last = _decoded(file.readline())
+    answered_at = datetime.fromisoformat(last["asked_at"]) + timedelta(seconds=last.get("response_sec") or 0.0)
+    return datetime.fromisoformat(first[1]["asked_at"]), answered_at
 
 
 def _cut_torn_line(path: Path) -> bool:

@@ -14,14 +14,15 @@ def shard_name(shard: int, count: int) -> str:
 
 @dataclass(frozen=True)
 class ExperimentFolder:
-    """The folder of one experiment, `results/<slug>/`, and all that lies in it."""
+    """The folder of one experiment, `results/<slug>/`, and all that lies in it; `results` is where such folders are."""
 
     slug: str
+    results: Path = RESULTS
 
     @property
     def path(self) -> Path:
         """The folder itself."""
-        return RESULTS / self.slug
+        return self.results / self.slug
 
     @property
     def description(self) -> Path:

@@ -14,7 +14,8 @@ class Result:
 
     indicators: JSON list; response_sec: seconds; times: `YYYY-MM-DD HH:MM:SS`, local where it was asked;
     error_category: api_error, rate_limit, timeout, parse_error, data_error, unknown, or None;
-    attempt_count: passes over this narrative, not requests; p_detected: 0 to 1.
+    attempt_count: passes over this narrative, not requests; p_detected: 0 to 1; model_answered: as the server named
+    it; fingerprint: of what was asked; source_row: its row in the workbook.
     """
 
     row_num: int
@@ -43,6 +44,7 @@ class Result:
     p_detected: float | None
     model_answered: str | None
     fingerprint: str
+    source_row: int | None
 
 
 RESULT_COLUMNS = tuple(field.name for field in fields(Result))
@@ -64,6 +66,7 @@ def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
         "attempt_count": entry["attempt"],
         "first_error_message": entry["first_error_message"],
         "fingerprint": entry["fingerprint"],
+        "source_row": narrative.source_row,
     }
     if "error" in entry:
         return Result(**common, **_failed(entry["error"]["category"], entry["error"]["message"]))

@@ -26,6 +26,7 @@ _TYPES = {
     "tokens_used": pa.int64(),
     "attempt_count": pa.int64(),
     "p_detected": pa.float64(),
+    "source_row": pa.int64(),
 }
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in RESULT_COLUMNS])
 _ROW_GROUP = 500

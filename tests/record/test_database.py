@@ -59,6 +59,7 @@ def result_of(incident_id: str, **changes: Any) -> Result:
         p_detected=0.75,
         model_answered="m",
         fingerprint="f",
+        source_row=2,
     )
     return replace(plain, **changes)
 

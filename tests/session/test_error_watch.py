@@ -31,6 +31,7 @@ GOOD = Result(
     p_detected=None,
     model_answered=None,
     fingerprint="f",
+    source_row=2,
 )
 NUMBERS = count()
 

@@ -164,5 +164,5 @@ def test_parquet_columns_of_any_type(tmp_path: Path) -> None:
     )
     pq.write_table(table, tmp_path / "x.parquet")
     source = read(tmp_path / "x.parquet")
-    assert source.narratives.iloc[0].tolist() == [1, "12", "cme", "text", 1, 1]
+    assert source.narratives.iloc[0].tolist() == [1, "12", "cme", "text", 1, 1, 1]
     assert (source.quality.without_id.total, source.quality.without_id.rows) == (1, [2])

@@ -27,6 +27,7 @@ def narratives(size: int) -> pd.DataFrame:
             "narrative_text": pd.array([f"text {number}\né" for number in numbers], dtype="string"),
             "manual_flag_ind": pd.array([(0, 1, None)[number % 3] for number in numbers], dtype="Int64"),
             "manual_flag": pd.array([(1, None, 0)[number % 3] for number in numbers], dtype="Int64"),
+            "source_row": pd.array([1 + number // 2 for number in numbers], dtype="int64"),
         }
     )
 

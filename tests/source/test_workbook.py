@@ -12,7 +12,7 @@ from narrative_runs.source.workbook import read
 
 from .books import LABELLED, LONG, PRODUCTION, Rows, comma_separated, parquet, xlsx
 
-COLUMNS = ["row_num", "incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "manual_flag"]
+COLUMNS = ["row_num", "incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "manual_flag", "source_row"]
 
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
@@ -26,14 +26,16 @@ def keys_of(path: Path) -> list[tuple[str, str]]:
     return [(str(row[1]), str(row[2])) for row in rows_of(path)]
 
 
-@pytest.mark.parametrize(("write", "suffix"), [(xlsx, "xlsx"), (comma_separated, "csv"), (parquet, "parquet")])
-def test_labelled_layout(tmp_path: Path, write: Callable[..., Path], suffix: str) -> None:
-    """A labelled row gives two narratives with their own labels and the incident's, in every format."""
+@pytest.mark.parametrize(
+    ("write", "suffix", "first_row"), [(xlsx, "xlsx", 2), (comma_separated, "csv", 2), (parquet, "parquet", 1)]
+)
+def test_labelled_layout(tmp_path: Path, write: Callable[..., Path], suffix: str, first_row: int) -> None:
+    """A labelled row gives two narratives with their own labels, the incident's and its row, in every format."""
     rows: Rows = [["7", "first", "second", 0, 1, 1], ["5", "third", None, None, None, None]]
     assert rows_of(write(tmp_path / f"x.{suffix}", LABELLED, rows)) == [
-        (1, "7", "cme", "first", 0, 1),
-        (2, "7", "le", "second", 1, 1),
-        (3, "5", "cme", "third", None, None),
+        (1, "7", "cme", "first", 0, 1, first_row),
+        (2, "7", "le", "second", 1, 1, first_row),
+        (3, "5", "cme", "third", None, None, first_row + 1),
     ]
 
 
@@ -41,8 +43,8 @@ def test_production_layout(tmp_path: Path) -> None:
     """A production row gives two narratives without labels; its other columns ride along unread."""
     header = ["SiteID", *PRODUCTION, "IncidentYear"]
     assert rows_of(xlsx(tmp_path / "x.xlsx", header, [[3, 7, "first", "second", 2020]])) == [
-        (1, "7", "cme", "first", None, None),
-        (2, "7", "le", "second", None, None),
+        (1, "7", "cme", "first", None, None, 2),
+        (2, "7", "le", "second", None, None, 2),
     ]
 
 
@@ -50,24 +52,24 @@ def test_long_layout(tmp_path: Path) -> None:
     """A long row gives one narrative; without manual_flag an incident has the highest of its labels."""
     rows: Rows = [["7", "CME", "first", 0], ["5", "le", "second", None], ["7", " Le", "third", 1]]
     assert rows_of(xlsx(tmp_path / "x.xlsx", LONG, rows)) == [
-        (1, "7", "cme", "first", 0, 1),
-        (2, "5", "le", "second", None, None),
-        (3, "7", "le", "third", 1, 1),
+        (1, "7", "cme", "first", 0, 1, 2),
+        (2, "5", "le", "second", None, None, 3),
+        (3, "7", "le", "third", 1, 1, 4),
     ]
 
 
 def test_long_layout_with_the_incident_label(tmp_path: Path) -> None:
     """A manual_flag that is given stands, and where it contradicts the narratives' labels that is counted."""
     path = xlsx(tmp_path / "x.xlsx", [*LONG, "manual_flag"], [["7", "cme", "first", 0, 1], ["5", "le", "text", 1, 1]])
-    assert [row[-1] for row in rows_of(path)] == [1, 1]
+    assert [row[-2] for row in rows_of(path)] == [1, 1]
     assert [(odd.row, odd.column) for odd in read(path).quality.odd_labels.examples] == [(2, "manual_flag")]
 
 
 def test_columns_and_types(tmp_path: Path) -> None:
-    """The table has its six columns in order, with the types that later steps rely on, labels or not."""
+    """The table has its columns in order, with the types that later steps rely on, labels or not."""
     table = read(xlsx(tmp_path / "x.xlsx", PRODUCTION, [[1, "a", "b"]])).narratives
     assert list(table.columns) == COLUMNS
-    assert [str(kind) for kind in table.dtypes] == ["int64", "string", "string", "string", "Int64", "Int64"]
+    assert [str(kind) for kind in table.dtypes] == ["int64", *["string"] * 3, "Int64", "Int64", "int64"]
     assert table.index.tolist() == [0, 1]
 
 

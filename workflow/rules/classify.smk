@@ -11,6 +11,7 @@ rule classify:
     output:
         f"{planned.folder.shards}/{{shard}}.parquet",
     params:
+        code=planned.code,
         max_narratives=planned.params.run.max_narratives,
     shell:
         "exec python -m narrative_runs classify {wildcards.shard}"

@@ -12,5 +12,7 @@ rule record:
         quality=rules.source.output.quality,
     output:
         planned.findings,
+    params:
+        code=planned.code,
     shell:
         "exec python -m narrative_runs record"

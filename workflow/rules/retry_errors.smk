@@ -9,5 +9,7 @@ rule retry_errors:
         expand(rules.classify.output, shard=planned.shards),
     output:
         planned.folder.retries,
+    params:
+        code=planned.code,
     shell:
         "exec python -m narrative_runs retry_errors"

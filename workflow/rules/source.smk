@@ -12,5 +12,7 @@ rule source:
             f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
         ),
         quality=planned.folder.data_quality,
+    params:
+        code=planned.code,
     shell:
         "exec python -m narrative_runs source"

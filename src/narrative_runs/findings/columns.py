@@ -30,6 +30,7 @@ RESULT_TYPES = {
     "p_detected": "Float64",
     "model_answered": "string",
     "fingerprint": "string",
+    "source_row": "Int64",
 }
 
 # They depend on when and how fast the model was asked, not on what it said.

@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 from narrative_runs import journal, results_file
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.request import Question
-from narrative_runs.errors import ServerError
+from narrative_runs.errors import JournalError, ServerError
 from narrative_runs.jobs.ask import ask
 from narrative_runs.journal import Journal, Place
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder, shard_name
-from narrative_runs.results import result_of
+from narrative_runs.results import Result, result_of
 from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
 from narrative_runs.source.shards import Narrative, iterate
@@ -42,20 +42,36 @@ async def classify(link: Link, shard: int) -> int:
     params = check(link.settings["params"], "the session's params")
     question = Question(params)
     name = shard_name(shard, params.shards.count)
-
-    def narratives() -> Iterator[Narrative]:
-        return iterate(folder.narratives_of(shard, params.shards.count), params.run.max_narratives)
-
     known = answers(folder, name).keys()
-    still_open = (narrative for narrative in narratives() if question.fingerprint(narrative) not in known)
+    narratives = iterate(folder.narratives_of(shard, params.shards.count), params.run.max_narratives)
+    still_open = (narrative for narrative in narratives if question.fingerprint(narrative) not in known)
     async with kept_journal(folder, link.settings, name) as kept:
         await ask_all(((narrative, 1, None) for narrative in still_open), question, params, link, kept)
 
-    places = answers(folder, name)
+    return write_results(folder, params, shard)
 
+
+def write_results(folder: ExperimentFolder, params: Params, shard: int) -> int:
+    """Write the results of one shard from its journals; returns their number.
+
+    Raises:
+        JournalError: a narrative has no answer.
+    """
+    question, count = Question(params), params.shards.count
+    places = answers(folder, shard_name(shard, count))
     with open_journals() as read:
-        results = (result_of(narrative, read(places[question.fingerprint(narrative)])) for narrative in narratives())
-        return results_file.write(results, folder.results_of(shard, params.shards.count))
+
+        def result(narrative: Narrative) -> Result:
+            place = places.get(question.fingerprint(narrative))
+            if place is None:
+                raise JournalError(
+                    f"{folder.journals}: no answer for {narrative.incident_id} {narrative.narrative_type}. "
+                    "Run snakemake to ask for what is missing."
+                )
+            return result_of(narrative, read(place))
+
+        narratives = iterate(folder.narratives_of(shard, count), params.run.max_narratives)
+        return results_file.write(map(result, narratives), folder.results_of(shard, count))
 
 
 def answers(folder: ExperimentFolder, name: str) -> dict[str, Place]:

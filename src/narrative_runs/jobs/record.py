@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from narrative_runs import journal
 from narrative_runs.errors import RecordError
 from narrative_runs.findings import cut_texts, metrics, tables
 from narrative_runs.findings.columns import RESULT_TYPES
@@ -25,6 +26,20 @@ def merge(settings: dict[str, Any]) -> None:
     """
     folder = ExperimentFolder(settings["slug"])
     experiment_id, params = settings["head"]["experiment_id"], settings["params"]
+    results, measured = write_findings(folder, experiment_id, params)
+    _record(folder, experiment_id, results, measured, params)
+    _restore_sources(folder, settings)
+    metrics.write_metrics(measured, folder.metrics)
+
+
+def write_findings(
+    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Write results.* from the shards and retries; returns the finished results, and the content of metrics.json.
+
+    Raises:
+        RecordError: a narrative has not exactly one result.
+    """
     results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -37,9 +52,7 @@ def merge(settings: dict[str, Any]) -> None:
         )
     measured = metrics.measure(results, experiment_id, params["run"]["seed"])
     tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
-    _record(folder, experiment_id, results, measured, params)
-    _restore_sources(folder, settings)
-    metrics.write_metrics(measured, folder.metrics)
+    return results, measured
 
 
 def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
@@ -93,11 +106,13 @@ def _columns(
 ) -> dict[str, Any]:
     """The columns of a completed experiment."""
     overall, labels = measured["overall"], results["manual_flag_ind"]
+    answered = journal.spans(folder.journals)
     seconds = results["response_sec"].mean()
     exports = params["run"]["save_csv_json"]
     return {
         "status": "completed",
-        "end_time": state.now(),
+        "end_time": answered[-1][1].astimezone().strftime(state.TIME) if answered else None,
+        "total_runtime_sec": round(sum((last - first).total_seconds() for first, last in answered), 3),
         "last_progress_update": state.now(),
         "estimated_completion_time": None,
         "notes": params["experiment"]["notes"],

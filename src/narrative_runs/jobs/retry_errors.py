@@ -33,11 +33,15 @@ async def retry_errors(link: Link) -> int:
     folder = ExperimentFolder(link.settings["slug"])
     hold_as_child(folder.path)
     params = check(link.settings["params"], "the session's params")
-    question = Question(params)
     if link.settings["retry_errors"]:
         await link.record_is_current()
-        await _ask_again(folder, params, question, link)
-    found = passes(folder)
+        await _ask_again(folder, params, link)
+    return write_retries(folder, params)
+
+
+def write_retries(folder: ExperimentFolder, params: Params) -> int:
+    """Write retries.parquet from the retry journals: of each narrative the last pass; returns the number of rows."""
+    found, question = passes(folder), Question(params)
 
     def results() -> Iterator[Result]:
         for narrative in _narratives(folder, params) if found else ():
@@ -48,7 +52,8 @@ async def retry_errors(link: Link) -> int:
     return results_file.write(results(), folder.retries)
 
 
-async def _ask_again(folder: ExperimentFolder, params: Params, question: Question, link: Link) -> None:
+async def _ask_again(folder: ExperimentFolder, params: Params, link: Link) -> None:
+    question = Question(params)
     errors = error_rows(link.settings["head"]["experiment_id"])
     asked = passes(folder)
     still_open: list[tuple[Narrative, int, str | None]] = []

@@ -33,10 +33,15 @@ def read_source(job: Attendance) -> None:
     job.source_is_sound()
     write_shards(source.narratives, folder.narratives, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)
-    with written_whole(folder.data_quality) as draft:
-        draft.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_quality(source, md5, folder)
     for line in quality.summary_lines(source.quality):
         print(line, file=sys.stderr)
+
+
+def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:
+    """Write data_quality.json for a workbook with this md5."""
+    with written_whole(folder.data_quality) as draft:
+        draft.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _keep_in_record(folder: ExperimentFolder, file: Path, md5: str, source: workbook.Source, job: Attendance) -> None:

@@ -85,7 +85,8 @@ CREATE TABLE IF NOT EXISTS narrative_results (
   error_category TEXT,
   p_detected REAL,
   model_answered TEXT,
-  fingerprint TEXT
+  fingerprint TEXT,
+  source_row INTEGER
 )"""
 
 SOURCE_NARRATIVES = """

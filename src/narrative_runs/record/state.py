@@ -12,11 +12,12 @@ from narrative_runs.record import database
 
 KEPT_BACKUPS = 5
 STOPPED = "\n[stopped] "
+TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def now() -> str:
     """The local time as the record writes it."""
-    return datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.now().strftime(TIME)
 
 
 def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: Params) -> None:

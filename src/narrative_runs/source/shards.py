@@ -20,13 +20,17 @@ SCHEMA = pa.schema(
         pa.field("narrative_text", pa.string(), nullable=False),
         pa.field("manual_flag_ind", pa.int64()),
         pa.field("manual_flag", pa.int64()),
+        pa.field("source_row", pa.int64()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Narrative:
-    """One narrative; ``row_num`` counts from 1 in workbook order, and a label is 0, 1 or None."""
+    """One narrative; ``row_num`` counts from 1 in workbook order, and a label is 0, 1 or None.
+
+    source_row: its row in the workbook, as a spreadsheet counts, header included; in a Parquet file from 1.
+    """
 
     row_num: int
     incident_id: str
@@ -34,6 +38,7 @@ class Narrative:
     narrative_text: str
     manual_flag_ind: int | None
     manual_flag: int | None
+    source_row: int | None = None
 
 
 def iterate(path: Path, limit_row_num: int | None = None) -> Iterator[Narrative]:

@@ -15,7 +15,7 @@ from narrative_runs.source.quality import DataQuality, OddLabel, measure
 from narrative_runs.source.shards import NARRATIVE_TYPES
 
 _KEY = ["incident_id", "narrative_type"]
-_COLUMNS = ["row_num", *_KEY, "narrative_text", "manual_flag_ind", "manual_flag"]
+_COLUMNS = ["row_num", *_KEY, "narrative_text", "manual_flag_ind", "manual_flag", "source_row"]
 _SHOWN_CHARACTERS = 20
 
 Cell = TypeVar("Cell")
@@ -27,7 +27,7 @@ class Source:
 
     ``narratives`` has the columns row_num [int64, from 1, in workbook order, cme before le], incident_id,
     narrative_type ("cme" or "le"), narrative_text [string], manual_flag_ind (the narrative's own label) and
-    manual_flag (the incident's label) [Int64: 0, 1 or NA].
+    manual_flag (the incident's label) [Int64: 0, 1 or NA], source_row [int64, the row in the workbook].
     """
 
     narratives: pd.DataFrame
@@ -60,7 +60,7 @@ def read(path: Path) -> Source:
             f"{_place(path, sheet)} has {cells['row'].nunique()} rows, but no narrative with an id.\n"
             "Check that the narratives stand in the columns that carry their names."
         )
-    narratives = kept.assign(row_num=range(1, len(kept) + 1))[_COLUMNS].reset_index(drop=True)
+    narratives = kept.assign(row_num=range(1, len(kept) + 1), source_row=kept["row"])[_COLUMNS].reset_index(drop=True)
     quality = measure(
         file=path.name,
         layout=sheet.layout.name,

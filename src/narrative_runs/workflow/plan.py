@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import yaml
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import Begun, short
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.source import checksum
+from narrative_runs.workflow.code import code_checksum
 from narrative_runs.workflow.screen import give_up, tell
 
 PARAMS_FILE = Path("params.yaml")
@@ -39,6 +41,11 @@ class Plan:
     completed: bool
     record_is_behind: bool
     retry_errors: bool
+
+    @cached_property
+    def code(self) -> str:
+        """The checksum of the code: results that other code derived are derived again."""
+        return code_checksum()
 
     @property
     def slug(self) -> str:
@@ -100,7 +107,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     for file in files:
         values = experiment.merged(values, params_module.read_file(file))
     values = experiment.merged(values, overrides)
-    experiment_id = values.pop("experiment_id", None)
+    experiment_id, is_proof = values.pop("experiment_id", None), values.pop("proof", False)
     if experiment_id is None:
         params = params_module.check(values, origin)
         folder = ExperimentFolder(params.slug)
@@ -112,6 +119,8 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
         tell(f"WARNING: {warning}")
     _check_slug(folder, begun, params, origin)
     if begun is not None and begun.has_answers:
+        if is_proof:
+            experiment.must_not_differ(begun, params, origin)
         _warn_of_differences(begun, params, origin)
         params = experiment.with_frozen(begun, params)
     source_md5 = _checked_source(params, begun)
@@ -192,7 +201,7 @@ def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) ->
 def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
     changed = experiment.differences(begun, params)
     for key, old, new in changed:
-        tell(f"WARNING: {key} is frozen since the first answer: {_short(old)} is used, not {_short(new)} of {origin}.")
+        tell(f"WARNING: {key} is frozen since the first answer: {short(old)} is used, not {short(new)} of {origin}.")
     if changed:
         tell("To ask with the new values, start a new experiment: give it another experiment.name and slug.")
 
@@ -205,8 +214,3 @@ def _checked_source(params: Params, begun: Begun | None) -> str:
     if begun is not None and begun.has_answers and begun.source_md5 != md5:
         raise checksum.changed(workbook, begun.source_md5, md5)
     return md5
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}"

@@ -115,7 +115,8 @@ class Run:
             self._session.kill()
         self._session = None
         if outcome == "success":
-            show(self._plan)
+            if self._plan.folder.metrics.exists():
+                show(self._plan)
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
         else:

@@ -1,0 +1,129 @@
+"""`narrative-runs prove`: do the findings follow from this workbook, these params, these answers and this code?
+
+Everything is derived once more from the journals, aside, without a model or a server, and compared with the findings
+byte for byte. Then these are held against `dvc.lock`: what it vouches for may only have changed if the workbook, the
+params or the answers have.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from narrative_runs import experiment
+from narrative_runs import params as params_module
+from narrative_runs.errors import ExperimentError
+from narrative_runs.experiment import Begun
+from narrative_runs.findings.metrics import write_metrics
+from narrative_runs.jobs.classify import write_results
+from narrative_runs.jobs.record import write_findings
+from narrative_runs.jobs.retry_errors import write_retries
+from narrative_runs.jobs.source import write_quality
+from narrative_runs.params import Params
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.source import checksum, workbook
+from narrative_runs.source.narratives import write_shards
+
+# Not results.xlsx: reviewers write into it.
+COMPARED = ("data_quality.json", "results.parquet", "results.csv", "results.json", "metrics.json")
+
+
+def prove(params_file: Path, lock_file: Path) -> list[str]:
+    """Prove the findings of the experiment that `params_file` describes; returns what was found, in words.
+
+    lock_file: the dvc.lock of its pipeline; one that does not exist vouches for nothing.
+
+    Raises:
+        ExperimentError: there is no such experiment, or its findings do not follow.
+        NarrativeRunsError: the params or the workbook cannot be used.
+    """
+    params = params_module.check(params_module.read_file(params_file), str(params_file))
+    folder = ExperimentFolder(params.slug)
+    begun = experiment.find(folder)
+    if begun is None or not begun.has_answers:
+        raise ExperimentError(f"{folder.path}/ holds no answers yet. Run snakemake first.")
+    experiment.must_not_differ(begun, params, str(params_file))
+    with _scratch_folder(folder.path / ".proof") as scratch:
+        aside = ExperimentFolder(folder.slug, scratch)
+        _derive(begun, params, folder, aside)
+        told = list(_compared(folder, aside))
+    if lock_file.exists():
+        given = {str(params.data.file), str(folder.journals)}
+        for path, md5 in vouched(yaml.safe_load(lock_file.read_text(encoding="utf-8")), given).items():
+            _must_have(Path(path), md5, lock_file)
+    return told
+
+
+def vouched(lock: dict[str, Any], given: set[str]) -> dict[str, str]:
+    """The MD5 by path of what a dvc.lock says must be found, whatever became of the code.
+
+    In: the content of dvc.lock after its stage `classify` and before its stage `record`; the paths of the workbook and
+    of the journals. Out: the outs of the last `record`, if it had the same params, workbook and answers; else nothing.
+    """
+    before, now = (lock.get("stages", {}).get(stage) for stage in ("record", "classify"))
+    if before is None or now is None or before.get("params") != now.get("params"):
+        return {}
+    known = {part["path"]: part["md5"] for part in (*now["deps"], *now["outs"])}
+    same = all(part["md5"] == known.get(part["path"]) for part in before["deps"] if part["path"] in given)
+    return {part["path"]: part["md5"] for part in before["outs"]} if same else {}
+
+
+def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: ExperimentFolder) -> None:
+    """Derive all findings of an experiment into the folder `aside`."""
+    md5 = checksum.verify(params.data.file)
+    if md5 != begun.source_md5:
+        raise checksum.changed(params.data.file, begun.source_md5, md5)
+    aside.path.mkdir()
+    aside.journals.symlink_to(folder.journals.resolve(), target_is_directory=True)
+    source = workbook.read(params.data.file)
+    write_shards(source.narratives, aside.narratives, params.shards.count)
+    write_quality(source, md5, aside)
+    for shard in range(1, params.shards.count + 1):
+        write_results(aside, params, shard)
+    write_retries(aside, params)
+    _, measured = write_findings(aside, begun.experiment_id, params.model_dump(mode="json"))
+    write_metrics(measured, aside.metrics)
+
+
+def _compared(folder: ExperimentFolder, aside: ExperimentFolder) -> Iterator[str]:
+    for derived in (aside.path / name for name in COMPARED):
+        if not derived.exists():
+            continue
+        found = folder.path / derived.name
+        if not found.exists():
+            raise ExperimentError(f"{found} is missing. Start snakemake: it is made again from the journals.")
+        if found.read_bytes() != derived.read_bytes():
+            raise ExperimentError(
+                f"{found} does not follow from the workbook, the params, the answers and this code: it was altered, "
+                f"or other code made it. Delete it and {folder.shards}/, and start snakemake: both are made again "
+                "from the journals."
+            )
+        yield f"{found}: follows, byte for byte (md5 {_md5(found)})"
+
+
+def _must_have(path: Path, md5: str, lock_file: Path) -> None:
+    if _md5(path) != md5:
+        raise ExperimentError(
+            f"{path} is not the one that {lock_file} vouches for ({md5}), although workbook, params and answers are "
+            "the same: the code has changed it. If it was meant to, `dvc commit --force record` vouches for the new "
+            "one; else go back to the code that made the old one."
+        )
+
+
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[Path]:
+    # Always the same one, since it holds narratives: what a killed process left behind must not pile up.
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
