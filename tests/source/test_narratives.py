@@ -65,7 +65,7 @@ def test_written_shards_hold_what_was_dealt(size: int, count: int) -> None:
         for path, hand in zip(paths, deal(narratives(size), count), strict=True):
             read = [(n.row_num, n.incident_id, n.narrative_type, n.narrative_text) for n in iterate(path)]
             assert read == list(hand.iloc[:, :4].itertuples(index=False, name=None))
-            labels = [(n.manual_flag_ind, n.manual_flag) for n in iterate(path)]
+            labels = [(n.manual_flag_ind, n.manual_flag, n.source_row) for n in iterate(path)]
             assert labels == list(
                 hand.iloc[:, 4:].astype(object).where(hand.iloc[:, 4:].notna(), None).itertuples(index=False, name=None)
             )

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 
 from narrative_runs import experiment
@@ -32,6 +34,7 @@ class Run:
         self._session: subprocess.Popen[str] | None = None
         self._is_stopped = False
         self._is_begun = False
+        self._began_at = time.time()
 
     def begin(self) -> None:
         """Take the lock and start the session; ends the process with a message when that cannot be."""
@@ -115,7 +118,8 @@ class Run:
             self._session.kill()
         self._session = None
         if outcome == "success":
-            if self._plan.folder.metrics.exists():
+            # A part of the workflow, such as `snakemake source`, has made no findings.
+            if _changed_at(self._plan.folder.metrics) >= self._began_at:
                 show(self._plan)
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
@@ -129,6 +133,10 @@ class Run:
             self._session.stdin.flush()
         except BrokenPipeError:
             pass
+
+
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def show(planned: Plan) -> None:
