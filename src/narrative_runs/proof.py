@@ -6,6 +6,7 @@ params or the answers have.
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from narrative_runs.jobs.classify import write_results
 from narrative_runs.jobs.record import write_findings
 from narrative_runs.jobs.retry_errors import write_retries
 from narrative_runs.jobs.source import write_quality
+from narrative_runs.journal import OPEN
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.source import checksum, workbook
@@ -52,24 +54,33 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
         _derive(begun, params, folder, aside)
         told = list(_compared(folder, aside))
     if lock_file.exists():
-        given = {str(params.data.file), str(folder.journals)}
-        for path, md5 in vouched(yaml.safe_load(lock_file.read_text(encoding="utf-8")), given).items():
+        lock = yaml.safe_load(lock_file.read_text(encoding="utf-8"))
+        given = {str(params.data.file): begun.source_md5, str(folder.journals): dvc_md5(folder.journals)}
+        for path, md5 in vouched(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
     return told
 
 
-def vouched(lock: dict[str, Any], given: set[str]) -> dict[str, str]:
-    """The MD5 by path of what a dvc.lock says must be found, whatever became of the code.
+def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """What a dvc.lock says must be found, whatever became of the code: MD5s by path.
 
-    In: the content of dvc.lock after its stage `classify` and before its stage `record`; the paths of the workbook and
-    of the journals. Out: the outs of the last `record`, if it had the same params, workbook and answers; else nothing.
+    In: the content of dvc.lock; the MD5s of workbook and journals by path; the content of the params file. Out: the
+    outs of the last stage `record`, if it had the same workbook, answers and params; else nothing.
     """
-    before, now = (lock.get("stages", {}).get(stage) for stage in ("record", "classify"))
-    if before is None or now is None or before.get("params") != now.get("params"):
+    last = lock.get("stages", {}).get("record", {})
+    same = [part["md5"] == given[part["path"]] for part in last.get("deps", ()) if part["path"] in given]
+    if len(same) < len(given) or not all(same) or values not in last.get("params", {}).values():
         return {}
-    known = {part["path"]: part["md5"] for part in (*now["deps"], *now["outs"])}
-    same = all(part["md5"] == known.get(part["path"]) for part in before["deps"] if part["path"] in given)
-    return {part["path"]: part["md5"] for part in before["outs"]} if same else {}
+    return {part["path"]: part["md5"] for part in last["outs"]}
+
+
+def dvc_md5(folder: Path) -> str:
+    """The checksum that DVC 3 gives a folder: the MD5 of the JSON list of its files' MD5s and relative paths, those
+    left out that `.dvcignore` names."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.parent.name.endswith(OPEN)]
+    listed = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
+    listed.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: ExperimentFolder) -> None:
