@@ -42,6 +42,13 @@ class Project:
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
 
+    @classmethod
+    def at(cls, folder: Path, environment: dict[str, str]) -> "Project":
+        """A project that is there already."""
+        project = cls.__new__(cls)
+        project.folder, project.environment = folder, environment
+        return project
+
     def command(self, *words: str) -> list[str]:
         """The full command of one of the environment's programs."""
         program = BIN / words[0]

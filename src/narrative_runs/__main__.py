@@ -35,6 +35,11 @@ def main() -> None:
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
+    trace = commands.add_parser("trace", help="follow one result back to its answer and its cell in the workbook")
+    trace.add_argument("incident_id", help="the incident, as in the results")
+    trace.add_argument("narrative_type", choices=["cme", "le"], help="cme or le")
+    trace.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
+    trace.set_defaults(run=_trace)
     prove = commands.add_parser("prove", help="derive the findings once more, and compare")
     prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
@@ -64,6 +69,13 @@ def _prove(arguments: argparse.Namespace) -> None:
     from narrative_runs.proof import prove
 
     print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from narrative_runs.provenance import trace
+
+    for name, value in trace(arguments.incident_id, arguments.narrative_type, arguments.experiment).items():
+        print(f"{name:17} {'' if value is None else value}")
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,

@@ -60,16 +60,23 @@ def growing(journals: Path, session: int) -> Path:
 
 def heads(journals: Path) -> list[dict[str, Any]]:
     """The heads of all journal files that hold one, oldest session first."""
-    found = []
-    for path in files(journals):
-        with path.open("rb") as file:
-            line = file.readline()
-        if line.endswith(b"\n"):
-            try:
-                found.append(_decoded(line)["head"])
-            except (ValueError, KeyError):
-                raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
-    return found
+    return [found for path in files(journals) if (found := head(path))]
+
+
+def head(path: Path) -> dict[str, Any]:
+    """The head of a journal file; empty where a power cut left less than a whole line.
+
+    Raises:
+        JournalError: the line is damaged.
+    """
+    with path.open("rb") as file:
+        line = file.readline()
+    if not line.endswith(b"\n"):
+        return {}
+    try:
+        return dict(_decoded(line)["head"])
+    except (ValueError, KeyError):
+        raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
 
 
 def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]]]:

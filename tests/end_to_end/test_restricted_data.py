@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from tests.project import Project, cases
+from tests.project import ROOT, Project, cases
 
 pytestmark = pytest.mark.end_to_end
 
@@ -19,12 +19,16 @@ def test_restricted_workbook_is_never_staged(project: Project) -> None:
         ["git", "ls-files", "data", "results", ".dvc"], cwd=project.folder, check=True, capture_output=True, text=True
     ).stdout.splitlines()
     demo = [name for name in staged if name.startswith("data/remote/")]
-    assert len(demo) == 1
+    tracked = subprocess.run(
+        ["git", "ls-files", "data/remote", "published", "results"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert set(demo) == {name for name in tracked if name.startswith("data/remote/")}
     assert set(staged) - set(demo) == {
         ".dvc/.gitignore",
         ".dvc/config",
         "data/cases.xlsx.dvc",
         "data/narratives.xlsx.dvc",
+        "results/demo-published/journal/session-0001.dvc",
     }
     content = workbook.read_bytes()
     for path in (project.folder / "data/remote").rglob("*"):

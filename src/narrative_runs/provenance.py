@@ -1,0 +1,83 @@
+"""`narrative-runs trace`: one result followed back to its question, its answer, and its cell in the workbook."""
+
+import json
+from typing import Any
+
+from narrative_runs import experiment, journal
+from narrative_runs.errors import ExperimentError
+from narrative_runs.journal import RETRY, Place
+from narrative_runs.params import check
+from narrative_runs.places import ExperimentFolder, shard_name
+from narrative_runs.record import database
+from narrative_runs.source.layouts import LONG
+from narrative_runs.steering import chosen
+
+RESULT = (
+    "row_num, incident_id, narrative_type, source_row, fingerprint, model_answered, attempt_count, detected, "
+    "error_category"
+)
+
+
+def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
+    """Where the result of a narrative comes from; what was asked is told by its journal, never by the merge.
+
+    which: slug or id of the experiment; empty for the one that was started last. Out: by name, in the order of the
+    way back: the result, what was asked of which model, by which software, where and when, the answer's place in the
+    journals, and the narrative's cell.
+
+    Raises:
+        ExperimentError: there is no such experiment or result, or its answer is not in the journals.
+    """
+    row = chosen(which)
+    folder = ExperimentFolder(row["slug"])
+    results = database.query(
+        f"SELECT {RESULT} FROM narrative_results WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",
+        (row["experiment_id"], incident_id, narrative_type),
+    )
+    if not results:
+        raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.")
+    result = results[0]
+    begun = experiment.find(folder)
+    if begun is None:
+        raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
+    count = check(begun.params, str(folder.description)).shards.count
+    place = _answer_of(result, folder, count)
+    head, entry = journal.head(place.path), place.read()
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    return {
+        "experiment": f"{row['experiment_name']} ({row['experiment_id']})",
+        "narrative": f"{incident_id} {narrative_type}",
+        "result": result["error_category"] or ("detected" if result["detected"] else "not detected"),
+        "model_asked": head["params"]["model"]["name"],
+        "model_answered": result["model_answered"],
+        "fingerprint": entry["fingerprint"],
+        "asked_at": entry["asked_at"],
+        "attempt": entry["attempt"],
+        "software_version": head.get("software_version"),
+        "git_commit": head.get("git_commit"),
+        "host": head.get("host"),
+        "journal": str(place.path),
+        "journal_byte": place.offset,
+        "source_file": head["params"]["data"]["file"],
+        "source_md5": head["source_md5"],
+        "source_sheet": quality["sheet"],
+        "source_row": result["source_row"],
+        "source_column": _column(quality["layout"], narrative_type),
+    }
+
+
+def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> Place:
+    """The entry that became the result: of a first pass in its shard's journals, of a later one among the retries."""
+    attempt = result["attempt_count"] or 1
+    name = shard_name((result["row_num"] - 1) % count + 1, count)
+    for path in [*journal.files(folder.journals, name), *journal.files(folder.journals, RETRY)]:
+        for place, entry in journal.entries(path):
+            if (entry["fingerprint"], entry["attempt"]) == (result["fingerprint"], attempt):
+                return place
+    raise ExperimentError(
+        f"{folder.journals}/ holds no answer with the fingerprint {result['fingerprint']}. Bring back the journals."
+    )
+
+
+def _column(layout: str, narrative_type: str) -> str:
+    return "narrative_text" if layout == LONG.name else f"Narrative{narrative_type.upper()}"

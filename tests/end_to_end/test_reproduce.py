@@ -1,0 +1,219 @@
+"""`dvc repro`: do these results follow from this data, these params, these answers and this code?"""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from openpyxl import load_workbook
+
+from narrative_runs.proof import dvc_md5
+from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
+
+pytestmark = pytest.mark.end_to_end
+
+FINDINGS = ("results.parquet", "results.csv", "results.json", "metrics.json")
+STAGES = ("source", "classify", "record")
+NOTHING_TO_DO = "Nothing to be done"
+
+
+@pytest.fixture(autouse=True)
+def package(project: Project) -> Path:
+    """The environment is active, as for a user who types `dvc repro`, and runs the project's own code: its package."""
+    package = project.folder / "src/narrative_runs"
+    shutil.copytree(ROOT / "src/narrative_runs", package, ignore=shutil.ignore_patterns("__pycache__"))
+    project.environment["PYTHONPATH"] = str(package.parent)
+    project.environment["PATH"] = f"{BIN}{os.pathsep}{project.environment['PATH']}"
+    return package
+
+
+@pytest.fixture
+def ready(project: Project, fake: Fake) -> Project:
+    """20 narratives in 3 shards on 4 slots."""
+    project.write_workbook(cases(10))
+    project.write_params(fake.url)
+    return project
+
+
+def bytes_of(project: Project, slug: str = "cases") -> dict[str, str]:
+    """The MD5s of the findings and shards."""
+    folder = project.folder / "results" / slug
+    paths = [*(folder / name for name in FINDINGS), *sorted((folder / "shards").iterdir())]
+    return {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in paths}
+
+
+def findings_of(project: Project) -> dict[str, str]:
+    """The MD5s of the findings alone: shards also hold when a narrative was asked."""
+    return {name: md5 for name, md5 in bytes_of(project).items() if name in FINDINGS}
+
+
+def lock_of(project: Project) -> str:
+    return (project.folder / "dvc.lock").read_text()
+
+
+def test_snakemake_then_dvc_repro_and_back(ready: Project, fake: Fake) -> None:
+    """After snakemake, `dvc repro` runs no job and asks nothing; then neither it nor `snakemake -n` has work to do."""
+    assert ready.snakemake().returncode == 0
+    asked, before = fake.asked, bytes_of(ready)
+    first = ready.run("dvc", "repro")
+    assert first.returncode == 0, first.stdout
+    # One snakemake a stage, and no job in any of them.
+    assert first.stdout.count(NOTHING_TO_DO) == 3
+    second = ready.run("dvc", "repro")
+    assert second.returncode == 0 and "up to date" in second.stdout and "snakemake" not in second.stdout
+    assert NOTHING_TO_DO in ready.run("snakemake", "-n").stdout
+    assert "up to date" in ready.run("dvc", "status", *STAGES).stdout
+    assert (fake.asked, bytes_of(ready)) == (asked, before)
+    shown = ready.run("dvc", "metrics", "show")
+    assert shown.returncode == 0 and "overall.recall.value" in shown.stdout
+    assert dvc_md5(ready.folder / "results/cases/journal") in lock_of(ready)
+
+
+def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
+    """`dvc repro` runs a fresh experiment to its end, also after `kill -9` of its group, and asks nothing twice."""
+    fake.behave(latency_s=0.2)
+    with ready.started("dvc", "repro") as main:
+        wait_until(lambda: fake.asked >= 8)
+        os.killpg(main.pid, signal.SIGKILL)
+    fake.behave()
+    result = ready.run("dvc", "repro")
+    assert result.returncode == 0, result.stdout
+    assert 20 <= fake.asked <= 24
+    assert ready.query("SELECT status, n_narratives_processed FROM experiments") == [("completed", 20)]
+
+
+def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Pushed and pulled on another machine, the answers give the same shards and findings, without a server or key."""
+    assert ready.run("dvc", "repro").returncode == 0
+    remote, there = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("there") / "clone"
+    assert ready.run("dvc", "remote", "add", "-d", "ours", str(remote)).returncode == 0
+    pushed = ready.run("dvc", "push")
+    assert pushed.returncode == 0, pushed.stdout
+    ready.run("git", "add", "-A")
+    ready.run("git", "-c", "user.name=n", "-c", "user.email=n@example.org", "commit", "-qm", "Publish")
+    subprocess.run(["git", "clone", "-q", ready.folder, there], check=True)
+    fake.stop()
+    clone = Project.at(there, ready.environment)
+    for words in (["pull"], ["repro"]):
+        result = clone.run("dvc", *words)
+        assert result.returncode == 0, result.stdout
+    assert bytes_of(clone) == bytes_of(ready)
+    assert yaml.safe_load(lock_of(clone)) == yaml.safe_load(lock_of(ready))
+    assert clone.query("SELECT status, count(*) FROM experiments") == [("completed", 1)]
+
+
+def test_published_experiment(project: Project) -> None:
+    """In a fresh clone `dvc pull` and `dvc repro` derive the published experiment as its dvc.lock says, unasked."""
+    lock = yaml.safe_load((project.folder / "published/dvc.lock").read_text())
+    for words in (["pull"], ["repro", "published/dvc.yaml"]):
+        result = project.run("dvc", *words)
+        assert result.returncode == 0, result.stdout
+    assert "embedded model" not in result.stdout
+    journals = project.folder / "results/demo-published/journal"
+    assert [path.name for path in sorted(journals.iterdir()) if path.is_dir()] == ["session-0001"]
+    outs = {out["path"]: out["md5"] for out in lock["stages"]["record"]["outs"]}
+    now = yaml.safe_load((project.folder / "published/dvc.lock").read_text())["stages"]["record"]["outs"]
+    assert {out["path"]: out["md5"] for out in now} == outs
+    assert len(project.query("SELECT DISTINCT incident_id, narrative_type FROM narrative_results")) == 45
+
+
+def test_the_two_pipelines_are_one_recipe() -> None:
+    """The published experiment's pipeline is that of params.yaml, but for the params file."""
+    ours, published = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.yaml", "published/dvc.yaml"))
+    text = yaml.safe_dump(ours).replace("--config ", "--configfile published/params.yaml --config ")
+    text = text.replace(
+        "narrative-runs prove", "narrative-runs prove --configfile published/params.yaml --lock published/dvc.lock"
+    )
+    expected = yaml.safe_load(text.replace("- params.yaml:", "- published/params.yaml:"))
+    for stage in expected["stages"].values():
+        stage["wdir"] = ".."
+    assert published == expected
+
+
+@pytest.mark.parametrize("mistake", ["params", "data", "results"])
+def test_no_false_proof(ready: Project, fake: Fake, mistake: str) -> None:
+    """Other params than were asked, other data, or altered results: `dvc repro` exits non-zero and locks nothing."""
+    assert ready.run("dvc", "repro").returncode == 0
+    asked, lock = fake.asked, lock_of(ready)
+    if mistake == "params":
+        ready.write_params(fake.url, prompt={"system_prompt": "Decide otherwise."})
+        named, words = "prompt", ["prompt.system_prompt", "Decide.", "Decide otherwise."]
+    elif mistake == "data":
+        ready.write_workbook(cases(11))
+        named, words = "data/cases.xlsx", ["Data file has changed", "Original checksum"]
+    else:
+        results = ready.folder / "results/cases/results.csv"
+        results.write_text(results.read_text().replace("CME text of case 1.", "CME text of case 1!"))
+        named, words = "results/cases/results.csv", ["results.csv does not follow"]
+    assert named in ready.run("dvc", "status").stdout
+    result = ready.run("dvc", "repro")
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    for word in words:
+        assert word in result.stdout, result.stdout
+    assert (fake.asked, lock_of(ready)) == (asked, lock)
+
+
+def test_changed_code_derives_again(ready: Project, fake: Fake, package: Path) -> None:
+    """After an edit of the code everything is derived again; other findings from the same answers are refused."""
+    metrics = package / "findings/confusion.py"
+    assert ready.run("dvc", "repro").returncode == 0
+    asked, before = fake.asked, bytes_of(ready)
+    metrics.write_text(metrics.read_text() + "\n# An edit that changes nothing.\n")
+    assert "src/narrative_runs" in ready.run("dvc", "status").stdout
+    result = ready.run("dvc", "repro")
+    assert result.returncode == 0 and NOTHING_TO_DO not in result.stdout, result.stdout
+    assert (fake.asked, bytes_of(ready)) == (asked, before)
+    metrics.write_text(metrics.read_text().replace("int(matrix.tp + matrix.fp)", "int(matrix.tp + matrix.fp + 1)"))
+    record = yaml.safe_load(lock_of(ready))["stages"]["record"]
+    for _ in range(2):
+        result = ready.run("dvc", "repro")
+        assert result.returncode != 0
+        assert "metrics.json is not the one that dvc.lock vouches for" in result.stdout
+    assert yaml.safe_load(lock_of(ready))["stages"]["record"] == record
+    assert fake.asked == asked
+    accepted = ready.run("dvc", "commit", "--force", "record")
+    assert accepted.returncode == 0 and "up to date" in ready.run("dvc", "repro").stdout
+
+
+def test_same_answers_same_bytes(ready: Project, fake: Fake, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In two folders, on other cores and with answers in another order, one experiment has the same findings' bytes."""
+    assert ready.snakemake().returncode == 0
+    other = Project(tmp_path_factory.mktemp("other"))
+    for name in ("data/cases.xlsx", "data/cases.xlsx.dvc", "params.yaml", "results/cases/experiment.yaml"):
+        (other.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ready.folder / name, other.folder / name)
+    fake.behave(latency_s=0.1, sigma=1.0)
+    assert other.run("snakemake", "--cores", "2").returncode == 0
+    assert set(fake.calls()["asked"].values()) == {2}
+    orders = [[entry["fingerprint"] for entry in project.journal_entries()] for project in (ready, other)]
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+    assert findings_of(other) == findings_of(ready)
+
+
+def test_trace_leads_to_the_cell(ready: Project, fake: Fake) -> None:
+    """A result is followed back to its journal entry and, through the workbook's checksum, to its very cell."""
+    assert ready.snakemake().returncode == 0
+    lines = ready.run("narrative-runs", "trace", "0007", "le").stdout.splitlines()
+    told = {line[:17].strip(): line[18:] for line in lines}
+    workbook = ready.folder / told["source_file"]
+    assert hashlib.md5(workbook.read_bytes()).hexdigest() == told["source_md5"]
+    header, *_ = rows = list(load_workbook(workbook)[told["source_sheet"]].iter_rows(values_only=True))
+    cell = rows[int(told["source_row"]) - 1][header.index(told["source_column"])]
+    assert ready.query(
+        "SELECT narrative_text, fingerprint, model_answered FROM narrative_results "
+        "WHERE incident_id = '0007' AND narrative_type = 'le'"
+    ) == [(cell, told["fingerprint"], told["model_answered"])]
+    with (ready.folder / told["journal"]).open("rb") as journal:
+        head = journal.readline().decode()
+        journal.seek(int(told["journal_byte"]))
+        entry = journal.readline().decode()
+    for name in ("software_version", "host", "source_md5"):
+        assert told[name] in head
+    for name in ("fingerprint", "asked_at"):
+        assert told[name] in entry
+    unknown = ready.run("narrative-runs", "trace", "9999", "le")
+    assert unknown.returncode == 1 and "9999 le" in unknown.stdout
