@@ -35,6 +35,12 @@ def main() -> None:
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
+    compare = commands.add_parser("compare", help="hold finished experiments against the first one named")
+    compare.add_argument("first", help="slug or id")
+    compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
+    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
+    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
+    compare.set_defaults(run=_compare)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
         tie()
@@ -54,6 +60,12 @@ def _preflight(arguments: argparse.Namespace) -> None:
     from narrative_runs.preflight import preflight
 
     asyncio.run(preflight(Path(arguments.configfile)))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from narrative_runs.comparison.compare import compare
+
+    compare([arguments.first, *arguments.others], arguments.csv, arguments.force)
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
