@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.errors import FindingsError, NarrativeRunsError, reason_of
 from narrative_runs.session.tether import tie
 
 Command = Callable[[argparse.Namespace], None]
@@ -35,12 +35,7 @@ def main() -> None:
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
-    compare = commands.add_parser("compare", help="hold finished experiments against the first one named")
-    compare.add_argument("first", help="slug or id")
-    compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
-    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
-    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
-    compare.set_defaults(run=_compare)
+    _add_compare_and_export(commands)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
         tie()
@@ -48,6 +43,27 @@ def main() -> None:
         arguments.run(arguments)
     except NarrativeRunsError as error:
         sys.exit(f"narrative-runs: {error}")
+
+
+def _add_compare_and_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compare = commands.add_parser("compare", help="hold finished experiments against the first one named")
+    compare.add_argument("first", help="slug or id")
+    compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
+    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
+    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
+    compare.set_defaults(run=_compare)
+    export = commands.add_parser("export", help="give out a sample for manual review, or the results without text")
+    export.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
+    what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
+    export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
+    export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help=".xlsx or .csv; a file in the experiment's folder when left out"
+    )
+    export.add_argument("--force", action="store_true", help="overwrite a file that exists")
+    export.set_defaults(run=_export)
 
 
 def _cancel(arguments: argparse.Namespace) -> None:
@@ -66,6 +82,19 @@ def _compare(arguments: argparse.Namespace) -> None:
     from narrative_runs.comparison.compare import compare
 
     compare([arguments.first, *arguments.others], arguments.csv, arguments.force)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from narrative_runs.export.export import export_no_text, export_review
+
+    which, output, force = arguments.experiment, arguments.output, arguments.force
+    if arguments.no_text and (arguments.blind or arguments.seed is not None):
+        raise FindingsError("--seed and --blind go with --review.")
+    if arguments.no_text:
+        export_no_text(which, output, force)
+    else:
+        seed = 1 if arguments.seed is None else arguments.seed
+        export_review(which, arguments.review, seed, arguments.blind, output, force)
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
