@@ -30,7 +30,7 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
     params = params_apart([one.begun for one in experiments])
     metrics = metrics_beside([one.metrics for one in experiments])
     joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
-    tests = pairs.adjusted([pairs.tested(pair, first.begun.params["run"]["seed"]) for pair in joined])
+    tests = pairs.adjusted([pairs.pair_tests(pair, first.begun.params["run"]["seed"]) for pair in joined])
     changes = [pairs.changed(pair) for pair in joined]
 
     screen = Screen(experiments, Console(highlight=False))

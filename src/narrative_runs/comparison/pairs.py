@@ -78,7 +78,7 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return both[[*_KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
 
 
-def tested(pair: pd.DataFrame, seed: int) -> list[PairTest]:
+def pair_tests(pair: pd.DataFrame, seed: int) -> list[PairTest]:
     """The tests of a joined pair, one a scope; the seed is that of the bootstrap of kappa."""
     return [
         _test(pair if scope == "overall" else pair[pair["narrative_type"] == scope], scope, seed) for scope in SCOPES

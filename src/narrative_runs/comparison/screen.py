@@ -5,7 +5,7 @@ from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -79,7 +79,8 @@ class Screen:
         """The metrics with their intervals, a table for each scope."""
         for scope, title in SCOPE_TITLES.items():
             for start, letters in self._abreast():
-                table = _table(title, *letters, title="Rates with 95% intervals" if scope == "overall" else "")
+                above = "Rates with 95% intervals" if scope == "overall" else ""
+                table = _table(title, *letters, title=above, justify="right")
                 for row in metrics:
                     if row.scope == scope:
                         values = row.values[start : start + _ABREAST]
@@ -90,7 +91,8 @@ class Screen:
     def show_pair(self, other: int, tests: Sequence[PairTest], changes: pd.DataFrame) -> None:
         """What changed from the first experiment to the one in place `other`, and whether that may be chance."""
         letters = {"first": LETTERS[0], "other": LETTERS[other]}
-        table = _table("narratives", *(SCOPE_TITLES[scope] for scope in SCOPES), title=f"A and {LETTERS[other]}")
+        titles = [SCOPE_TITLES[scope] for scope in SCOPES]
+        table = _table("narratives", *titles, title=f"A and {LETTERS[other]}", justify="right")
         for field, name in _COUNTS.items():
             table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
             if field == "neither_detected":
@@ -123,10 +125,10 @@ class Screen:
             yield start, letters[start : start + _ABREAST]
 
 
-def _table(*columns: str, title: str = "") -> Table:
+def _table(*columns: str, title: str = "", justify: JustifyMethod = "left") -> Table:
     table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify=justify if place else "left")
     return table
 
 

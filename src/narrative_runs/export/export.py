@@ -73,5 +73,5 @@ def _strata(drawn: pd.DataFrame) -> Table:
         rows = drawn[drawn["stratum"] == name]
         if len(rows):
             size, weight = rows[["stratum_size", "sampling_weight"]].iloc[0]
-            table.add_row(name, f"{size:.0f}", str(len(rows)), f"{weight:.3g}")
+            table.add_row(name, f"{size:.0f}", str(len(rows)), f"{weight:,.1f}")
     return table

@@ -20,7 +20,7 @@ VERDICT_STRATA = {
     "false negative": "is_false_negative",
     "true negative": "is_true_negative",
 }
-STRATA = (*VERDICT_STRATA, "detected, no label", "not detected, no label")
+STRATA = (*VERDICT_STRATA, "unlabelled detected", "unlabelled not detected")
 
 
 def stratum_of(results: pd.DataFrame) -> pd.Series:
