@@ -47,4 +47,4 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
             files.changed_table(changes, slugs),
         ]
         files.write_files(tables, csv_folder)
-        print(f"\nWritten: {', '.join(str(csv_folder / name) for name in files.NAMES)}")
+        print(f"\nWritten to {csv_folder}: {', '.join(files.NAMES)}")

@@ -49,7 +49,7 @@ class Screen:
 
     def show_experiments(self) -> None:
         """Who is who, and whether they read the same workbook."""
-        table = _table("", "experiment", "model", "narratives", "errors")
+        table = _table("", "experiment", "model", "narratives", "errors", title="Experiments")
         for letter, finished in zip(LETTERS, self._experiments, strict=False):
             counts = (str(finished.metrics[count]) for count in ("n_processed", "n_errors"))
             table.add_row(letter, finished.folder.slug, _shown(finished.begun.params["model"]["name"]), *counts)

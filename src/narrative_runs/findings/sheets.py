@@ -93,7 +93,8 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
         letter = get_column_letter(number)
         sheet.column_dimensions[letter].width = _WIDE.get(name, max(12, len(name) + 4))
         if content.n_rows and name in content.choices:
-            choices = DataValidation("list", f'"{",".join(content.choices[name])}"', showErrorMessage=True)
+            listed = f'"{",".join(content.choices[name])}"'
+            choices = DataValidation("list", listed, allow_blank=True, showErrorMessage=True)
             choices.add(f"{letter}2:{letter}{content.n_rows + 1}")
             sheet.data_validations.append(choices)
     header = [WriteOnlyCell(sheet, name) for name in columns]
