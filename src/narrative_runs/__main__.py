@@ -46,13 +46,15 @@ def main() -> None:
 
 
 def _add_compare_and_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    compare = commands.add_parser("compare", help="hold finished experiments against the first one named")
+    about = "hold finished experiments against the first one named: params, metrics, tests, what changed"
+    compare = commands.add_parser("compare", help=about, description=about)
     compare.add_argument("first", help="slug or id")
     compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
     compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
     compare.add_argument("--force", action="store_true", help="overwrite files that exist")
     compare.set_defaults(run=_compare)
-    export = commands.add_parser("export", help="give out a sample for manual review, or the results without text")
+    about = "give out a sample for manual review, or the results without text"
+    export = commands.add_parser("export", help=about, description=about)
     export.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
