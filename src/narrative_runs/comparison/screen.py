@@ -52,7 +52,7 @@ class Screen:
         table = _table("", "experiment", "model", "narratives", "errors", title="Experiments")
         for letter, finished in zip(LETTERS, self._experiments, strict=False):
             counts = (str(finished.metrics[count]) for count in ("n_processed", "n_errors"))
-            table.add_row(letter, finished.folder.slug, _shown(finished.begun.params["model"]["name"]), *counts)
+            table.add_row(letter, _shown(finished.folder.slug), _shown(finished.begun.params["model"]["name"]), *counts)
         self._console.print(table)
         if len({finished.begun.source_md5 for finished in self._experiments}) > 1:
             self._console.print("The workbooks are not the same: only narratives with the same text are compared.")
@@ -84,7 +84,7 @@ class Screen:
                 for row in metrics:
                     if row.scope == scope:
                         values = row.values[start : start + _ABREAST]
-                        cells = (shown_rate(value) if row.metric in RATES else str(value) for value in values)
+                        cells = (shown_rate(value) if row.metric in RATES else _count(value) for value in values)
                         table.add_row(row.metric.replace("detection_rate", "detected"), *cells)
                 self._console.print(table)
 
@@ -144,6 +144,10 @@ def _short(row: ParamApart, value: object) -> Text:
 def _shown(text: str) -> Text:
     """A text from outside, without what would steer the terminal."""
     return Text("".join(character if character.isprintable() else "�" for character in text))
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def _label(label: Any) -> str:

@@ -29,11 +29,10 @@ def export_review(which: str, count: int, seed: int, blind: bool, output: Path |
     path = _checked(output or experiment.folder.review, force)
     drawn = sample(experiment.results, count, seed)
     _write(review.review_sheet(drawn, blind), "review", path, review.CHOICES)
-    console = Console(highlight=False)
-    console.print(f"{path}: {len(drawn)} answers of {experiment.folder.slug}, drawn with seed {seed}.", soft_wrap=True)
+    print(f"{path}: {len(drawn)} answers of {experiment.folder.slug}, drawn with seed {seed}.")
     if len(drawn) < count:
-        console.print(f"There are only {len(drawn)}: all were taken.")
-    console.print(_strata(drawn))
+        print(f"There are only {len(drawn)}: all were taken.")
+    Console(highlight=False).print(_strata(drawn))
 
 
 def export_no_text(which: str, output: Path | None, force: bool) -> None:
