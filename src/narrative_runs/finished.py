@@ -39,7 +39,7 @@ def read(which: str, columns: Sequence[str]) -> Finished:
         FindingsError: there is no such experiment, or its findings are missing or cannot be read.
     """
     folder, begun = _found(which or chosen("")["slug"])
-    missing = next((path for path in (folder.results, folder.metrics) if not path.exists()), None)
+    missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(
             f"{folder.slug} has no findings: {missing} is missing. "
@@ -47,16 +47,16 @@ def read(which: str, columns: Sequence[str]) -> Finished:
         )
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        table = pq.read_table(folder.results, columns=list(columns)).to_pandas()
+        table = pq.read_table(folder.result_table, columns=list(columns)).to_pandas()
         results = table.astype({name: RESULT_TYPES[name] for name in columns})
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
             f"The findings in {folder.path} cannot be read: {error}. "
-            f"Delete {folder.results} and start its run again: they are made anew, and nothing is asked."
+            f"Delete {folder.result_table} and start its run again: they are made anew, and nothing is asked."
         ) from None
     if len(results) != metrics["n_total"]:
         raise FindingsError(
-            f"{folder.metrics} and {folder.results} are not of the same merge. "
+            f"{folder.metrics} and {folder.result_table} are not of the same merge. "
             f"Start the run of {folder.slug} again, and let it end."
         )
     return Finished(folder, begun, metrics, results)

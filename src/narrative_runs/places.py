@@ -74,7 +74,7 @@ class ExperimentFolder:
         return self.path / "no_text.csv"
 
     @property
-    def results(self) -> Path:
+    def result_table(self) -> Path:
         """All rows, as programs read them."""
         return self.path / "results.parquet"
 

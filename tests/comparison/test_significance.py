@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -35,6 +35,7 @@ def test_without_a_discordant_narrative_nothing_speaks_for_a_difference() -> Non
     assert mcnemar(0, 0) == 1
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.lists(p_values, min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(given_values: list[float]) -> None:
     """The adjusted values are those of statsmodels."""
