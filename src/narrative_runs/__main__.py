@@ -29,13 +29,13 @@ def main() -> None:
         command.set_defaults(run=run)
         if name == "classify":
             command.add_argument("shard", help="name of the shard, such as 03-of-16")
+    _add_compare_and_export(commands)
     cancel = commands.add_parser("cancel", help="end an experiment's run, and mark it as cancelled")
     cancel.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
     cancel.set_defaults(run=_cancel)
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
-    _add_compare_and_export(commands)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
         tie()
@@ -68,18 +68,6 @@ def _add_compare_and_export(commands: "argparse._SubParsersAction[argparse.Argum
     export.set_defaults(run=_export)
 
 
-def _cancel(arguments: argparse.Namespace) -> None:
-    from narrative_runs.steering import cancel
-
-    print(cancel(arguments.experiment))
-
-
-def _preflight(arguments: argparse.Namespace) -> None:
-    from narrative_runs.preflight import preflight
-
-    asyncio.run(preflight(Path(arguments.configfile)))
-
-
 def _compare(arguments: argparse.Namespace) -> None:
     from narrative_runs.comparison.compare import compare
 
@@ -97,6 +85,18 @@ def _export(arguments: argparse.Namespace) -> None:
     else:
         seed = 1 if arguments.seed is None else arguments.seed
         export_review(which, arguments.review, seed, arguments.blind, output, force)
+
+
+def _cancel(arguments: argparse.Namespace) -> None:
+    from narrative_runs.steering import cancel
+
+    print(cancel(arguments.experiment))
+
+
+def _preflight(arguments: argparse.Namespace) -> None:
+    from narrative_runs.preflight import preflight
+
+    asyncio.run(preflight(Path(arguments.configfile)))
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
