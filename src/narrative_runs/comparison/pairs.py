@@ -112,9 +112,9 @@ def _test(pair: pd.DataFrame, scope: str, seed: int) -> PairTest:
     right = _crossed((first == positive)[is_labelled], (other == positive)[is_labelled]).sum(axis=0)
     both_right, only_first_right, only_other_right, both_wrong = (int(number) for number in right)
     both, only_first, only_other, neither = (int(number) for number in detections.sum(axis=0))
-    # Kappa has no side that is right: the other stands in the place of the detection, the first in that of the label.
-    table = ConfusionMatrix(tp=both, fp=only_other, fn=only_first, tn=neither)
-    per_incident = pd.DataFrame(detections[:, [0, 2, 1, 3]]).groupby(compared["incident_id"].to_numpy()).sum()
+    # Kappa has no side that is right: the first stands in the place of the detection, the other in that of the label.
+    table = ConfusionMatrix(tp=both, fp=only_first, fn=only_other, tn=neither)
+    per_incident = pd.DataFrame(detections).groupby(compared["incident_id"].to_numpy()).sum()
     return PairTest(
         scope=scope,
         n_only_first=int(fates.get("only_first", 0)),
