@@ -157,6 +157,7 @@ def test_a_sample_for_review(project: Project) -> None:
     words = ("narrative-runs", "export", "--review", "12", "--seed", "3")
     result = project.run(*words)
     assert result.returncode == 0, result.stdout
+    assert "Left out because they are errors: 1." in result.stdout
     path = project.folder / "results/other/review.xlsx"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     header, *rows = openpyxl.load_workbook(path)["review"].values

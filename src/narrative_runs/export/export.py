@@ -32,6 +32,8 @@ def export_review(which: str, count: int, seed: int, blind: bool, output: Path |
     print(f"{path}: {len(drawn)} answers of {experiment.folder.slug}, drawn with seed {seed}.")
     if len(drawn) < count:
         print(f"There are only {len(drawn)}: all were taken.")
+    if n_errors := int(experiment.results["error_occurred"].sum()):
+        print(f"Left out because they are errors: {n_errors}.")
     Console(highlight=False).print(_strata(drawn))
 
 
