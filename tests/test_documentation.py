@@ -74,6 +74,13 @@ def test_commands_for_people_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert name in typed or (parser.description or "").startswith("job of the workflow"), name
 
 
+def test_arguments_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every argument of every subcommand is explained by its --help."""
+    (subcommands,) = (action.choices for action in our_parser(monkeypatch)._actions if isinstance(action.choices, dict))
+    for name, parser in subcommands.items():
+        assert not [action.dest for action in parser._actions if not action.help], name
+
+
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_commands_can_be_typed(page: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command line in the README and docs/ has only subcommands, options and targets that exist."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.errors import FindingsError, NarrativeRunsError, reason_of
 from narrative_runs.session.tether import tie
 
 Command = Callable[[argparse.Namespace], None]
@@ -29,6 +29,7 @@ def main() -> None:
         command.set_defaults(run=run)
         if name == "classify":
             command.add_argument("shard", help="name of the shard, such as 03-of-16")
+    _add_compare_and_export(commands)
     cancel = commands.add_parser("cancel", help="end an experiment's run, and mark it as cancelled")
     cancel.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
     cancel.set_defaults(run=_cancel)
@@ -51,6 +52,48 @@ def main() -> None:
         arguments.run(arguments)
     except NarrativeRunsError as error:
         sys.exit(f"narrative-runs: {error}")
+
+
+def _add_compare_and_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    about = "hold finished experiments against the first one named: params, metrics, tests, what changed"
+    compare = commands.add_parser("compare", help=about, description=about)
+    compare.add_argument("first", help="slug or id")
+    compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
+    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
+    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
+    compare.set_defaults(run=_compare)
+    about = "give out a sample for manual review, or the results without text"
+    export = commands.add_parser("export", help=about, description=about)
+    export.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
+    what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
+    export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
+    export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help=".xlsx or .csv; a file in the experiment's folder when left out"
+    )
+    export.add_argument("--force", action="store_true", help="overwrite a file that exists")
+    export.set_defaults(run=_export)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from narrative_runs.comparison.compare import compare
+
+    compare([arguments.first, *arguments.others], arguments.csv, arguments.force)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from narrative_runs.export.export import export_no_text, export_review
+
+    which, output, force = arguments.experiment, arguments.output, arguments.force
+    if arguments.no_text and (arguments.blind or arguments.seed is not None):
+        raise FindingsError("--seed and --blind go with --review.")
+    if arguments.no_text:
+        export_no_text(which, output, force)
+    else:
+        seed = 1 if arguments.seed is None else arguments.seed
+        export_review(which, arguments.review, seed, arguments.blind, output, force)
 
 
 def _cancel(arguments: argparse.Namespace) -> None:

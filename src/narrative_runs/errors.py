@@ -9,6 +9,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 │   └── AlreadyCompleted     it is completed, and was to be resumed by its id
 ├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
 ├── RecordError              results/experiments.db cannot be used
+├── FindingsError            the findings of an experiment are missing, or cannot be given out as asked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
     └── ModelFileError       the embedded model's file cannot be had
 """
@@ -48,6 +49,10 @@ class JournalError(NarrativeRunsError):
 
 class RecordError(NarrativeRunsError):
     """The experiment record cannot be read or written."""
+
+
+class FindingsError(NarrativeRunsError):
+    """The findings of an experiment are missing, or cannot be compared or given out as asked."""
 
 
 class ServerError(NarrativeRunsError):

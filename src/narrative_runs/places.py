@@ -64,6 +64,21 @@ class ExperimentFolder:
         """What happened, without narrative text."""
         return self.path / "logs"
 
+    @property
+    def review(self) -> Path:
+        """A sample for manual review, as `export --review` writes it."""
+        return self.path / "review.xlsx"
+
+    @property
+    def no_text(self) -> Path:
+        """What may leave the house, as `export --no-text` writes it."""
+        return self.path / "no_text.csv"
+
+    @property
+    def result_table(self) -> Path:
+        """All rows, as programs read them."""
+        return self.path / "results.parquet"
+
     def narratives_of(self, shard: int, count: int) -> Path:
         """The narratives of one shard."""
         return self.narratives / f"{shard_name(shard, count)}.parquet"

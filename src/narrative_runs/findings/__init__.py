@@ -8,6 +8,7 @@ metrics        all of these as the JSON of metrics.json
 columns        the columns of the result tables, their order and types
 tables         the result table and its files: parquet, csv, json
 excel          the result table as an Excel workbook
+sheets         Excel workbooks of any sheets
 text_cells     text that a spreadsheet cannot take for a formula
 whole_files    files that appear whole or not at all
 """

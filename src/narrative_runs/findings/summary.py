@@ -1,5 +1,6 @@
 """The findings on the terminal: one table of metrics, and where the files are."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -30,13 +31,15 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     for count in ("tp", "fp", "fn", "tn"):
         table.add_row(count.upper(), *(str(scope[count]) for scope in scopes.values()))
     for rate in ("detection_rate", *RATES):
-        table.add_row(rate.replace("detection_rate", "detected"), *(_shown(scope[rate]) for scope in scopes.values()))
+        name = rate.replace("detection_rate", "detected")
+        table.add_row(name, *(shown_rate(scope[rate]) for scope in scopes.values()))
     console.print(table)
     console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
 
-def _shown(rate: dict[str, float | None] | None) -> str:
+def shown_rate(rate: Mapping[str, float | None] | None) -> str:
+    """A rate with its interval, as short as it can be, for a cell of a table; a dash where it is undefined."""
     if rate is None or rate["value"] is None:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]

@@ -68,12 +68,13 @@ def write_tables(
         write_workbook(table, metrics, data_quality, draft)
     if csv_json:
         with written_whole(folder / "results.csv") as draft:
-            _write_csv(table, draft)
+            write_csv(table, draft)
         with written_whole(folder / "results.json") as draft:
             _write_json(table, draft)
 
 
-def _write_csv(table: pa.Table, path: Path) -> None:
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Write a table as CSV: UTF-8, texts quoted and guarded against formulas, missing values empty and unquoted."""
     options = pa.csv.WriteOptions(include_header=False)
     with path.open("wb") as file:
         file.write(",".join(table.column_names).encode() + b"\n")

@@ -1,0 +1,50 @@
+"""`narrative-runs compare`: finished experiments held against the first one named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from narrative_runs import finished
+from narrative_runs.comparison import files, pairs
+from narrative_runs.comparison.metrics_beside import metrics_beside
+from narrative_runs.comparison.params_apart import params_apart
+from narrative_runs.comparison.screen import LETTERS, Screen
+from narrative_runs.errors import FindingsError
+from narrative_runs.given_out import check_free
+
+
+def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
+    """Print how the experiments with these slugs or ids differ; with a folder, write that as CSV files too.
+
+    Raises:
+        FindingsError: one of them cannot be found or has no findings, is named twice, or a file stands in the way.
+    """
+    if csv_folder is not None:
+        check_free([csv_folder / name for name in files.NAMES], force)
+    experiments = [finished.read(which, pairs.COLUMNS) for which in named]
+    slugs = [one.folder.slug for one in experiments]
+    if not len({*slugs}) == len(slugs) <= len(LETTERS) or len(slugs) == 1:
+        raise FindingsError(f"Name two to {len(LETTERS)} experiments, each once; named were: {', '.join(slugs)}.")
+    first = experiments[0]
+    params = params_apart([one.begun for one in experiments])
+    metrics = metrics_beside([one.metrics for one in experiments])
+    joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
+    tests = pairs.adjusted([pairs.pair_tests(pair, first.begun.params["run"]["seed"]) for pair in joined])
+    changes = [pairs.changed(pair) for pair in joined]
+
+    screen = Screen(experiments, Console(highlight=False))
+    screen.show_experiments()
+    screen.show_params(params)
+    screen.show_metrics(metrics)
+    for place, (of_pair, changes_of_pair) in enumerate(zip(tests, changes, strict=True), start=1):
+        screen.show_pair(place, of_pair, changes_of_pair)
+    if csv_folder is not None:
+        tables = [
+            files.param_table(params, slugs),
+            files.metric_table(metrics, slugs),
+            files.pair_table(tests, slugs),
+            files.changed_table(changes, slugs),
+        ]
+        files.write_files(tables, csv_folder)
+        print(f"\nWritten to {csv_folder}: {', '.join(files.NAMES)}")

@@ -1,0 +1,142 @@
+"""The same narratives in two experiments: which answers changed, and which of the two is right more often.
+
+A narrative is the same where incident id, narrative type and text are. Only narratives that both answered without
+error are compared, and of these only those count as labelled that have one and the same label in both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from narrative_runs.comparison.significance import holm, mcnemar
+from narrative_runs.findings.confusion import ConfusionMatrix, kappa
+from narrative_runs.findings.intervals import Rate, bootstrap, resample
+
+COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")
+SCOPES = ("overall", "cme", "le")
+_KEY = ["incident_id", "narrative_type"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTest:
+    """Two experiments on the same narratives, of all types or of one (`scope`); counts of narratives.
+
+    n_only_first, n_only_other: in one of the two alone; n_other_text: in both, with another text; n_error: the same
+    text, but an error in one or both. n_compared: all other; they are told apart by who detected. n_other_label: those
+    of them whose label is not the same in both; n_labelled: those with one label, told apart by who is right.
+    p_value: McNemar's test; None without a labelled narrative. p_holm: adjusted for the number of pairs in this scope.
+    """
+
+    scope: str
+    n_only_first: int
+    n_only_other: int
+    n_other_text: int
+    n_error: int
+    n_compared: int
+    both_detected: int
+    only_first_detected: int
+    only_other_detected: int
+    neither_detected: int
+    kappa: Rate
+    n_other_label: int
+    n_labelled: int
+    both_right: int
+    only_first_right: int
+    only_other_right: int
+    both_wrong: int
+    p_value: float | None
+    p_holm: float | None = None
+
+
+def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """The narratives of two experiments, one row each, by their key.
+
+    In: two tables with COLUMNS. Out: `incident_id`, `narrative_type`; `fate` (only_first, only_other, other_text, error
+    or compared); of compared ones `detected_first` and `detected_other` (bool; else False); `label_first` and
+    `label_other` (0, 1 or missing).
+    """
+    both = first[list(COLUMNS)].merge(
+        other[list(COLUMNS)], on=_KEY, how="outer", suffixes=("_first", "_other"), indicator="found", sort=True
+    )
+    answered = pd.Series(True, index=both.index)
+    for side in ("first", "other"):
+        is_error = both[f"error_occurred_{side}"].astype("boolean").fillna(True).astype(bool)
+        answered &= both[f"detected_{side}"].notna() & ~is_error
+    has_same_text = both["narrative_text_first"].eq(both["narrative_text_other"]).fillna(False).astype(bool)
+    both["fate"] = np.select(
+        [both["found"] == "left_only", both["found"] == "right_only", ~has_same_text, ~answered],
+        ["only_first", "only_other", "other_text", "error"],
+        "compared",
+    )
+    is_compared = both["fate"] == "compared"
+    for side in ("first", "other"):
+        both[f"detected_{side}"] = both[f"detected_{side}"].fillna(False).astype(bool) & is_compared
+        both[f"label_{side}"] = both[f"manual_flag_ind_{side}"]
+    return both[[*_KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
+
+
+def pair_tests(pair: pd.DataFrame, seed: int) -> list[PairTest]:
+    """The tests of a joined pair, one a scope; the seed is that of the bootstrap of kappa."""
+    return [
+        _test(pair if scope == "overall" else pair[pair["narrative_type"] == scope], scope, seed) for scope in SCOPES
+    ]
+
+
+def adjusted(tests: Sequence[Sequence[PairTest]]) -> list[list[PairTest]]:
+    """The tests of all pairs, with `p_holm`: within each scope adjusted for the number of pairs."""
+    by_scope = [holm([test.p_value for test in of_scope]) for of_scope in zip(*tests, strict=True)]
+    return [
+        [replace(test, p_holm=by_scope[scope][pair]) for scope, test in enumerate(of_pair)]
+        for pair, of_pair in enumerate(tests)
+    ]
+
+
+def changed(pair: pd.DataFrame) -> pd.DataFrame:
+    """The narratives of a joined pair whose detection is another; no text."""
+    is_changed = (pair["fate"] == "compared") & (pair["detected_first"] != pair["detected_other"])
+    return pair.loc[is_changed].drop(columns="fate").reset_index(drop=True)
+
+
+def _test(pair: pd.DataFrame, scope: str, seed: int) -> PairTest:
+    fates = pair["fate"].value_counts()
+    compared = pair[pair["fate"] == "compared"]
+    first, other = (compared[f"detected_{side}"].to_numpy(bool) for side in ("first", "other"))
+    detections = _crossed(first, other)
+    labels = compared["label_first"].astype("Int64"), compared["label_other"].astype("Int64")
+    is_other_label = (labels[0].isna() != labels[1].isna()) | labels[0].ne(labels[1]).fillna(False).astype(bool)
+    is_labelled = (labels[0].notna() & ~is_other_label).to_numpy(bool)
+    positive = labels[0].eq(1).fillna(False).to_numpy(bool)
+    right = _crossed((first == positive)[is_labelled], (other == positive)[is_labelled]).sum(axis=0)
+    both_right, only_first_right, only_other_right, both_wrong = (int(number) for number in right)
+    both, only_first, only_other, neither = (int(number) for number in detections.sum(axis=0))
+    # Kappa has no side that is right: the first stands in the place of the detection, the other in that of the label.
+    table = ConfusionMatrix(tp=both, fp=only_first, fn=only_other, tn=neither)
+    per_incident = pd.DataFrame(detections).groupby(compared["incident_id"].to_numpy()).sum()
+    return PairTest(
+        scope=scope,
+        n_only_first=int(fates.get("only_first", 0)),
+        n_only_other=int(fates.get("only_other", 0)),
+        n_other_text=int(fates.get("other_text", 0)),
+        n_error=int(fates.get("error", 0)),
+        n_compared=len(compared),
+        both_detected=both,
+        only_first_detected=only_first,
+        only_other_detected=only_other,
+        neither_detected=neither,
+        kappa=bootstrap(kappa, table, resample(per_incident.to_numpy(np.int64), seed)),
+        n_other_label=int(is_other_label.sum()),
+        n_labelled=int(is_labelled.sum()),
+        both_right=both_right,
+        only_first_right=only_first_right,
+        only_other_right=only_other_right,
+        both_wrong=both_wrong,
+        p_value=mcnemar(only_first_right, only_other_right) if is_labelled.any() else None,
+    )
+
+
+def _crossed(first: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of two bool arrays an array of shape (rows, 4): both, only the first, only the other, neither; 0 or 1."""
+    return np.column_stack([first & other, first & ~other, ~first & other, ~first & ~other]).astype(np.int64)

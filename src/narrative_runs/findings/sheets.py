@@ -1,0 +1,135 @@
+"""Excel workbooks, written row by row; the same content gives the same bytes.
+
+Every text is text, even one that begins like a formula. Each sheet has a frozen header and a filter.
+"""
+
+import datetime
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import pyarrow as pa
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.writer.excel import ExcelWriter
+
+from narrative_runs.findings.sheet_rows import Row, rows_xml
+
+_WIDE = {
+    "narrative_text": 80,
+    "rationale": 60,
+    "reasoning_steps": 60,
+    "error_message": 40,
+    "reviewer_notes": 60,
+}
+_ROWS_AT_ONCE = 1_000
+# The first moment that a zip file can name, for files whose content alone should make their bytes.
+_NO_TIME = datetime.datetime(1980, 1, 1)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet: its title, the names of its columns, its rows below the header, and how many these are.
+
+    choices: for columns that a person fills in, the values to choose from, without commas.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Iterable[Row]
+    n_rows: int
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def write_sheets(sheets: Iterable[Sheet], path: Path) -> None:
+    """Write a workbook of these sheets.
+
+    Excel opens sheets of at most 1,048,575 rows below the header; more are not refused here.
+    """
+    workbook = Workbook(write_only=True)
+    workbook.properties.creator = "narrative-runs"
+    workbook.properties.created = workbook.properties.modified = _NO_TIME
+    with _scratch_folder(path):
+        rows = [_add_sheet(workbook, sheet) for sheet in sheets]
+        ExcelWriter(workbook, _Archive(path, rows)).save()
+
+
+def table_rows(table: pa.Table) -> Iterator[Row]:
+    """The rows of a table, as a sheet takes them."""
+    for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[None]:
+    """Let openpyxl keep its unfinished sheets, which hold narratives, beside the file and not where all
+    programs do."""
+    folder = path.with_name(f"{path.name}.sheets")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    usual = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
+        shutil.rmtree(folder)
+
+
+def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
+    """Add a sheet that has its header alone; returns the XML of its rows."""
+    sheet, columns = workbook.create_sheet(content.title), content.columns
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{content.n_rows + 1}"
+    for number, name in enumerate(columns, start=1):
+        letter = get_column_letter(number)
+        sheet.column_dimensions[letter].width = _WIDE.get(name, max(12, len(name) + 4))
+        if content.n_rows and name in content.choices:
+            listed = f'"{",".join(content.choices[name])}"'
+            choices = DataValidation("list", listed, allow_blank=True, showErrorMessage=True)
+            choices.add(f"{letter}2:{letter}{content.n_rows + 1}")
+            sheet.data_validations.append(choices)
+    header = [WriteOnlyCell(sheet, name) for name in columns]
+    for cell in header:
+        cell.font = Font(bold=True)
+    sheet.append(header)
+    quoted = WriteOnlyCell(sheet)
+    quoted.quotePrefix = True
+    return rows_xml(content.rows, len(columns), first=2, quoted_style=quoted.style_id)
+
+
+class _Archive(ZipFile):
+    """A zip file whose entries do not tell when they were written, and whose sheets get their rows.
+
+    rows: for each sheet the XML of the rows below its header.
+    """
+
+    def __init__(self, path: Path, rows: Iterable[Iterable[bytes]]) -> None:
+        super().__init__(path, "w", ZIP_DEFLATED)
+        self._rows = iter(rows)
+
+    def writestr(self, zinfo_or_arcname: Any, data: Any, *_: Any, **__: Any) -> None:
+        """Add an entry of this content."""
+        super().writestr(_entry(zinfo_or_arcname), data)
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
+        """Add the next sheet, whose file holds its header alone: openpyxl adds nothing else as a file."""
+        before, end, after = Path(filename).read_bytes().partition(b"</sheetData>")
+        with self.open(_entry(arcname), "w", force_zip64=True) as target:
+            target.write(before)
+            target.writelines(next(self._rows))
+            target.write(end + after)
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name, _NO_TIME.timetuple()[:6])
+    entry.compress_type = ZIP_DEFLATED
+    return entry

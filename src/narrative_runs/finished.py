@@ -1,0 +1,75 @@
+"""A finished experiment, read from its folder: params, metrics and results."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from narrative_runs import experiment
+from narrative_runs.errors import ExperimentError, FindingsError
+from narrative_runs.experiment import Begun
+from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.places import RESULTS, ExperimentFolder
+from narrative_runs.steering import chosen
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An experiment with findings.
+
+    metrics: the content of metrics.json; results: one row a narrative, those columns of `RESULT_TYPES` that were
+    asked for.
+    """
+
+    folder: ExperimentFolder
+    begun: Begun
+    metrics: dict[str, Any]
+    results: pd.DataFrame
+
+
+def read(which: str, columns: Sequence[str]) -> Finished:
+    """The experiment with this slug or id, or the one started last where `which` is empty.
+
+    Raises:
+        ExperimentError: there is none yet.
+        FindingsError: there is no such experiment, or its findings are missing or cannot be read.
+    """
+    folder, begun = _found(which or chosen("")["slug"])
+    missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
+    if missing is not None:
+        raise FindingsError(
+            f"{folder.slug} has no findings: {missing} is missing. "
+            "They come when its run is at its end: start it again, and let it end."
+        )
+    try:
+        metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
+        table = pq.read_table(folder.result_table, columns=list(columns)).to_pandas()
+        results = table.astype({name: RESULT_TYPES[name] for name in columns})
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise FindingsError(
+            f"The findings in {folder.path} cannot be read: {error}. "
+            f"Delete {folder.result_table} and start its run again: they are made anew, and nothing is asked."
+        ) from None
+    if len(results) != metrics["n_total"]:
+        raise FindingsError(
+            f"{folder.metrics} and {folder.result_table} are not of the same merge. "
+            f"Start the run of {folder.slug} again, and let it end."
+        )
+    return Finished(folder, begun, metrics, results)
+
+
+def _found(which: str) -> tuple[ExperimentFolder, Begun]:
+    folder = ExperimentFolder(which)
+    begun = experiment.find(folder) if folder.path.is_dir() else None
+    if begun is not None:
+        return folder, begun
+    try:
+        return experiment.find_by_id(which)
+    except ExperimentError:
+        raise FindingsError(
+            f"There is no experiment {which} under {RESULTS}/. Give the name of its folder there, or its id."
+        ) from None

@@ -1,0 +1,57 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from narrative_runs.comparison.significance import holm, mcnemar
+
+counts = st.integers(0, 2_000)
+p_values = st.floats(0, 1)
+
+
+@given(counts, counts)
+def test_mcnemar_agrees_with_statsmodels(only_first: int, only_other: int) -> None:
+    """The p value is that of the exact test of statsmodels, whatever the counts."""
+    expected = statsmodels_mcnemar([[0, only_first], [only_other, 0]], exact=True).pvalue
+    assert mcnemar(only_first, only_other) == pytest.approx(expected, rel=1e-6, abs=1e-300)
+
+
+@given(counts, counts)
+def test_mcnemar_does_not_depend_on_who_is_first(only_first: int, only_other: int) -> None:
+    """Two experiments in the other order give the same p value."""
+    assert mcnemar(only_first, only_other) == pytest.approx(mcnemar(only_other, only_first))
+
+
+def test_mcnemar_by_hand() -> None:
+    """Of 10 discordant narratives, 1 or fewer on one side, or as few on the other: 2 (1 + 10) / 2**10."""
+    assert mcnemar(1, 9) == pytest.approx(22 / 1024)
+
+
+def test_without_a_discordant_narrative_nothing_speaks_for_a_difference() -> None:
+    """Two experiments that are right about the same narratives have a p value of 1."""
+    assert mcnemar(0, 0) == 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(p_values, min_size=1, max_size=12))
+def test_holm_agrees_with_statsmodels(given_values: list[float]) -> None:
+    """The adjusted values are those of statsmodels."""
+    expected = multipletests(given_values, method="holm")[1]
+    assert holm(given_values) == pytest.approx(list(expected))
+
+
+@given(st.lists(st.none() | p_values, max_size=8))
+def test_a_test_that_was_not_made_does_not_count(given_values: list[float | None]) -> None:
+    """What is undefined stays so, and the others are adjusted for their own number."""
+    tested = [value for value in given_values if value is not None]
+    adjusted = holm(given_values)
+    assert [value is None for value in adjusted] == [value is None for value in given_values]
+    assert [value for value in adjusted if value is not None] == holm(tested)
+    assert all(
+        not math.isnan(high) and low <= high <= 1
+        for low, high in zip(given_values, adjusted, strict=True)
+        if low is not None and high is not None
+    )

@@ -1,0 +1,88 @@
+"""Tables of results, made from what matters of each narrative."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+DTYPES = {
+    "row_num": "int64",
+    "incident_id": "string",
+    "narrative_type": "string",
+    "narrative_text": "string",
+    "manual_flag_ind": "Int64",
+    "manual_flag": "Int64",
+    "detected": "boolean",
+    "confidence": "Float64",
+    "indicators": "string",
+    "rationale": "string",
+    "reasoning_steps": "string",
+    "raw_response": "string",
+    "response_sec": "Float64",
+    "processed_at": "string",
+    "error_occurred": "bool",
+    "error_message": "string",
+    "prompt_tokens": "Int64",
+    "completion_tokens": "Int64",
+    "tokens_used": "Int64",
+    "attempt_count": "int64",
+    "first_error_message": "string",
+    "last_attempt_at": "string",
+    "error_category": "string",
+    "p_detected": "Float64",
+    "model_answered": "string",
+    "fingerprint": "string",
+}
+
+
+def table_of(*narratives: dict[str, Any]) -> pd.DataFrame:
+    """A table of results from what matters of each narrative; the rest is filled with an answer without
+    error.
+
+    `detected=None` stands for an error. Rows are numbered in the order given.
+    """
+    rows = []
+    for number, narrative in enumerate(narratives, start=1):
+        failed = "detected" in narrative and narrative["detected"] is None
+        answer = {
+            "row_num": number,
+            "incident_id": str(number),
+            "narrative_type": "cme",
+            "narrative_text": f"Text of narrative {number}.",
+            "detected": False,
+            "confidence": None if failed else 0.9,
+            "indicators": None if failed else '["threat", "weapon"]',
+            "rationale": None if failed else "Because.",
+            "raw_response": None if failed else '{"detected": false}',
+            "response_sec": 1.5,
+            "processed_at": "2024-05-01 12:00:00",
+            "last_attempt_at": "2024-05-01 12:00:00",
+            "error_occurred": failed,
+            "error_message": "no answer" if failed else None,
+            "error_category": "timeout" if failed else None,
+            "attempt_count": 1,
+            "fingerprint": f"{number:064x}",
+        }
+        rows.append(answer | narrative)
+    return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
+
+
+def table_at_random(incidents: int, seed: int) -> pd.DataFrame:
+    """A labelled table of incidents with one or two narratives, some unlabelled, some with an error."""
+    rng = np.random.default_rng(seed)
+    narratives: list[dict[str, Any]] = []
+    for incident in range(incidents):
+        for kind in rng.permutation(["cme", "le"])[: rng.integers(1, 3)]:
+            label = int(rng.random() < 0.3)
+            found = bool(rng.random() < (0.8 if label else 0.1))
+            narratives.append(
+                {
+                    "incident_id": f"{incident:04d}",
+                    "narrative_type": kind,
+                    "manual_flag_ind": label if rng.random() < 0.9 else None,
+                    "detected": found if rng.random() < 0.95 else None,
+                    "confidence": round(float(rng.uniform(0.5, 1)), 2),
+                    "p_detected": float(rng.beta(5, 2) if found else rng.beta(2, 5)),
+                }
+            )
+    return table_of(*narratives)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from narrative_runs import experiment, finished
+from narrative_runs.errors import ExperimentError, FindingsError
+from narrative_runs.experiment import Begun
+from narrative_runs.findings import metrics, tables
+from narrative_runs.places import ExperimentFolder
+from tests.result_tables import table_at_random
+
+COLUMNS = ("incident_id", "detected", "error_occurred")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentFolder:
+    """The folder of a finished experiment, `cases`, in a project of its own."""
+    monkeypatch.chdir(tmp_path)
+    folder = ExperimentFolder("cases")
+    folder.path.mkdir(parents=True)
+    results = table_at_random(20, seed=1)
+    measured = metrics.measure(results, "id-cases", seed=1)
+    tables.write_tables(results, measured, {}, folder.path, csv_json=False)
+    metrics.write_metrics(measured, folder.metrics)
+    experiment.describe(folder, Begun("id-cases", "md5", {"run": {"seed": 1}}, True, "2026-01-01 00:00:00"))
+    return folder
+
+
+@pytest.mark.parametrize("which", ["cases", "id-cases"])
+def test_an_experiment_is_read_by_its_slug_or_id(folder: ExperimentFolder, which: str) -> None:
+    """Its params, metrics and the columns asked for are there, without the record or the journals."""
+    found = finished.read(which, COLUMNS)
+    assert (found.folder, found.begun.source_md5) == (folder, "md5")
+    assert tuple(found.results) == COLUMNS
+    assert len(found.results) == found.metrics["n_total"]
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "metrics.json"])
+def test_an_experiment_without_findings_is_told(folder: ExperimentFolder, name: str) -> None:
+    """The message names the experiment, the file that is missing, and what to do."""
+    (folder.path / name).unlink()
+    with pytest.raises(FindingsError, match=rf"cases has no findings: .*{name} is missing\. .*start it again"):
+        finished.read("cases", COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "metrics.json"])
+def test_damaged_findings_are_told(folder: ExperimentFolder, name: str) -> None:
+    """A file that is none is told, and that it can be made again."""
+    (folder.path / name).write_bytes(b"\x00half")
+    with pytest.raises(FindingsError, match=r"cannot be read: .*made anew"):
+        finished.read("cases", COLUMNS)
+
+
+def test_findings_of_two_merges_are_not_mixed(folder: ExperimentFolder) -> None:
+    """Results that grew since the metrics were written, as by a merge that was killed, are refused."""
+    tables.write_tables(table_at_random(30, seed=1), {}, {}, folder.path, csv_json=False)
+    with pytest.raises(FindingsError, match="not of the same merge"):
+        finished.read("cases", COLUMNS)
+
+
+def test_an_unknown_experiment_is_told(folder: ExperimentFolder) -> None:
+    """A name that is no experiment's is repeated in the message."""
+    with pytest.raises(FindingsError, match="There is no experiment nothing under results/"):
+        finished.read("nothing", COLUMNS)
+
+
+def test_without_any_experiment_there_is_none_started_last(folder: ExperimentFolder) -> None:
+    """No name and an empty record give a message."""
+    with pytest.raises(ExperimentError, match="no experiment yet"):
+        finished.read("", COLUMNS)
