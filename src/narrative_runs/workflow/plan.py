@@ -103,11 +103,12 @@ def typed(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[str]) -> Plan:
     origin = os.path.relpath(files[-1])
+    # Not params, but what this command is to do.
+    experiment_id, is_proof = overrides.pop("experiment_id", None), overrides.pop("proof", False)
     values: dict[str, Any] = {}
     for file in files:
         values = experiment.merged(values, params_module.read_file(file))
     values = experiment.merged(values, overrides)
-    experiment_id, is_proof = values.pop("experiment_id", None), values.pop("proof", False)
     if experiment_id is None:
         params = params_module.check(values, origin)
         folder = ExperimentFolder(params.slug)
@@ -167,8 +168,7 @@ def _params_by_id(
             return params
     except ParamsError:
         pass
-    on_top = {key: value for key, value in overrides.items() if key != "experiment_id"}
-    return params_module.check(experiment.merged(begun.params, on_top), str(folder.description))
+    return params_module.check(experiment.merged(begun.params, overrides), str(folder.description))
 
 
 def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:
