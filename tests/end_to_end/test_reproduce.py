@@ -74,15 +74,24 @@ def test_snakemake_then_dvc_repro_and_back(ready: Project, fake: Fake) -> None:
 
 
 def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
-    """`dvc repro` runs a fresh experiment to its end, also after `kill -9` of its group, and asks nothing twice."""
-    fake.behave(latency_s=0.2)
+    """While `dvc repro` runs an experiment nothing else does; after `kill -9` of its group it goes on, and to the end."""
+    fake.behave(latency_s=0.8)
     with ready.started("dvc", "repro") as main:
-        wait_until(lambda: fake.asked >= 8)
+        wait_until(lambda: fake.asked >= 4)
+        refused = ready.snakemake()
+        assert refused.returncode == 1 and "already running: PID" in refused.stdout
+        os.killpg(main.pid, signal.SIGKILL)
+    with ready.started("snakemake", "--cores", "4") as main:
+        asked = fake.asked
+        wait_until(lambda: fake.asked > asked)
+        refused = ready.run("dvc", "repro")
+        assert refused.returncode != 0 and f"already running: PID {main.pid}" in refused.stdout
         os.killpg(main.pid, signal.SIGKILL)
     fake.behave()
     result = ready.run("dvc", "repro")
     assert result.returncode == 0, result.stdout
-    assert 20 <= fake.asked <= 24
+    # What was in flight at the two kills.
+    assert 20 <= fake.asked <= 28
     assert ready.query("SELECT status, n_narratives_processed FROM experiments") == [("completed", 20)]
 
 

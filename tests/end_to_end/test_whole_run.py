@@ -2,19 +2,20 @@ import csv
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
 
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, precision_score, recall_score
 
 from tests.fake_server import answer_to
-from tests.project import Fake, Project, cases
+from tests.project import Fake, Project, cases, fake_server
 
 pytestmark = pytest.mark.end_to_end
 
 
-@pytest.fixture
-def finished(project: Project, fake: Fake) -> Project:
+def finish(project: Project, fake: Fake) -> Project:
+    """A project with a completed experiment of 20 narratives."""
     project.write_workbook(cases(10))
     project.write_params(fake.url)
     result = project.snakemake()
@@ -22,8 +23,22 @@ def finished(project: Project, fake: Fake) -> Project:
     return project
 
 
-def test_one_row_each(finished: Project, fake: Fake) -> None:
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Fake]]:
+    """A completed experiment that tests only look at, and the server that answered."""
+    with fake_server() as fake:
+        yield finish(Project(tmp_path_factory.mktemp("project")), fake), fake
+
+
+@pytest.fixture
+def finished(project: Project, fake: Fake) -> Project:
+    """A completed experiment that a test may change."""
+    return finish(project, fake)
+
+
+def test_one_row_each(looked_at: tuple[Project, Fake]) -> None:
     """Every narrative is asked once and has exactly one row, with the answer to its own text."""
+    finished, fake = looked_at
     calls = fake.calls()["asked"]
     assert len(calls) == 20 and set(calls.values()) == {1}
     rows = finished.query(
@@ -38,8 +53,9 @@ def test_one_row_each(finished: Project, fake: Fake) -> None:
     ]
 
 
-def test_metrics_agree_with_scikit_learn(finished: Project) -> None:
+def test_metrics_agree_with_scikit_learn(looked_at: tuple[Project, Fake]) -> None:
     """metrics.json holds what scikit-learn computes on the same rows of the results."""
+    finished, _ = looked_at
     rows = pd.read_parquet(finished.folder / "results/cases/results.parquet")
     label, detected = rows["manual_flag_ind"].astype(int), rows["detected"].astype(int)
     overall = finished.read_json("results/cases/metrics.json")["overall"]
@@ -53,8 +69,9 @@ def test_metrics_agree_with_scikit_learn(finished: Project) -> None:
         assert overall[name]["value"] == pytest.approx(score(label, detected))
 
 
-def test_second_run_asks_nothing(finished: Project, fake: Fake) -> None:
+def test_second_run_asks_nothing(looked_at: tuple[Project, Fake]) -> None:
     """A plain run of a completed experiment asks nothing, says that it is completed, and exits 0."""
+    finished, fake = looked_at
     asked = fake.asked
     result = finished.snakemake()
     assert result.returncode == 0
@@ -166,8 +183,9 @@ def test_key_is_sent_and_written_nowhere(project: Project, fake: Fake) -> None:
             assert b"sk-very-secret-7431" not in path.read_bytes(), path
 
 
-def test_record_is_plain_sqlite(finished: Project) -> None:
+def test_record_is_plain_sqlite(looked_at: tuple[Project, Fake]) -> None:
     """The record opens in any SQLite, without files beside it, and passes its own integrity check."""
+    finished, _ = looked_at
     connection = sqlite3.connect(finished.folder / "results/experiments.db")
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
