@@ -25,8 +25,9 @@ class Behaviour:
 
     latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; padding: characters added to
     each reply; context_tokens: longer prompts are cut, without a word; fault_share: of all requests, so many fail, in
-    all ways; refuse_schema, refuse_logprobs: answer requests for them with 400; models: what it lists; answers_as: the
-    model that it names in its answers.
+    all ways; odd_share: of all narratives, so many get a reply without an answer, in all ways; refuse_schema,
+    refuse_logprobs: answer requests for them with 400; models: what it lists; answers_as: the model that it names in
+    its answers.
 
     What follows holds for requests that contain `only_if`, and for the next `next_calls` of them: status and headers
     of the reply; body: instead of an answer; hang: accept and never answer; drop: break off.
@@ -42,6 +43,7 @@ class Behaviour:
     only_if: str = ""
     next_calls: int | None = None
     fault_share: float = 0.0
+    odd_share: float = 0.0
     refuse_schema: bool = False
     refuse_logprobs: bool = False
     models: list[str] = field(default_factory=lambda: ["fake"])
@@ -59,6 +61,23 @@ def answer_to(text: str) -> dict[str, Any]:
         "indicators": ["threat"] if digest[0] < 100 else [],
         "rationale": f"read {digest.hex()[:12]}",
     }
+
+
+ODDITIES = {
+    "too long": "data_error",
+    "refusal": "data_error",
+    "filtered": "data_error",
+    "all thinking": "parse_error",
+    "cut off": "parse_error",
+    "empty": "parse_error",
+    "prose": "parse_error",
+}
+
+
+def oddity_of(text: str, share: float) -> str | None:
+    """What is odd in the reply to a user message, if it is among the odd ones: decided by the message alone."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return list(ODDITIES)[digest[3] % len(ODDITIES)] if digest[2] < 256 * share else None
 
 
 class FakeServer:
@@ -148,6 +167,9 @@ class FakeServer:
         if behaviour.fault_share and self._random.random() < behaviour.fault_share:
             return await self._fault(text)
         self.answered[text] += 1
+        oddity = oddity_of(text, behaviour.odd_share)
+        if oddity is not None:
+            return _odd_reply(oddity, text)
         read = min(len(text), 4 * behaviour.context_tokens)
         return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
 
@@ -191,6 +213,25 @@ class FakeServer:
             "last_at": self.last_at,
             "cpu_seconds": time.process_time(),
         }
+
+
+def _odd_reply(oddity: str, text: str) -> tuple[int, dict[str, str], bytes]:
+    """A reply that holds no answer, in the form in which servers give it."""
+    if oddity == "too long":
+        return 400, {}, b'{"error": {"code": "context_length_exceeded", "message": "maximum context length is 4096"}}'
+    message: dict[str, Any] = {"role": "assistant", "content": ""}
+    match oddity:
+        case "refusal":
+            message |= {"content": None, "refusal": "I cannot help with that."}
+        case "all thinking":
+            message["reasoning_content"] = "Let me think about that once more. " * 20
+        case "cut off":
+            message["content"] = json.dumps(answer_to(text))[:14]
+        case "prose":
+            message["content"] = "The narrative speaks of a difficult life."
+    reason = {"filtered": "content_filter", "all thinking": "length", "cut off": "length"}.get(oddity, "stop")
+    reply = {"model": "fake", "choices": [{"index": 0, "message": message, "finish_reason": reason}]}
+    return 200, {}, json.dumps(reply).encode()
 
 
 def completion(content: str, model: str, prompt_characters: int, padding: int = 0) -> bytes:

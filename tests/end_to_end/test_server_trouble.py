@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.fake_server import answer_to
+from tests.fake_server import ODDITIES, answer_to, oddity_of
 from tests.project import Fake, Project, cases, fake_server, wait_until
 
 pytestmark = pytest.mark.end_to_end
@@ -40,13 +40,19 @@ def assert_own_answers(project: Project, narratives: int = 40) -> None:
 
 
 def test_a_quarter_of_faults(many: Project, fake: Fake) -> None:
-    """With a quarter of all requests failing in every way, all rows are resolved, each asked until its answer."""
-    fake.behave(fault_share=0.25)
+    """With a quarter of all requests failing in every way, and many replies without an answer, each narrative
+    is asked until its reply, and has its own answer or the error of the right category."""
+    fake.behave(fault_share=0.25, odd_share=0.15)
     many.write_params(fake.url, shards={"count": 2}, run={"max_in_flight": 8, "timeout_s": 2, "max_attempts": 20})
     result = many.snakemake()
     assert result.returncode == 0, result.stdout
     assert many.query(STATUS) == [("completed", 200)]
-    assert many.query(ERRORS) == [(0,)]
+    texts = [f"{kind} text of case {number}." for number in range(100) for kind in ("CME", "LE")]
+    oddities = {text: oddity_of(f"Narrative: {text}", 0.15) for text in texts}
+    expected = {text: ODDITIES[oddity] for text, oddity in oddities.items() if oddity}
+    assert set(oddities.values()) == {None, *ODDITIES}
+    errors = many.query("SELECT narrative_text, error_category FROM narrative_results WHERE error_occurred")
+    assert dict(errors) == expected
     assert_own_answers(many, 200)
     assert {times for text, times in fake.calls()["answered"].items() if "text of case" in text} == {1}
     log = (many.folder / "results/cases/logs/api_calls.log").read_text()
