@@ -27,14 +27,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for name in filter(None, listed.split("\0")):
+        for name in _tracked():
             if name.startswith(("tests/", "src/")) or not (ROOT / name).is_file():
                 continue
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +121,13 @@ class Project:
         (self.folder / name).write_text(yaml.safe_dump(params, allow_unicode=True))
         return params
 
+    def written(self) -> list[Path]:
+        """What lies under results/ beside what every clone has there."""
+        cloned = {Path(name) for name in _tracked() if name.startswith("results/")}
+        cloned |= {folder for name in cloned for folder in name.parents}
+        found = (path.relative_to(self.folder) for path in (self.folder / "results").rglob("*"))
+        return [path for path in found if path not in cloned]
+
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of a query on the record."""
         connection = sqlite3.connect(self.folder / "results/experiments.db", timeout=30)
@@ -148,6 +148,13 @@ class Project:
                 if line.endswith("\n") and not line.startswith('{"head"'):
                     found.append(json.loads(line))
         return found
+
+
+def _tracked() -> list[str]:
+    """The files that a clone has, new ones included."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return list(filter(None, listed.split("\0")))
 
 
 class Fake:

@@ -89,5 +89,5 @@ def test_mistakes(project: Project, fake: Fake, mistake: Callable[[Project, Fake
     assert "Traceback" not in result.stdout
     for word in words:
         assert word in result.stdout, result.stdout
-    assert not (project.folder / "results").exists()
+    assert project.written() == []
     assert fake.asked == 0

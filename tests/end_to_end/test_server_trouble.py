@@ -274,4 +274,4 @@ def test_preflight(ready: Project, fake: Fake) -> None:
     assert told.returncode == 0, told.stdout
     assert fake.asked == 5
     assert "40 narratives" in told.stdout and "tokens" in told.stdout
-    assert not (ready.folder / "results").exists()
+    assert ready.written() == []
