@@ -81,6 +81,7 @@ def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
         refused = ready.snakemake()
         assert refused.returncode == 1 and "already running: PID" in refused.stdout
         os.killpg(main.pid, signal.SIGKILL)
+    fake.behave(hang=True)
     with ready.started("snakemake", "--cores", "4") as main:
         asked = fake.asked
         wait_until(lambda: fake.asked > asked)

@@ -264,8 +264,8 @@ def test_no_narrative_text_in_logs(ready: Project, fake: Fake) -> None:
 def test_files_are_the_owners_alone(ready: Project, fake: Fake) -> None:
     """What a run writes under results/ only its owner can read."""
     assert ready.snakemake().returncode == 0
-    for path in (ready.folder / "results").rglob("*"):
-        assert path.stat().st_mode & 0o077 == 0, path
+    for path in ready.written():
+        assert (ready.folder / path).stat().st_mode & 0o077 == 0, path
 
 
 def test_preflight(ready: Project, fake: Fake) -> None:
