@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import yaml
 from openpyxl import load_workbook
 
 from narrative_runs.proof import dvc_md5
-from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
+from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -21,22 +23,48 @@ STAGES = ("source", "classify", "record")
 NOTHING_TO_DO = "Nothing to be done"
 
 
-@pytest.fixture(autouse=True)
-def package(project: Project) -> Path:
-    """The environment is active, as for a user who types `dvc repro`, and runs the project's own code: its package."""
-    package = project.folder / "src/narrative_runs"
-    shutil.copytree(ROOT / "src/narrative_runs", package, ignore=shutil.ignore_patterns("__pycache__"))
-    project.environment["PYTHONPATH"] = str(package.parent)
+def activate(project: Project) -> None:
+    """Activate the environment, as for a user who types `dvc repro`, and have it run the project's own code."""
+    code = project.folder / "src"
+    shutil.copytree(ROOT / "src", code, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    project.environment["PYTHONPATH"] = str(code)
     project.environment["PATH"] = f"{BIN}{os.pathsep}{project.environment['PATH']}"
-    return package
 
 
 @pytest.fixture
 def ready(project: Project, fake: Fake) -> Project:
     """20 narratives in 3 shards on 4 slots."""
+    activate(project)
     project.write_workbook(cases(10))
     project.write_params(fake.url)
     return project
+
+
+@dataclass
+class Proven:
+    """An experiment that snakemake completed, and `dvc repro` then proved; what both left, and what was asked."""
+
+    project: Project
+    fake: Fake
+    told: str
+    asked: int
+    findings: dict[str, str]
+    lock: str
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proven]:
+    """A proven experiment, which each test leaves as it was."""
+    project = Project(tmp_path_factory.mktemp("proven"))
+    activate(project)
+    project.write_workbook(cases(10))
+    with fake_server() as fake:
+        project.write_params(fake.url)
+        assert project.snakemake().returncode == 0
+        asked, findings = fake.asked, bytes_of(project)
+        told = project.run("dvc", "repro")
+        assert told.returncode == 0, told.stdout
+        yield Proven(project, fake, told.stdout, asked, findings, lock_of(project))
 
 
 def bytes_of(project: Project, slug: str = "cases") -> dict[str, str]:
@@ -55,22 +83,19 @@ def lock_of(project: Project) -> str:
     return (project.folder / "dvc.lock").read_text()
 
 
-def test_snakemake_then_dvc_repro_and_back(ready: Project, fake: Fake) -> None:
+def test_snakemake_then_dvc_repro_and_back(proven: Proven) -> None:
     """After snakemake, `dvc repro` runs no job and asks nothing; then neither it nor `snakemake -n` has work to do."""
-    assert ready.snakemake().returncode == 0
-    asked, before = fake.asked, bytes_of(ready)
-    first = ready.run("dvc", "repro")
-    assert first.returncode == 0, first.stdout
     # One snakemake a stage, and no job in any of them.
-    assert first.stdout.count(NOTHING_TO_DO) == 3
-    second = ready.run("dvc", "repro")
+    assert proven.told.count(NOTHING_TO_DO) == 3
+    project = proven.project
+    second = project.run("dvc", "repro")
     assert second.returncode == 0 and "up to date" in second.stdout and "snakemake" not in second.stdout
-    assert NOTHING_TO_DO in ready.run("snakemake", "-n").stdout
-    assert "up to date" in ready.run("dvc", "status", *STAGES).stdout
-    assert (fake.asked, bytes_of(ready)) == (asked, before)
-    shown = ready.run("dvc", "metrics", "show")
+    assert NOTHING_TO_DO in project.run("snakemake", "-n").stdout
+    assert "up to date" in project.run("dvc", "status", *STAGES).stdout
+    assert (proven.fake.asked, bytes_of(project)) == (proven.asked, proven.findings)
+    shown = project.run("dvc", "metrics", "show")
     assert shown.returncode == 0 and "overall.recall.value" in shown.stdout
-    assert dvc_md5(ready.folder / "results/cases/journal") in lock_of(ready)
+    assert dvc_md5(project.folder / "results/cases/journal") in proven.lock
 
 
 def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
@@ -118,6 +143,7 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
 
 def test_published_experiment(project: Project) -> None:
     """In a fresh clone `dvc pull` and `dvc repro` derive the published experiment as its dvc.lock says, unasked."""
+    activate(project)
     lock = yaml.safe_load((project.folder / "published/dvc.lock").read_text())
     for words in (["pull"], ["repro", "published/dvc.yaml"]):
         result = project.run("dvc", *words)
@@ -144,32 +170,49 @@ def test_the_two_pipelines_are_one_recipe() -> None:
     assert published == expected
 
 
-@pytest.mark.parametrize("mistake", ["params", "data", "results"])
-def test_no_false_proof(ready: Project, fake: Fake, mistake: str) -> None:
+def other_params(project: Project, url: str) -> None:
+    project.write_params(url, prompt={"system_prompt": "Decide otherwise."})
+
+
+def other_data(project: Project, _: str) -> None:
+    project.write_workbook(cases(11))
+
+
+def altered_results(project: Project, _: str) -> None:
+    results = project.folder / "results/cases/results.csv"
+    results.write_text(results.read_text().replace("CME text of case 1.", "CME text of case 1!"))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "files", "words"),
+    [
+        (other_params, ["params.yaml"], ["prompt.system_prompt", "Decide.", "Decide otherwise."]),
+        (other_data, ["data/cases.xlsx", "data/cases.xlsx.dvc"], ["Data file has changed", "Original checksum"]),
+        (altered_results, ["results/cases/results.csv"], ["results.csv does not follow"]),
+    ],
+)
+def test_no_false_proof(
+    proven: Proven, mistake: Callable[[Project, str], None], files: list[str], words: list[str]
+) -> None:
     """Other params than were asked, other data, or altered results: `dvc repro` exits non-zero and locks nothing."""
-    assert ready.run("dvc", "repro").returncode == 0
-    asked, lock = fake.asked, lock_of(ready)
-    if mistake == "params":
-        ready.write_params(fake.url, prompt={"system_prompt": "Decide otherwise."})
-        named, words = "prompt", ["prompt.system_prompt", "Decide.", "Decide otherwise."]
-    elif mistake == "data":
-        ready.write_workbook(cases(11))
-        named, words = "data/cases.xlsx", ["Data file has changed", "Original checksum"]
-    else:
-        results = ready.folder / "results/cases/results.csv"
-        results.write_text(results.read_text().replace("CME text of case 1.", "CME text of case 1!"))
-        named, words = "results/cases/results.csv", ["results.csv does not follow"]
-    assert named in ready.run("dvc", "status").stdout
-    result = ready.run("dvc", "repro")
+    project = proven.project
+    before = {name: (project.folder / name).read_bytes() for name in files}
+    mistake(project, proven.fake.url)
+    try:
+        assert files[0] in project.run("dvc", "status").stdout
+        result = project.run("dvc", "repro")
+    finally:
+        for name, content in before.items():
+            (project.folder / name).write_bytes(content)
     assert result.returncode != 0 and "Traceback" not in result.stdout
     for word in words:
         assert word in result.stdout, result.stdout
-    assert (fake.asked, lock_of(ready)) == (asked, lock)
+    assert (proven.fake.asked, lock_of(project)) == (proven.asked, proven.lock)
 
 
-def test_changed_code_derives_again(ready: Project, fake: Fake, package: Path) -> None:
+def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
     """After an edit of the code everything is derived again; other findings from the same answers are refused."""
-    metrics = package / "findings/confusion.py"
+    metrics = ready.folder / "src/narrative_runs/findings/confusion.py"
     assert ready.run("dvc", "repro").returncode == 0
     asked, before = fake.asked, bytes_of(ready)
     metrics.write_text(metrics.read_text() + "\n# An edit that changes nothing.\n")
@@ -179,10 +222,9 @@ def test_changed_code_derives_again(ready: Project, fake: Fake, package: Path) -
     assert (fake.asked, bytes_of(ready)) == (asked, before)
     metrics.write_text(metrics.read_text().replace("int(matrix.tp + matrix.fp)", "int(matrix.tp + matrix.fp + 1)"))
     record = yaml.safe_load(lock_of(ready))["stages"]["record"]
-    for _ in range(2):
-        result = ready.run("dvc", "repro")
-        assert result.returncode != 0
-        assert "metrics.json is not the one that dvc.lock vouches for" in result.stdout
+    result = ready.run("dvc", "repro")
+    assert result.returncode != 0
+    assert "metrics.json is not the one that dvc.lock vouches for" in result.stdout
     assert yaml.safe_load(lock_of(ready))["stages"]["record"] == record
     assert fake.asked == asked
     accepted = ready.run("dvc", "commit", "--force", "record")
@@ -204,20 +246,20 @@ def test_same_answers_same_bytes(ready: Project, fake: Fake, tmp_path_factory: p
     assert findings_of(other) == findings_of(ready)
 
 
-def test_trace_leads_to_the_cell(ready: Project, fake: Fake) -> None:
+def test_trace_leads_to_the_cell(proven: Proven) -> None:
     """A result is followed back to its journal entry and, through the workbook's checksum, to its very cell."""
-    assert ready.snakemake().returncode == 0
-    lines = ready.run("narrative-runs", "trace", "0007", "le").stdout.splitlines()
+    project = proven.project
+    lines = project.run("narrative-runs", "trace", "0007", "le").stdout.splitlines()
     told = {line[:17].strip(): line[18:] for line in lines}
-    workbook = ready.folder / told["source_file"]
+    workbook = project.folder / told["source_file"]
     assert hashlib.md5(workbook.read_bytes()).hexdigest() == told["source_md5"]
     header, *_ = rows = list(load_workbook(workbook)[told["source_sheet"]].iter_rows(values_only=True))
     cell = rows[int(told["source_row"]) - 1][header.index(told["source_column"])]
-    assert ready.query(
+    assert project.query(
         "SELECT narrative_text, fingerprint, model_answered FROM narrative_results "
         "WHERE incident_id = '0007' AND narrative_type = 'le'"
     ) == [(cell, told["fingerprint"], told["model_answered"])]
-    with (ready.folder / told["journal"]).open("rb") as journal:
+    with (project.folder / told["journal"]).open("rb") as journal:
         head = journal.readline().decode()
         journal.seek(int(told["journal_byte"]))
         entry = journal.readline().decode()
@@ -225,5 +267,5 @@ def test_trace_leads_to_the_cell(ready: Project, fake: Fake) -> None:
         assert told[name] in head
     for name in ("fingerprint", "asked_at"):
         assert told[name] in entry
-    unknown = ready.run("narrative-runs", "trace", "9999", "le")
+    unknown = project.run("narrative-runs", "trace", "9999", "le")
     assert unknown.returncode == 1 and "9999 le" in unknown.stdout
