@@ -9,6 +9,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 │   └── AlreadyCompleted     it is completed, and was to be resumed by its id
 ├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
 ├── RecordError              results/experiments.db cannot be used
+│   └── RecordLocked         another program keeps it locked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
     └── ModelFileError       the embedded model's file cannot be had
 """
@@ -48,6 +49,10 @@ class JournalError(NarrativeRunsError):
 
 class RecordError(NarrativeRunsError):
     """The experiment record cannot be read or written."""
+
+
+class RecordLocked(RecordError):
+    """Another program keeps the record locked for longer than this one would wait."""
 
 
 class ServerError(NarrativeRunsError):

@@ -17,7 +17,7 @@ def test_an_even_pace_is_its_own_rate(per_note: float, notes: int, every: float)
         progress.note(number * every)
     rate = progress.rate()
     assert rate == pytest.approx(done_each / every)
-    assert progress.seconds_left() == pytest.approx((50 + done_each) / (done_each / every))
+    assert progress.seconds_left((notes - 1) * every) == pytest.approx((50 + done_each) / (done_each / every))
 
 
 def test_the_rate_is_that_of_the_last_minutes() -> None:
@@ -37,7 +37,7 @@ def test_narratives_of_earlier_sessions_are_not_this_pace() -> None:
     progress.done = 910
     progress.note(10)
     assert progress.rate() == pytest.approx(1)
-    assert progress.seconds_left() == pytest.approx(90)
+    assert progress.seconds_left(10) == pytest.approx(90)
 
 
 @pytest.mark.parametrize("notes", [[], [(0, 5)], [(0, 5), (0, 9)], [(0, 5), (10, 5)]])
@@ -48,7 +48,7 @@ def test_without_any_movement_nobody_can_say(notes: list[tuple[float, int]]) -> 
         progress.done = done
         progress.note(now)
     assert progress.rate() is None
-    assert progress.seconds_left() is None
+    assert progress.seconds_left(notes[-1][0] if notes else 0) is None
 
 
 def test_a_standstill_is_no_pace() -> None:

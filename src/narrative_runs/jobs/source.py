@@ -1,7 +1,6 @@
 """The job that reads the workbook, once: into fixed shards, into the record, and into data_quality.json."""
 
 import json
-import sys
 from pathlib import Path
 
 from narrative_runs.jobs.attendance import Attendance
@@ -36,7 +35,7 @@ def read_source(job: Attendance) -> None:
     with written_whole(folder.data_quality) as draft:
         draft.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
     for line in quality.summary_lines(source.quality):
-        print(line, file=sys.stderr)
+        job.say(f"tell {line}")
 
 
 def _keep_in_record(folder: ExperimentFolder, file: Path, md5: str, source: workbook.Source, job: Attendance) -> None:

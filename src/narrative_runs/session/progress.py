@@ -4,6 +4,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 RECENT_S = 300.0
+# Longer than a locked record can hold up the one who looks.
+SLEPT_S = 120.0
+# What follows the last answer, measured: the last jobs end, the merge and its findings are made.
+MERGE_S = 5.5
+MERGE_OF_ONE_S = 0.0002
 
 
 @dataclass
@@ -11,7 +16,11 @@ class Progress:
     """Counts of an experiment, and the pace of this session. Times are seconds of a monotonic clock.
 
     total: narratives to classify, None until the workbook is read; done: narratives with a result, errors included;
-    errors: results that are errors, by category; tokens: used by the experiment over all sessions.
+    done_before: those that had it before this session; errors: results that are errors, by category; tokens: used by
+    the experiment over all sessions, its retries included, and of them those of prompts and of completions.
+
+    The pace is that of the session's own answers, counted from its first request on, so that neither its start nor
+    what earlier sessions did stands in it.
     """
 
     began: float
@@ -19,8 +28,14 @@ class Progress:
     done: int = 0
     done_before: int = 0
     tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    _asking_since: float | None = None
+    _moved_at: float | None = None
+    _noted_at: float = 0.0
+    _slept: float = 0.0
 
     @property
     def completed(self) -> int:
@@ -32,25 +47,76 @@ class Progress:
         """Narratives without a result."""
         return None if self.total is None else max(0, self.total - self.done)
 
+    @property
+    def done_now(self) -> int:
+        """Narratives with a result of this session."""
+        return self.done - self.done_before
+
+    def begin_asking(self, now: float) -> None:
+        """The session sends its first request: the pace is counted from here on."""
+        if self._asking_since is None:
+            self._asking_since = now
+            self._recent = deque([(now, self.done_now)])
+
     def note(self, now: float) -> None:
         """Remember how far it is at this time, for the rate of the last minutes."""
-        self._recent.append((now, self.done))
-        while now - self._recent[0][0] > RECENT_S and len(self._recent) > 2:
+        self._noted_at = now
+        awake = now - self._slept
+        if self._recent:
+            last, done_now = self._recent[-1]
+            if awake - last > SLEPT_S:
+                # Nobody looked for so long: the machine slept, or this process was stopped.
+                self._slept += awake - last
+                awake = last
+            if self.done_now > done_now:
+                self._moved_at = now
+        self._recent.append((awake, self.done_now))
+        while awake - self._recent[0][0] > RECENT_S and len(self._recent) > 2:
             self._recent.popleft()
 
     def rate(self) -> float | None:
         """Narratives a second over the last minutes of this session, None before there is any."""
-        if len(self._recent) < 2:
-            return None
-        (first_time, first_done), (last_time, last_done) = self._recent[0], self._recent[-1]
-        if last_time <= first_time or last_done <= first_done:
-            return None
-        return (last_done - first_done) / (last_time - first_time)
+        return _rate(self._recent[0], self._recent[-1]) if self._recent else None
 
-    def seconds_left(self) -> float | None:
+    def session_rate(self) -> float | None:
+        """Narratives a second over this session, since its first request; None before there is any."""
+        if self._asking_since is None or not self._recent:
+            return None
+        return _rate((self._asking_since, 0), self._recent[-1])
+
+    def seconds_left(self, now: float) -> float | None:
         """Seconds until the last narrative has a result, None while nobody can say."""
         rate, remaining = self.rate(), self.remaining
-        return None if rate is None or remaining is None else remaining / rate
+        if remaining == 0:
+            return 0.0
+        return None if rate is None or remaining is None else max(0.0, remaining / rate - (now - self._noted_at))
+
+    def seconds_to_end(self, now: float) -> float | None:
+        """Seconds until the run has ended, with its merge; None while nobody can say."""
+        left = self.seconds_left(now)
+        if left is None or self.total is None:
+            return None
+        merge = MERGE_S + MERGE_OF_ONE_S * self.total
+        if self.remaining:
+            return left + merge
+        return max(0.0, merge - (now - (self._moved_at or self.began)))
+
+
+class Beat:
+    """When it is time to tell how far it is: every 100 narratives or 30 seconds."""
+
+    NARRATIVES = 100
+    SECONDS = 30.0
+
+    def __init__(self, now: float, done: int = 0) -> None:
+        self._at, self._done = now, done
+
+    def is_due(self, now: float, done: int) -> bool:
+        """Whether to tell now; if so, it counts as told."""
+        if done - self._done < self.NARRATIVES and now - self._at <= self.SECONDS:
+            return False
+        self._at, self._done = now, done
+        return True
 
 
 def duration(seconds: float) -> str:
@@ -73,7 +139,13 @@ def line(progress: Progress, now: float, eta: str | None) -> str:
         f"[PROGRESS] {progress.done:,}/{total:,} ({share:.1f}%) | Rate: {pace} | "
         f"ETA: {eta or 'calculating...'} | Elapsed: {duration(now - progress.began)}"
     )
-    if progress.errors:
-        told = ", ".join(f"{count} {category}" for category, count in progress.errors.most_common())
+    if progress.errors.total():
+        told = ", ".join(f"{count} {category}" for category, count in progress.errors.most_common() if count)
         text += f" | Errors: {told}"
     return text
+
+
+def _rate(first: tuple[float, int], last: tuple[float, int]) -> float | None:
+    if last[0] <= first[0] or last[1] <= first[1]:
+        return None
+    return (last[1] - first[1]) / (last[0] - first[0])
