@@ -1,10 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from narrative_runs.session.progress import RECENT_S, Progress, duration, line
+from narrative_runs.session.standing import Standing
 
 
 @given(st.floats(0.01, 100), st.integers(2, 100), st.floats(0.1, 30))
@@ -103,19 +105,17 @@ def test_durations_in_words(seconds: float, words: str) -> None:
 
 def test_the_line_has_the_form_of_the_r_system() -> None:
     """Count, share, rate, end and time stand where the R system wrote them, and errors follow by category."""
-    progress = Progress(began=100, total=20_946)
-    for now, done in ((100, 0), (200, 1234)):
-        progress.done = done
-        progress.note(now)
-    assert line(progress, 200, "2025-10-05 18:00:00") == (
+    standing = Standing(
+        "Cases", 20_946, 1234, 12.34, estimated_completion_time="2025-10-05 18:00:00", elapsed_sec=100.0
+    )
+    assert line(standing) == (
         "[PROGRESS] 1,234/20,946 (5.9%) | Rate: 12.34/sec | ETA: 2025-10-05 18:00:00 | Elapsed: 1m 40s"
     )
-    progress.errors.update(timeout=2, parse_error=5)
-    assert line(progress, 200, None).endswith(
-        "ETA: calculating... | Elapsed: 1m 40s | Errors: 5 parse_error, 2 timeout"
-    )
+    standing = replace(standing, estimated_completion_time=None, errors={"parse_error": 5, "timeout": 2})
+    assert line(standing).endswith("ETA: calculating... | Elapsed: 1m 40s | Errors: 5 parse_error, 2 timeout")
 
 
 def test_the_line_before_the_workbook_is_read() -> None:
     """Without a total the line holds zeros, and no error."""
-    assert line(Progress(began=0), 5, None) == ("[PROGRESS] 0/0 (0.0%) | Rate: - | ETA: calculating... | Elapsed: 5s")
+    told = line(Standing("Cases", None, 0, elapsed_sec=5.0))
+    assert told == "[PROGRESS] 0/0 (0.0%) | Rate: - | ETA: calculating... | Elapsed: 5s"

@@ -167,13 +167,13 @@ class Account:
             # What was done before this session is no news.
             self._beat = Beat(now, self.progress.done_before)
         if self._logs is not None and self._beat.is_due(now, self.progress.done):
-            text = line(self.progress, now, self._eta(now))
+            text = line(self.standing())
             self._logs.event(text)
             if not self.screen.is_terminal:
                 self.screen.say(text)
 
-    def standing(self, in_flight: int, slots: int, jobs: list[str]) -> Standing:
-        """How the run stands now; what the gate knows is given."""
+    def standing(self) -> Standing:
+        """How the run stands now, without what the gate alone knows."""
         progress, now = self.progress, time.monotonic()
         run = self._params.run
         cost = cost_of(progress.prompt_tokens, progress.completion_tokens, run)
@@ -193,9 +193,6 @@ class Account:
             tokens_used=progress.tokens,
             cost=cost,
             cost_estimate=cost_of_all(cost, progress.done, progress.total),
-            in_flight=in_flight,
-            slots=slots,
-            jobs=jobs,
         )
 
     def close(self, outcome: str, reason: str | None, cancelled: bool) -> None:

@@ -25,19 +25,22 @@ def block(standing: Standing) -> RenderableType:
     for name, text in rows(standing):
         grid.add_row(name, Text(text, style="yellow" if name in ("waiting", "stopping") else ""))
     title = Text(standing.experiment_name, style="bold", no_wrap=True, overflow="ellipsis")
-    bar = ProgressBar(standing.n_narratives_total or 1, standing.n_narratives_processed)
+    bar = Table.grid(expand=True)
+    bar.add_row(ProgressBar(standing.n_narratives_total or 1, standing.n_narratives_processed))
     return Group(title, bar, grid)
 
 
-def rows(standing: Standing) -> Iterator[tuple[str, str]]:
-    """(name, what there is to say) of each line of the block."""
+def rows(standing: Standing, is_live: bool = True) -> Iterator[tuple[str, str]]:
+    """(name, what there is to say) of each line; is_live: whether a running session tells it, or the record."""
     yield "done", done(standing.n_narratives_processed, standing.n_narratives_total)
-    yield "rate", f"{rate(standing.rate_recent)}, {rate(standing.rate_session)} over this session"
-    yield "ETA", eta(standing.estimated_completion_time, standing.seconds_left)
-    yield "elapsed", duration(standing.elapsed_sec)
+    if is_live:
+        yield "rate", f"{rate(standing.rate_recent)}, {rate(standing.rate_session)} over this session"
+        yield "ETA", eta(standing.estimated_completion_time, standing.seconds_left)
+        yield "elapsed", duration(standing.elapsed_sec)
     yield "errors", errors(standing.errors)
     yield "tokens", tokens(standing.tokens_used, standing.cost, standing.cost_estimate)
-    yield "in flight", f"{standing.in_flight} of {standing.slots}"
+    if is_live:
+        yield "in flight", f"{standing.in_flight} of {standing.slots}"
     if standing.jobs:
         yield "at work", at_work(standing.jobs)
     if standing.waiting:

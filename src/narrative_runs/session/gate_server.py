@@ -63,11 +63,16 @@ class GateServer:
     def standing(self) -> Standing:
         """How the run stands now."""
         gate = self.gate
-        standing = self._account.standing(gate.in_flight.total(), gate.slots, self.jobs)
-        waits = gate.paused_until - time.monotonic()
-        if waits > 0:
-            standing = replace(standing, waiting=self._problem, waiting_sec=waits)
-        return replace(standing, stopping=gate.stopped or "")
+        waits = max(0.0, gate.paused_until - time.monotonic())
+        return replace(
+            self._account.standing(),
+            in_flight=gate.in_flight.total(),
+            slots=gate.slots,
+            jobs=self.jobs,
+            waiting=self._problem if waits else "",
+            waiting_sec=waits,
+            stopping=gate.stopped or "",
+        )
 
     def stop(self, reason: str) -> None:
         """Let no further request begin; those in flight may end."""

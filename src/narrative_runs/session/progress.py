@@ -3,6 +3,8 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
+from narrative_runs.session.standing import Standing
+
 RECENT_S = 300.0
 # Longer than a locked record can hold up the one who looks.
 SLEPT_S = 120.0
@@ -129,19 +131,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60}m"
 
 
-def line(progress: Progress, now: float, eta: str | None) -> str:
-    """One line of progress in the form of the R system; `eta` is a local time."""
-    total = progress.total or 0
-    share = 100 * progress.done / total if total else 0.0
-    rate = progress.rate()
-    pace = "-" if rate is None else f"{rate:.2f}/sec"
+def line(standing: Standing) -> str:
+    """One line of progress in the form of the R system."""
+    total = standing.n_narratives_total or 0
+    share = 100 * standing.n_narratives_processed / total if total else 0.0
+    pace = "-" if standing.rate_recent is None else f"{standing.rate_recent:.2f}/sec"
     text = (
-        f"[PROGRESS] {progress.done:,}/{total:,} ({share:.1f}%) | Rate: {pace} | "
-        f"ETA: {eta or 'calculating...'} | Elapsed: {duration(now - progress.began)}"
+        f"[PROGRESS] {standing.n_narratives_processed:,}/{total:,} ({share:.1f}%) | Rate: {pace} | "
+        f"ETA: {standing.estimated_completion_time or 'calculating...'} | Elapsed: {duration(standing.elapsed_sec)}"
     )
-    if progress.errors.total():
-        told = ", ".join(f"{count} {category}" for category, count in progress.errors.most_common() if count)
-        text += f" | Errors: {told}"
+    if standing.errors:
+        text += " | Errors: " + ", ".join(f"{count} {category}" for category, count in standing.errors.items())
     return text
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from narrative_runs.session.standing import Standing
 
@@ -19,10 +19,11 @@ HUSH_S = 1.0
 
 
 class Screen:
-    """Standard error; is_terminal: whether the block can be shown there."""
+    """Standard error, or another stream; is_terminal: whether the block can be shown there."""
 
-    def __init__(self) -> None:
-        self.is_terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self.is_terminal = self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._live: Live | None = None
         self._hushed_until = 0.0
         self._closed = False
@@ -32,7 +33,7 @@ class Screen:
         """Show one line, above the block."""
         with self._writing:
             if self._live is None:
-                print(text, file=sys.stderr, flush=True)
+                print(text, file=self._stream, flush=True)
             else:
                 self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -45,7 +46,7 @@ class Screen:
             from narrative_runs.session.block import block
 
             if self._live is None:
-                self._live = _live()
+                self._live = _live(self._stream)
                 self._live.start()
             self._live.update(block(standing), refresh=True)
 
@@ -67,7 +68,7 @@ class Screen:
             self._live = None
 
 
-def _live() -> "Live":
+def _live(stream: TextIO) -> "Live":
     from rich.console import Console
     from rich.live import Live
 
@@ -78,5 +79,5 @@ def _live() -> "Live":
             return False
 
     # Standard output is the session's line to its main process, and no part of the screen.
-    console = Terminal(file=sys.stderr, force_terminal=True)
+    console = Terminal(file=stream, force_terminal=True)
     return Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
