@@ -17,7 +17,7 @@ class Terminal:
 
     def __init__(self, columns: int) -> None:
         self.raw = b""
-        self._columns = columns
+        self.columns = columns
         self._screen = pyte.HistoryScreen(columns, ROWS, history=5000)
         self._stream = pyte.ByteStream(self._screen)
         self._master, self.slave = pty.openpty()
@@ -29,7 +29,7 @@ class Terminal:
     def lines(self) -> list[str]:
         """All that can be seen, with what has been scrolled away; without trailing blanks."""
         with self._looking:
-            above = ["".join(row[column].data for column in range(self._columns)) for row in self._screen.history.top]
+            above = ["".join(row[column].data for column in range(self.columns)) for row in self._screen.history.top]
             return [line.rstrip() for line in [*above, *self._screen.display]]
 
     def names(self) -> set[str]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.session.progress import RECENT_S, Progress, duration, line
+from narrative_runs.session.progress import MERGE_OF_ONE_S, MERGE_S, RECENT_S, Beat, Progress, duration, line
 from narrative_runs.session.standing import Standing
 
 
@@ -119,3 +119,73 @@ def test_the_line_before_the_workbook_is_read() -> None:
     """Without a total the line holds zeros, and no error."""
     told = line(Standing("Cases", None, 0, elapsed_sec=5.0))
     assert told == "[PROGRESS] 0/0 (0.0%) | Rate: - | ETA: calculating... | Elapsed: 5s"
+
+
+def asked_evenly(progress: Progress, began: float, seconds: int, a_second: int) -> None:
+    """Narratives that come evenly from `began` on, noted every second."""
+    progress.begin_asking(began)
+    for second in range(1, seconds + 1):
+        progress.done += a_second
+        progress.note(began + second)
+
+
+@given(st.floats(0, 60), st.integers(1, 50), st.integers(0, 10_000))
+def test_the_start_of_a_session_is_no_pace(start_s: float, a_second: int, before: int) -> None:
+    """However long it takes until the first request, and whatever was done before, the pace is that of the asking."""
+    progress = Progress(began=0, total=before + 1000, done=before, done_before=before)
+    for second in range(int(start_s)):
+        progress.note(second)
+    asked_evenly(progress, start_s, 5, a_second)
+    assert progress.rate() == pytest.approx(a_second)
+    assert progress.session_rate() == pytest.approx(a_second)
+    assert progress.seconds_left(start_s + 5) == pytest.approx((1000 - 5 * a_second) / a_second)
+
+
+def test_earlier_answers_that_are_found_late_are_no_pace() -> None:
+    """When what earlier sessions did is counted only after the asking has begun, the pace stays as it is."""
+    progress = Progress(began=0, total=2000)
+    asked_evenly(progress, 1, 5, 4)
+    progress.done += 900
+    progress.done_before += 900
+    progress.note(6)
+    assert progress.rate() == pytest.approx(4)
+
+
+def test_sleep_is_no_time() -> None:
+    """A laptop that sleeps for hours, by whatever clock, has the same pace after it as before."""
+    progress = Progress(began=0, total=100_000)
+    asked_evenly(progress, 0, 100, 5)
+    for second in range(1, 11):
+        progress.done += 5
+        progress.note(8 * 3600 + second)
+    assert progress.rate() == pytest.approx(5, rel=0.02)
+    assert progress.session_rate() == pytest.approx(5, rel=0.02)
+
+
+def test_the_end_comes_nearer_between_two_notes() -> None:
+    """Time that passes after a note is no time that is left."""
+    progress = Progress(began=0, total=100)
+    asked_evenly(progress, 0, 10, 1)
+    assert progress.seconds_left(13) == pytest.approx(87)
+    assert progress.seconds_left(500) == 0
+
+
+def test_the_run_ends_with_its_merge() -> None:
+    """The end of the run is that of the merge, which follows the last answer and comes nearer after it."""
+    progress = Progress(began=0, total=100)
+    asked_evenly(progress, 0, 90, 1)
+    merge = MERGE_S + 100 * MERGE_OF_ONE_S
+    assert progress.seconds_to_end(90) == pytest.approx(10 + merge)
+    asked_evenly(progress, 90, 10, 1)
+    assert progress.seconds_to_end(100) == pytest.approx(merge)
+    assert progress.seconds_to_end(102) == pytest.approx(merge - 2)
+    assert progress.seconds_to_end(1000) == 0
+    assert Progress(began=0, total=100).seconds_to_end(5) is None
+
+
+def test_the_beat() -> None:
+    """It is told after 100 narratives or 30 seconds, whichever comes first, and counted from there."""
+    beat = Beat(now=0)
+    assert not beat.is_due(1, 99) and beat.is_due(2, 100)
+    assert not beat.is_due(30, 199) and beat.is_due(32.5, 100)
+    assert not beat.is_due(33, 100)

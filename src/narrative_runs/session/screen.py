@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from narrative_runs.session.standing import Standing
 
 if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
     from rich.live import Live
 
 HUSH_S = 1.0
@@ -23,7 +24,7 @@ class Screen:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self.is_terminal = self._stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.is_terminal = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._live: Live | None = None
         self._hushed_until = 0.0
         self._closed = False
@@ -48,7 +49,15 @@ class Screen:
             if self._live is None:
                 self._live = _live(self._stream)
                 self._live.start()
+            self._live.console.size = self._size()
             self._live.update(block(standing), refresh=True)
+
+    def _size(self) -> "ConsoleDimensions":
+        from rich.console import ConsoleDimensions
+
+        # What does not fit the stream's own width could not be taken away. Some terminals do not tell their size.
+        columns, lines = os.get_terminal_size(self._stream.fileno())
+        return ConsoleDimensions(columns or 80, lines or 25)
 
     def hush(self) -> None:
         """Take the block away for a moment, so that another process may write."""
