@@ -109,3 +109,16 @@ def test_without_a_real_terminal_there_is_no_block(
             each.say("A line.")
     shown(terminal, "A line.")
     assert file.getvalue() == "A line.\n"
+
+
+def test_a_terminal_that_is_gone_stops_nothing(terminal: Terminal) -> None:
+    """When the window was closed, what would be shown is dropped, and the run goes on."""
+    gone = Terminal(80)
+    stream = os.fdopen(os.dup(gone.slave), "w")
+    mine = Screen(stream)
+    mine.show(STANDING)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), stream.fileno())
+    mine.say("Nobody hears this.")
+    mine.show(STANDING)
+    mine.close()
+    gone.close()

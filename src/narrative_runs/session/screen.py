@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from narrative_runs.session.standing import Standing
@@ -20,7 +21,10 @@ HUSH_S = 1.0
 
 
 class Screen:
-    """Standard error, or another stream; is_terminal: whether the block can be shown there."""
+    """Standard error, or another stream; is_terminal: whether the block can be shown there.
+
+    A terminal that is gone stops no run.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -32,7 +36,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show one line, above the block."""
-        with self._writing:
+        with self._writing, suppress(OSError):
             if self._live is None:
                 print(text, file=self._stream, flush=True)
             else:
@@ -40,7 +44,7 @@ class Screen:
 
     def show(self, standing: Standing) -> None:
         """Show the block as it is now, on a terminal only."""
-        with self._writing:
+        with self._writing, suppress(OSError):
             if not self.is_terminal or self._closed or time.monotonic() < self._hushed_until:
                 return
             # Imported here: where there is no terminal nobody needs it.
@@ -73,7 +77,8 @@ class Screen:
 
     def _stop(self) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
             self._live = None
 
 
