@@ -57,6 +57,8 @@ def main() -> None:
         arguments.run(arguments)
     except NarrativeRunsError as error:
         sys.exit(f"narrative-runs: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _status(arguments: argparse.Namespace) -> None:

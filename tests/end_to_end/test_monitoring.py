@@ -82,6 +82,11 @@ def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
                 while_held = requests_while_held(project, fake)
                 told["running"] = project.run("narrative-runs", "status")
                 told["second"] = project.run("narrative-runs", "resume", "cases")
+                with in_terminal(project, 60, "narrative-runs", "watch", "cases") as (left, second):
+                    wait_until(lambda: second.names() >= BLOCK)
+                    left.send_signal(signal.SIGINT)
+                    told["left"] = subprocess.CompletedProcess("watch", left.wait(timeout=10))
+                told["left"].stdout = "\n".join(second.lines())
                 assert resumed.wait(timeout=120) == 0, terminal.lines()
                 output, _ = watching.communicate(timeout=30)
                 told["watched"] = subprocess.CompletedProcess("watch", watching.returncode, output)
@@ -260,6 +265,12 @@ def test_watch_ends_with_the_run(killed_and_resumed: Seen) -> None:
     assert watched.returncode == 0, watched.stdout
     assert watched.stdout.count("[PROGRESS]") > 5
     assert f"done         {NARRATIVES:,} of {NARRATIVES:,} (100.0%)" in watched.stdout
+
+
+def test_who_watches_may_leave(killed_and_resumed: Seen) -> None:
+    """Watched in a terminal, a run is its block; Ctrl-C takes the block away without a word, and the run goes on."""
+    left = killed_and_resumed.told["left"]
+    assert (left.returncode, left.stdout.strip()) == (0, "")
 
 
 def test_list(killed_and_resumed: Seen) -> None:

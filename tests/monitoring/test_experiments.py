@@ -5,6 +5,8 @@ import pytest
 
 from narrative_runs.errors import ExperimentError
 from narrative_runs.monitoring.experiments import chosen, experiments, state_of
+from narrative_runs.monitoring.status import status_of
+from narrative_runs.record import database
 from narrative_runs.session.lock import RunLock
 from tests.monitoring.conftest import HERE, Add
 
@@ -57,7 +59,16 @@ def test_of_elsewhere_what_is_known(add: Add) -> None:
     add("far", "running", has_folder=False, hostname="cluster-7")
     assert chosen("").state == "elsewhere"
     assert "begun on cluster-7" in chosen("").explanation
-    assert "results/far/ is not here" in chosen("").explanation
+    assert chosen("").explanation.endswith("its folder is not here")
+
+
+def test_an_experiment_of_the_r_system(add: Add) -> None:
+    """A row without a folder of ours is told as well."""
+    add("r", "running", has_folder=False, hostname=None, log_dir=None)
+    with database.transaction() as connection:
+        database.update_experiment(connection, "id-of-r", {"slug": None})
+    assert (chosen("").state, chosen("id-of-r").row["slug"]) == ("elsewhere", None)
+    assert next(status_of(chosen("")).lines()) == "R"
 
 
 def test_a_died_run_of_this_host(add: Add) -> None:

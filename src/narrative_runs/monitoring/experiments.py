@@ -34,10 +34,8 @@ class Known:
             case "died":
                 return "killed or crashed; the same command goes on"
             case "elsewhere":
-                return (
-                    f"begun on {self.row['hostname']}; whether it still runs there cannot be seen from here. "
-                    f"{self.folder.path}/ is {'' if self.folder.path.exists() else 'not '}here"
-                )
+                where = "its folder is here" if _is_here(self.row) else "its folder is not here"
+                return f"begun on {self.row['hostname']}; whether it still runs there cannot be seen; {where}"
             case "failed" | "cancelled":
                 reason = (self.row["notes"] or "").rpartition(STOPPED)[2].strip() if self._says_why else ""
                 return f"{reason.rstrip('.')}. The same command goes on" if reason else "the same command goes on"

@@ -69,19 +69,20 @@ class Status:
     def lines(self) -> Iterator[str]:
         """For people."""
         row, standing = self.known.row, self.standing
-        yield f"{row['experiment_name']} ({row['slug']})"
+        yield f"{row['experiment_name']} ({row['slug']})" if row["slug"] else row["experiment_name"]
         explanation = f": {self.known.explanation}" if self.known.explanation else ""
         told = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
         if self.pid is not None:
             told.append(("PID", f"{self.pid} on {self.host}, since {self.running_since}"))
         told += rows(standing, self.is_live)
-        told.append(("started", row["start_time"]))
+        told.append(("started", row["start_time"] or "-"))
         if self.known.state == COMPLETED:
             told.append(("completed", row["end_time"]))
         elif row["last_progress_update"]:
             age = duration(self.last_update_age_sec or 0.0)
             told.append(("last update", f"{row['last_progress_update']}, {age} ago"))
-        told.append(("logs", f"{row['log_dir']}/"))
+        if row["log_dir"]:
+            told.append(("logs", f"{row['log_dir']}/"))
         for name, text in told:
             yield f"{name:<12} {text}"
 
