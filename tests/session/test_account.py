@@ -14,7 +14,7 @@ from narrative_runs.journal import RETRY, Journal
 from narrative_runs.params import check
 from narrative_runs.places import RECORD, ExperimentFolder
 from narrative_runs.record import database
-from narrative_runs.session import account as room
+from narrative_runs.session import record_keeper as room
 from narrative_runs.session.account import Account
 from narrative_runs.session.order import Order
 from narrative_runs.source.narratives import write_shards
@@ -42,7 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty project folder, and a record that is not waited for."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(room, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(room, "RECORD_EVERY_S", 0.0)
+    monkeypatch.setattr(room, "EVERY_S", 0.0)
 
 
 def read_workbook() -> None:
@@ -168,7 +168,7 @@ def test_a_record_locked_for_long_is_told_once(
     mine = begun()
     monkeypatch.setattr(room, "LOCKED_FOR_LONG_S", 0.0)
 
-    def locked(*_: Any) -> None:
+    def locked(*_: Any, **__: Any) -> None:
         raise RecordLocked("locked")
 
     monkeypatch.setattr("narrative_runs.record.state.move", locked)
@@ -189,6 +189,19 @@ def test_a_retry_that_succeeds_leaves_one_error_less(answer: Callable[..., None]
     answer(NARRATIVES[19], name=RETRY, attempt=2)
     mine.follow()
     assert mine.standing().errors == {"parse_error": 1} and mine.progress.done == 20
+
+
+def test_the_merge_has_the_last_word(answer: Callable[..., None]) -> None:
+    """Once the experiment is completed, what the session still counts changes nothing."""
+    read_workbook()
+    mine = begun()
+    answer(*NARRATIVES)
+    mine.follow()
+    completed = {"status": "completed", "n_narratives_completed": 15, "estimated_completion_time": None}
+    with database.transaction() as connection:
+        database.update_experiment(connection, ID, completed)
+    mine.close("success", None, cancelled=False)
+    assert {column: recorded()[column] for column in completed} == completed
 
 
 def test_a_few_narratives_are_no_line(answer: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:

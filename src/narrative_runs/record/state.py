@@ -67,6 +67,8 @@ def move(
 ) -> None:
     """Add results to a running experiment and bring its counts up to date, in one transaction.
 
+    Once the merge has called it completed, its counts are the merge's, and stay.
+
     total: narratives to classify; processed: those with a result, errors included; completed: those without error;
     eta: local time at which it will be done, if that can be said; patience_s: how long to wait for other programs.
 
@@ -76,16 +78,10 @@ def move(
     """
     with database.transaction(patience_s=patience_s) as connection:
         database.put_results(connection, experiment_id, results)
-        database.update_experiment(
-            connection,
-            experiment_id,
-            {
-                "n_narratives_total": total,
-                "n_narratives_processed": processed,
-                "n_narratives_completed": completed,
-                "last_progress_update": now(),
-                "estimated_completion_time": eta,
-            },
+        connection.execute(
+            "UPDATE experiments SET n_narratives_total = ?, n_narratives_processed = ?, n_narratives_completed = ?, "
+            "last_progress_update = ?, estimated_completion_time = ? WHERE experiment_id = ? AND status = 'running'",
+            (total, processed, completed, now(), eta, experiment_id),
         )
 
 

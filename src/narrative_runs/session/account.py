@@ -1,34 +1,28 @@
 """What a session gives account of: in the record, in the logs and on the screen."""
 
 import json
-import math
 import os
 import threading
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from narrative_runs import __version__, places
-from narrative_runs.errors import NarrativeRunsError, RecordLocked, reason_of
+from narrative_runs import __version__
+from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.record import database, state
+from narrative_runs.record import state
 from narrative_runs.session.cost import cost_of, cost_of_all
 from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
 from narrative_runs.session.logs import Logs
 from narrative_runs.session.order import Order
 from narrative_runs.session.progress import Beat, Progress, line
+from narrative_runs.session.record_keeper import RecordKeeper
 from narrative_runs.session.screen import Screen
 from narrative_runs.session.standing import Standing
 
-# The record moves at the beat of the told progress, and of a slow run every few seconds. A reader without patience
-# is turned away while it is written: hence no oftener.
-RECORD_EVERY_S = 2.0
-# A reader that holds up the record holds up nobody else: it is let go on, and the record tried again.
-PATIENCE_S = 2.0
-LOCKED_FOR_LONG_S = 30.0
 TIME = "%Y-%m-%d %H:%M:%S"
 WITHOUT = {
     "schema": "The server takes no JSON schemas; plain JSON is asked for.",
@@ -52,8 +46,7 @@ class Account:
         self._following = threading.Lock()
         self._watch = ErrorWatch()
         self._beat: Beat | None = None
-        self._recorded_done, self._recorded_at = 0, -math.inf
-        self._locked_since: float | None = None
+        self._keeper = RecordKeeper(order.experiment_id, self._follower.unrecorded, self.tell)
         self._logs: Logs | None = None
 
     @property
@@ -105,7 +98,7 @@ class Account:
         with self._following:
             if self._look():
                 now = time.monotonic()
-                self._move_record_if_due(now)
+                self._keeper.move_if_due(self.standing(), now)
                 self._tell_progress_if_due(now)
 
     def bring_up_to_date(self) -> None:
@@ -116,7 +109,7 @@ class Account:
         """
         with self._following:
             if self._look():
-                self._move_record(time.monotonic(), database.BUSY_TIMEOUT_S)
+                self._keeper.move(self.standing(), time.monotonic())
 
     def _look(self) -> bool:
         """Read on in the journals; returns whether the experiment has begun and its narratives are known."""
@@ -128,39 +121,6 @@ class Account:
                 self.tell(f"[ERRORS] {warning}")
         # Before the narratives are known nothing can be counted, and what the record says must not go backwards.
         return self.progress.total is not None
-
-    def _move_record_if_due(self, now: float) -> None:
-        fresh, since = self.progress.done - self._recorded_done, now - self._recorded_at
-        if not (fresh >= Beat.NARRATIVES or (fresh and since >= RECORD_EVERY_S) or since >= Beat.SECONDS):
-            return
-        try:
-            self._move_record(now, PATIENCE_S)
-        except RecordLocked:
-            if self._locked_since is None:
-                self._locked_since = now
-            elif now - self._locked_since > LOCKED_FOR_LONG_S:
-                self._locked_since = math.inf
-                self.tell(
-                    f"[WAITING] {places.RECORD} is locked by another program, perhaps by an unsaved change in a "
-                    "database browser. The run goes on, and the record follows as soon as it can."
-                )
-        else:
-            self._locked_since = None
-
-    def _move_record(self, now: float, patience_s: float) -> None:
-        progress, results = self.progress, self._follower.unrecorded
-        assert progress.total is not None
-        state.move(
-            self._order.experiment_id,
-            results,
-            progress.total,
-            progress.done,
-            progress.completed,
-            self._eta(now),
-            patience_s,
-        )
-        results.clear()
-        self._recorded_done, self._recorded_at = progress.done, now
 
     def _tell_progress_if_due(self, now: float) -> None:
         if self._beat is None:
