@@ -95,7 +95,7 @@ class Run:
     def _listen(self) -> None:
         assert self._session is not None and self._session.stdout is not None
         for line in self._session.stdout:
-            if "hushed" in json.loads(line):
+            if line.startswith('{"hushed"'):
                 self._is_hushed.set()
             else:
                 self._is_stopped = True
