@@ -214,7 +214,7 @@ def test_a_reader_delays_nothing_but_the_record(killed_and_resumed: Seen) -> Non
 def eta_error(seen: Seen, total: int) -> float:
     """How far the end that was told at 30% lies from the true one, as a share of what was left of the time."""
     look = next(look for look in seen.looks if look["status"]["n_narratives_processed"] >= 0.3 * total)
-    left, true = float(look["status"]["seconds_to_last_answer"]), seen.last_answer_at - float(look["at"])
+    left, true = float(look["status"]["seconds_left"]), seen.last_answer_at - float(look["at"])
     print(f"told at {look['status']['percent_done']}%: {left:.2f} s, and it took {true:.2f} s")
     return abs(left - true) / true
 

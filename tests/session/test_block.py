@@ -12,7 +12,6 @@ STANDING = Standing(
     12_400,
     1.32,
     1.3,
-    17_030.0,
     17_043.0,
     "2026-11-24 03:20:11",
     9400.0,
@@ -69,6 +68,12 @@ def test_before_anything_is_known() -> None:
     """A run that has just begun promises nothing."""
     told = dict(rows(Standing("Cases", None, 0)))
     assert (told["done"], told["ETA"], told["errors"]) == ("0", "calculating...", "none")
+
+
+def test_after_the_last_answer() -> None:
+    """While the merge is made, no time slides along as an end."""
+    standing = Standing("Cases", 10, 10, seconds_left=0.0, estimated_completion_time="2026-11-24 03:20:11")
+    assert dict(rows(standing))["ETA"] == "all are answered"
 
 
 def test_slow_rates_keep_their_digits() -> None:

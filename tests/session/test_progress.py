@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.session.progress import MERGE_OF_ONE_S, MERGE_S, RECENT_S, Beat, Progress, duration, line
+from narrative_runs.session.progress import RECENT_S, Beat, Progress, duration, line
 from narrative_runs.session.standing import Standing
 
 
@@ -170,17 +170,9 @@ def test_the_end_comes_nearer_between_two_notes() -> None:
     assert progress.seconds_left(500) == 0
 
 
-def test_the_run_ends_with_its_merge() -> None:
-    """The end of the run is that of the merge, which follows the last answer and comes nearer after it."""
-    progress = Progress(began=0, total=100)
-    asked_evenly(progress, 0, 90, 1)
-    merge = MERGE_S + 100 * MERGE_OF_ONE_S
-    assert progress.seconds_to_end(90) == pytest.approx(10 + merge)
-    asked_evenly(progress, 90, 10, 1)
-    assert progress.seconds_to_end(100) == pytest.approx(merge)
-    assert progress.seconds_to_end(102) == pytest.approx(merge - 2)
-    assert progress.seconds_to_end(1000) == 0
-    assert Progress(began=0, total=100).seconds_to_end(5) is None
+def test_after_the_last_answer_nothing_is_left() -> None:
+    """When all have a result the end is now, even where this session asked nothing."""
+    assert Progress(began=0, total=5, done=5, done_before=5).seconds_left(9) == 0
 
 
 def test_the_beat() -> None:

@@ -143,8 +143,7 @@ class Account:
             n_narratives_processed=progress.done,
             rate_recent=progress.rate(),
             rate_session=progress.session_rate(),
-            seconds_to_last_answer=progress.seconds_left(now),
-            seconds_left=progress.seconds_to_end(now),
+            seconds_left=progress.seconds_left(now),
             estimated_completion_time=self._eta(now),
             elapsed_sec=now - progress.began,
             errors={category: count for category, count in progress.errors.most_common() if count},
@@ -174,7 +173,7 @@ class Account:
             self._logs.event(f"the session ends: {outcome}")
 
     def _eta(self, now: float) -> str | None:
-        left = self.progress.seconds_to_end(now)
+        left = self.progress.seconds_left(now)
         return None if left is None else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
 
     def _tell_resume(self) -> None:

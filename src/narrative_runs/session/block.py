@@ -62,9 +62,11 @@ def rate(narratives_a_second: float | None) -> str:
 
 
 def eta(when: str | None, seconds_left: float | None) -> str:
-    """The time of the end, and how long that is from now."""
+    """The time of the last answer, and how long that is from now."""
     if when is None:
         return "calculating..."
+    if seconds_left == 0:
+        return "all are answered"
     return when if seconds_left is None else f"{when}, in {duration(seconds_left)}"
 
 

@@ -8,9 +8,6 @@ from narrative_runs.session.standing import Standing
 RECENT_S = 300.0
 # Longer than a locked record can hold up the one who looks.
 SLEPT_S = 120.0
-# What follows the last answer, measured: the last jobs end, the merge and its findings are made.
-MERGE_S = 5.5
-MERGE_OF_ONE_S = 0.0002
 
 
 @dataclass
@@ -35,7 +32,6 @@ class Progress:
     errors: Counter[str] = field(default_factory=Counter)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
     _asking_since: float | None = None
-    _moved_at: float | None = None
     _noted_at: float = 0.0
     _slept: float = 0.0
 
@@ -65,13 +61,11 @@ class Progress:
         self._noted_at = now
         awake = now - self._slept
         if self._recent:
-            last, done_now = self._recent[-1]
+            last = self._recent[-1][0]
             if awake - last > SLEPT_S:
                 # Nobody looked for so long: the machine slept, or this process was stopped.
                 self._slept += awake - last
                 awake = last
-            if self.done_now > done_now:
-                self._moved_at = now
         self._recent.append((awake, self.done_now))
         while awake - self._recent[0][0] > RECENT_S and len(self._recent) > 2:
             self._recent.popleft()
@@ -92,16 +86,6 @@ class Progress:
         if remaining == 0:
             return 0.0
         return None if rate is None or remaining is None else max(0.0, remaining / rate - (now - self._noted_at))
-
-    def seconds_to_end(self, now: float) -> float | None:
-        """Seconds until the run has ended, with its merge; None while nobody can say."""
-        left = self.seconds_left(now)
-        if left is None or self.total is None:
-            return None
-        merge = MERGE_S + MERGE_OF_ONE_S * self.total
-        if self.remaining:
-            return left + merge
-        return max(0.0, merge - (now - (self._moved_at or self.began)))
 
 
 class Beat:

@@ -9,8 +9,8 @@ class Standing:
     """One moment of a run.
 
     n_narratives_total: None until the workbook is read; rates: narratives a second, over the last five minutes and over
-    the session; seconds_to_last_answer: from now; seconds_left, estimated_completion_time: until the run has ended, its
-    merge included, and the local time of that; elapsed_sec: of this session; errors: error rows by category; tokens and
+    the session; seconds_left, estimated_completion_time: until the last narrative has a result, and the local time of
+    that; elapsed_sec: of this session; errors: error rows by category; tokens and
     cost: over all sessions; cost_estimate: of the whole experiment; jobs: at work, such as `03-of-16` or `record`;
     waiting: why nothing is asked for now, and waiting_sec for how long; stopping: why the run ends.
     Empty or None: not so, or not known.
@@ -21,7 +21,6 @@ class Standing:
     n_narratives_processed: int
     rate_recent: float | None = None
     rate_session: float | None = None
-    seconds_to_last_answer: float | None = None
     seconds_left: float | None = None
     estimated_completion_time: str | None = None
     elapsed_sec: float = 0.0
