@@ -16,6 +16,8 @@ from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
 from narrative_runs.source.shards import iterate_all
 
+ROWS_AT_ONCE = 1000
+
 
 def merge(settings: dict[str, Any]) -> None:
     """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
@@ -65,13 +67,17 @@ def _record(
     plain = results.astype(object).where(pd.notna(results), None)
     columns = list(plain.columns)
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    # In parts: a large transaction outgrows the cache, and from then on keeps every reader out until its end.
+    for first in range(0, len(plain), ROWS_AT_ONCE):
+        part = plain.iloc[first : first + ROWS_AT_ONCE]
+        with database.transaction() as connection:
+            connection.executemany(
+                f"INSERT INTO narrative_results (experiment_id, {', '.join(columns)}) "
+                f"VALUES (?{', ?' * len(columns)}) "
+                f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
+                ((experiment_id, *row) for row in part.itertuples(index=False, name=None)),
+            )
     with database.transaction() as connection:
-        connection.executemany(
-            f"INSERT INTO narrative_results (experiment_id, {', '.join(columns)}) "
-            f"VALUES (?{', ?' * len(columns)}) "
-            f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
-            ((experiment_id, *row) for row in plain.itertuples(index=False, name=None)),
-        )
         # What is not among the results any more: max_narratives was lowered.
         connection.execute(
             "DELETE FROM narrative_results WHERE experiment_id = ? AND row_num > ?",
