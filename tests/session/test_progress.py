@@ -141,6 +141,18 @@ def test_the_start_of_a_session_is_no_pace(start_s: float, a_second: int, before
     assert progress.seconds_left(start_s + 5) == pytest.approx((1000 - 5 * a_second) / a_second)
 
 
+@given(st.integers(1, 64), st.floats(0.1, 3), st.integers(2, 30))
+def test_bursts_are_no_slower_pace(slots: int, latency_s: float, bursts: int) -> None:
+    """Just before a burst of answers and just after it, the pace is the true one but for half a burst."""
+    for done_bursts in (bursts - 1, bursts):
+        progress = Progress(began=0, total=100 * slots * bursts, done_before=0)
+        progress.begin_asking(0)
+        progress.done, progress.in_flight = done_bursts * slots, slots
+        progress.note(bursts * latency_s)
+        true = slots / latency_s
+        assert progress.rate() == pytest.approx(true, rel=0.5 / bursts + 1e-9)
+
+
 def test_earlier_answers_that_are_found_late_are_no_pace() -> None:
     """When what earlier sessions did is counted only after the asking has begun, the pace stays as it is."""
     progress = Progress(began=0, total=2000)

@@ -158,6 +158,7 @@ class Session:
             await asyncio.sleep(FOLLOW_EVERY_S)
             if self._neighbours is not None:
                 gate_server.gate.slots = self._neighbours.share(self._params.run.max_in_flight)
+            self._account.progress.in_flight = gate_server.gate.in_flight.total()
             try:
                 await asyncio.to_thread(self._account.follow)
             except (NarrativeRunsError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from narrative_runs.session.standing import Standing
 
@@ -10,16 +11,26 @@ RECENT_S = 300.0
 SLEPT_S = 120.0
 
 
+class Note(NamedTuple):
+    """How far a session was at one time: narratives with a result, and these with half of those in flight."""
+
+    at: float
+    done: int
+    work: float
+
+
 @dataclass
 class Progress:
     """Counts of an experiment, and the pace of this session. Times are seconds of a monotonic clock.
 
     total: narratives to classify, None until the workbook is read; done: narratives with a result, errors included;
     done_before: those that had it before this session; errors: results that are errors, by category; tokens: used by
-    the experiment over all sessions, its retries included, and of them those of prompts and of completions.
+    the experiment over all sessions, its retries included, and of them those of prompts and of completions; in_flight:
+    requests that the server has.
 
     The pace is that of the session's own answers, counted from its first request on, so that neither its start nor
-    what earlier sessions did stands in it.
+    what earlier sessions did stands in it. A request in flight counts as half done, as on the average it is: answers of
+    many slots come in bursts, and at the beginning a burst is much.
     """
 
     began: float
@@ -30,7 +41,8 @@ class Progress:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     errors: Counter[str] = field(default_factory=Counter)
-    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    in_flight: int = 0
+    _recent: deque[Note] = field(default_factory=deque)
     _asking_since: float | None = None
     _noted_at: float = 0.0
     _slept: float = 0.0
@@ -54,20 +66,20 @@ class Progress:
         """The session sends its first request: the pace is counted from here on."""
         if self._asking_since is None:
             self._asking_since = now
-            self._recent = deque([(now, self.done_now)])
+            self._recent = deque([Note(now, self.done_now, self.done_now)])
 
     def note(self, now: float) -> None:
         """Remember how far it is at this time, for the rate of the last minutes."""
         self._noted_at = now
         awake = now - self._slept
         if self._recent:
-            last = self._recent[-1][0]
+            last = self._recent[-1].at
             if awake - last > SLEPT_S:
                 # Nobody looked for so long: the machine slept, or this process was stopped.
                 self._slept += awake - last
                 awake = last
-        self._recent.append((awake, self.done_now))
-        while awake - self._recent[0][0] > RECENT_S and len(self._recent) > 2:
+        self._recent.append(Note(awake, self.done_now, self.done_now + self.in_flight / 2))
+        while awake - self._recent[0].at > RECENT_S and len(self._recent) > 2:
             self._recent.popleft()
 
     def rate(self) -> float | None:
@@ -78,14 +90,16 @@ class Progress:
         """Narratives a second over this session, since its first request; None before there is any."""
         if self._asking_since is None or not self._recent:
             return None
-        return _rate((self._asking_since, 0), self._recent[-1])
+        return _rate(Note(self._asking_since, 0, 0), self._recent[-1])
 
     def seconds_left(self, now: float) -> float | None:
         """Seconds until the last narrative has a result, None while nobody can say."""
         rate, remaining = self.rate(), self.remaining
         if remaining == 0:
             return 0.0
-        return None if rate is None or remaining is None else max(0.0, remaining / rate - (now - self._noted_at))
+        if rate is None or remaining is None:
+            return None
+        return max(0.0, (remaining - min(remaining, self.in_flight) / 2) / rate - (now - self._noted_at))
 
 
 class Beat:
@@ -129,7 +143,7 @@ def line(standing: Standing) -> str:
     return text
 
 
-def _rate(first: tuple[float, int], last: tuple[float, int]) -> float | None:
-    if last[0] <= first[0] or last[1] <= first[1]:
+def _rate(first: Note, last: Note) -> float | None:
+    if last.at <= first.at or last.done <= first.done or last.work <= first.work:
         return None
-    return (last[1] - first[1]) / (last[0] - first[0])
+    return (last.work - first.work) / (last.at - first.at)
