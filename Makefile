@@ -41,6 +41,7 @@ format: $(INSTALLED)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.whole_run --all
 	@$(BIN)/python -m benchmarks.resume
+	@$(BIN)/python -m benchmarks.monitoring
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

@@ -30,9 +30,22 @@ def main() -> None:
         if name == "classify":
             command.add_argument("shard", help="name of the shard, such as 03-of-16")
     _add_compare_and_export(commands)
-    cancel = commands.add_parser("cancel", help="end an experiment's run, and mark it as cancelled")
-    cancel.add_argument("experiment", nargs="?", default="", help="slug or id; the one started last when left out")
-    cancel.set_defaults(run=_cancel)
+    for name, run, about in (
+        ("status", _status, "say how an experiment stands"),
+        ("watch", _watch, "show a run until it ends"),
+        ("resume", _resume, "go on with an experiment that is not finished"),
+        ("cancel", _cancel, "end an experiment's run, and mark it as cancelled"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        which = "the latest unfinished one" if name == "resume" else "the one that runs, or was started last,"
+        command.add_argument("experiment", nargs="?", default="", help=f"slug or id; {which} when left out")
+        command.set_defaults(run=run)
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="for scripts")
+        if name == "resume":
+            command.add_argument("--yes", action="store_true", help="do not ask")
+            command.add_argument("--cores", type=int, default=4, help="jobs at once (4 when left out)")
+    commands.add_parser("list", help="show all experiments").set_defaults(run=_list)
     preflight = commands.add_parser("preflight", help="ask five narratives, and say what a run will take")
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     preflight.set_defaults(run=_preflight)
@@ -47,11 +60,45 @@ def main() -> None:
     prove.set_defaults(run=_prove)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
+        # Until requests can be in flight there is nothing to let end: Ctrl-C ends a job without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         tie()
     try:
         arguments.run(arguments)
     except NarrativeRunsError as error:
         sys.exit(f"narrative-runs: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.experiments import chosen
+    from narrative_runs.monitoring.status import as_json, status_of
+
+    status = status_of(chosen(arguments.experiment))
+    print(as_json(status) if arguments.json else "\n".join(status.lines()))
+
+
+def _watch(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.watch import watch
+
+    sys.exit(0 if watch(arguments.experiment) else 1)
+
+
+def _list(_: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from narrative_runs.monitoring.experiments import experiments
+    from narrative_runs.monitoring.listing import table_of
+
+    # A pipe has no width: nothing is cut for it.
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table_of(experiments()))
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.resume import resume
+
+    resume(arguments.experiment, arguments.cores, arguments.yes)
 
 
 def _add_compare_and_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -164,9 +211,6 @@ def _retry_errors(_: argparse.Namespace) -> None:
 
 def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
     from narrative_runs.session.link import Link
-
-    # Until requests can be in flight there is nothing to let end.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def job() -> None:
         link = await Link.open(name)

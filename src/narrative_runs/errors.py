@@ -9,6 +9,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 │   └── AlreadyCompleted     it is completed, and was to be resumed by its id
 ├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
 ├── RecordError              results/experiments.db cannot be used
+│   └── RecordLocked         another program keeps it locked
 ├── FindingsError            the findings of an experiment are missing, or cannot be given out as asked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
     └── ModelFileError       the embedded model's file cannot be had
@@ -53,6 +54,10 @@ class RecordError(NarrativeRunsError):
 
 class FindingsError(NarrativeRunsError):
     """The findings of an experiment are missing, or cannot be compared or given out as asked."""
+
+
+class RecordLocked(RecordError):
+    """Another program keeps the record locked for longer than this one would wait."""
 
 
 class ServerError(NarrativeRunsError):

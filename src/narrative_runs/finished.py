@@ -13,8 +13,8 @@ from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.experiment import Begun
 from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.places import RESULTS, ExperimentFolder
-from narrative_runs.steering import chosen
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read(which: str, columns: Sequence[str]) -> Finished:
         ExperimentError: there is none yet.
         FindingsError: there is no such experiment, or its findings are missing or cannot be read.
     """
-    folder, begun = _found(which or chosen("")["slug"])
+    folder, begun = _found(which or chosen("").row["slug"])
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(

@@ -137,6 +137,12 @@ class Run(Section):
     budget_tokens: int | None = Field(
         None, ge=1, description="Tokens this experiment may use, over all its sessions; null is no limit."
     )
+    price_per_million_prompt_tokens: float | None = Field(
+        None, ge=0, description="In your currency; when a price is set, the cost so far and of the whole is shown."
+    )
+    price_per_million_completion_tokens: float | None = Field(
+        None, ge=0, description="In your currency; null beside a price for prompts counts as 0."
+    )
     save_incremental: bool = Field(True, description="Of the R system; answers are always kept at once.")
     save_csv_json: bool = Field(True, description="Write results.csv and results.json too.")
 

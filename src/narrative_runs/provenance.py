@@ -6,11 +6,11 @@ from typing import Any
 from narrative_runs import experiment, journal
 from narrative_runs.errors import ExperimentError
 from narrative_runs.journal import RETRY, Place
+from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.source.layouts import LONG
-from narrative_runs.steering import chosen
 
 RESULT = (
     "row_num, incident_id, narrative_type, source_row, fingerprint, model_answered, attempt_count, detected, "
@@ -28,7 +28,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     Raises:
         ExperimentError: there is no such experiment or result, or its answer is not in the journals.
     """
-    row = chosen(which)
+    row = chosen(which).row
     folder = ExperimentFolder(row["slug"])
     results = database.query(
         f"SELECT {RESULT} FROM narrative_results WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",

@@ -1,11 +1,10 @@
 """Steering experiments from another terminal."""
 
 import socket
-from typing import Any
 
 from narrative_runs.errors import ExperimentError
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.record import database, state
+from narrative_runs.monitoring.experiments import chosen
+from narrative_runs.record import state
 from narrative_runs.session import lock
 from narrative_runs.session.gate_server import CANCELLED
 
@@ -13,13 +12,13 @@ from narrative_runs.session.gate_server import CANCELLED
 def cancel(which: str) -> str:
     """Cancel an experiment, whether it runs or not; returns what was done, in words.
 
-    which: its slug or its id; empty for the one that was started last.
+    which: its slug or its id; empty for the one that runs, else for the one that was started last.
 
     Raises:
         ExperimentError: there is no such experiment, or it is completed.
     """
-    row = chosen(which)
-    folder = ExperimentFolder(row["slug"]).path
+    known = chosen(which)
+    row, folder = known.row, known.folder.path
     if lock.is_running(folder):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(lock.session_of(folder))
@@ -30,17 +29,3 @@ def cancel(which: str) -> str:
         raise ExperimentError(f"{row['slug']} is completed; there is nothing to cancel.")
     state.stop(row["experiment_id"], "cancelled", CANCELLED)
     return f"{row['slug']}: cancelled. It was not running."
-
-
-def chosen(which: str) -> dict[str, Any]:
-    """The row of the experiment with this slug or id; of the one started last, where `which` is empty.
-
-    Raises:
-        ExperimentError: there is none.
-    """
-    rows = database.query(
-        "SELECT * FROM experiments WHERE ? IN ('', slug, experiment_id) ORDER BY start_time DESC LIMIT 1", (which,)
-    )
-    if not rows:
-        raise ExperimentError(f"There is no experiment {which or 'yet'} in this folder's record.")
-    return rows[0]

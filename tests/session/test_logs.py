@@ -1,3 +1,4 @@
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,24 @@ def test_a_log_that_grows_too_large_is_continued_in_a_new_file(tmp_path: Path, m
     lines = [line for name in names for line in lines_of(tmp_path, name)]
     assert [int(line.split()[-1]) for line in lines] == [9, 10, 11]
     assert all((tmp_path / name).stat().st_size <= 100 for name in names)
+
+
+def test_every_part_of_the_table_has_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that reads CSV reads each part of performance.log, the newest and those put aside."""
+    monkeypatch.setattr(logs, "LARGEST_FILE", 200)
+    kept = Logs(tmp_path)
+    for _ in range(8):
+        kept.entry(ENTRY, None)
+    parts = sorted(tmp_path.glob("performance.log*"))
+    assert len(parts) > 2
+    for part in parts:
+        with part.open(newline="", encoding="utf-8") as stream:
+            assert {tuple(row.values()) for row in csv.DictReader(stream)} == {
+                (ENTRY["asked_at"], "12", "cme", "0.25", "2", "ok")
+            }
+
+
+def test_an_event_is_one_line(tmp_path: Path) -> None:
+    """A message of several lines stands in one."""
+    Logs(tmp_path).event("params.yaml cannot be used:\n  run.seed: missing.\r\n")
+    assert len(lines_of(tmp_path, "experiment.log")) == 1

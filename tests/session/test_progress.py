@@ -1,10 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.session.progress import RECENT_S, Progress, duration, line
+from narrative_runs.session.progress import RECENT_S, Beat, Progress, duration, line
+from narrative_runs.session.standing import Standing
 
 
 @given(st.floats(0.01, 100), st.integers(2, 100), st.floats(0.1, 30))
@@ -17,7 +19,7 @@ def test_an_even_pace_is_its_own_rate(per_note: float, notes: int, every: float)
         progress.note(number * every)
     rate = progress.rate()
     assert rate == pytest.approx(done_each / every)
-    assert progress.seconds_left() == pytest.approx((50 + done_each) / (done_each / every))
+    assert progress.seconds_left((notes - 1) * every) == pytest.approx((50 + done_each) / (done_each / every))
 
 
 def test_the_rate_is_that_of_the_last_minutes() -> None:
@@ -37,7 +39,7 @@ def test_narratives_of_earlier_sessions_are_not_this_pace() -> None:
     progress.done = 910
     progress.note(10)
     assert progress.rate() == pytest.approx(1)
-    assert progress.seconds_left() == pytest.approx(90)
+    assert progress.seconds_left(10) == pytest.approx(90)
 
 
 @pytest.mark.parametrize("notes", [[], [(0, 5)], [(0, 5), (0, 9)], [(0, 5), (10, 5)]])
@@ -48,7 +50,7 @@ def test_without_any_movement_nobody_can_say(notes: list[tuple[float, int]]) -> 
         progress.done = done
         progress.note(now)
     assert progress.rate() is None
-    assert progress.seconds_left() is None
+    assert progress.seconds_left(notes[-1][0] if notes else 0) is None
 
 
 def test_a_standstill_is_no_pace() -> None:
@@ -103,19 +105,91 @@ def test_durations_in_words(seconds: float, words: str) -> None:
 
 def test_the_line_has_the_form_of_the_r_system() -> None:
     """Count, share, rate, end and time stand where the R system wrote them, and errors follow by category."""
-    progress = Progress(began=100, total=20_946)
-    for now, done in ((100, 0), (200, 1234)):
-        progress.done = done
-        progress.note(now)
-    assert line(progress, 200, "2025-10-05 18:00:00") == (
+    standing = Standing(
+        "Cases", 20_946, 1234, 12.34, estimated_completion_time="2025-10-05 18:00:00", elapsed_sec=100.0
+    )
+    assert line(standing) == (
         "[PROGRESS] 1,234/20,946 (5.9%) | Rate: 12.34/sec | ETA: 2025-10-05 18:00:00 | Elapsed: 1m 40s"
     )
-    progress.errors.update(timeout=2, parse_error=5)
-    assert line(progress, 200, None).endswith(
-        "ETA: calculating... | Elapsed: 1m 40s | Errors: 5 parse_error, 2 timeout"
-    )
+    standing = replace(standing, estimated_completion_time=None, errors={"parse_error": 5, "timeout": 2})
+    assert line(standing).endswith("ETA: calculating... | Elapsed: 1m 40s | Errors: 5 parse_error, 2 timeout")
 
 
 def test_the_line_before_the_workbook_is_read() -> None:
     """Without a total the line holds zeros, and no error."""
-    assert line(Progress(began=0), 5, None) == ("[PROGRESS] 0/0 (0.0%) | Rate: - | ETA: calculating... | Elapsed: 5s")
+    told = line(Standing("Cases", None, 0, elapsed_sec=5.0))
+    assert told == "[PROGRESS] 0/0 (0.0%) | Rate: - | ETA: calculating... | Elapsed: 5s"
+
+
+def asked_evenly(progress: Progress, began: float, seconds: int, a_second: int) -> None:
+    """Narratives that come evenly from `began` on, noted every second."""
+    progress.begin_asking(began)
+    for second in range(1, seconds + 1):
+        progress.done += a_second
+        progress.note(began + second)
+
+
+@given(st.floats(0, 60), st.integers(1, 50), st.integers(0, 10_000))
+def test_the_start_of_a_session_is_no_pace(start_s: float, a_second: int, before: int) -> None:
+    """However long it takes until the first request, and whatever was done before, the pace is that of the asking."""
+    progress = Progress(began=0, total=before + 1000, done=before, done_before=before)
+    for second in range(int(start_s)):
+        progress.note(second)
+    asked_evenly(progress, start_s, 5, a_second)
+    assert progress.rate() == pytest.approx(a_second)
+    assert progress.session_rate() == pytest.approx(a_second)
+    assert progress.seconds_left(start_s + 5) == pytest.approx((1000 - 5 * a_second) / a_second)
+
+
+@given(st.integers(1, 64), st.floats(0.1, 3), st.integers(2, 30))
+def test_bursts_are_no_slower_pace(slots: int, latency_s: float, bursts: int) -> None:
+    """Just before a burst of answers and just after it, the pace is the true one but for half a burst."""
+    for done_bursts in (bursts - 1, bursts):
+        progress = Progress(began=0, total=100 * slots * bursts, done_before=0)
+        progress.begin_asking(0)
+        progress.done, progress.in_flight = done_bursts * slots, slots
+        progress.note(bursts * latency_s)
+        true = slots / latency_s
+        assert progress.rate() == pytest.approx(true, rel=0.5 / bursts + 1e-9)
+
+
+def test_earlier_answers_that_are_found_late_are_no_pace() -> None:
+    """When what earlier sessions did is counted only after the asking has begun, the pace stays as it is."""
+    progress = Progress(began=0, total=2000)
+    asked_evenly(progress, 1, 5, 4)
+    progress.done += 900
+    progress.done_before += 900
+    progress.note(6)
+    assert progress.rate() == pytest.approx(4)
+
+
+def test_sleep_is_no_time() -> None:
+    """A laptop that sleeps for hours, by whatever clock, has the same pace after it as before."""
+    progress = Progress(began=0, total=100_000)
+    asked_evenly(progress, 0, 100, 5)
+    for second in range(1, 11):
+        progress.done += 5
+        progress.note(8 * 3600 + second)
+    assert progress.rate() == pytest.approx(5, rel=0.02)
+    assert progress.session_rate() == pytest.approx(5, rel=0.02)
+
+
+def test_the_end_comes_nearer_between_two_notes() -> None:
+    """Time that passes after a note is no time that is left."""
+    progress = Progress(began=0, total=100)
+    asked_evenly(progress, 0, 10, 1)
+    assert progress.seconds_left(13) == pytest.approx(87)
+    assert progress.seconds_left(500) == 0
+
+
+def test_after_the_last_answer_nothing_is_left() -> None:
+    """When all have a result the end is now, even where this session asked nothing."""
+    assert Progress(began=0, total=5, done=5, done_before=5).seconds_left(9) == 0
+
+
+def test_the_beat() -> None:
+    """It is told after 100 narratives or 30 seconds, whichever comes first, and counted from there."""
+    beat = Beat(now=0)
+    assert not beat.is_due(1, 99) and beat.is_due(2, 100)
+    assert not beat.is_due(30, 199) and beat.is_due(32.5, 100)
+    assert not beat.is_due(33, 100)

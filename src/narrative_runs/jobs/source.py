@@ -1,7 +1,6 @@
 """The job that reads the workbook, once: into fixed shards, into the record, and into data_quality.json."""
 
 import json
-import sys
 from pathlib import Path
 
 from narrative_runs.jobs.attendance import Attendance
@@ -35,7 +34,7 @@ def read_source(job: Attendance) -> None:
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
     for line in quality.summary_lines(source.quality):
-        print(line, file=sys.stderr)
+        job.say(f"tell {line}")
 
 
 def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:

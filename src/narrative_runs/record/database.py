@@ -8,7 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from narrative_runs.errors import RecordError
+from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.places import RECORD
 from narrative_runs.record import schema
 from narrative_runs.results import RESULT_COLUMNS, Result
@@ -18,10 +18,13 @@ OUTCOME_COLUMNS = ("is_true_positive", "is_true_negative", "is_false_positive", 
 
 
 @contextmanager
-def transaction(path: Path = RECORD) -> Iterator[sqlite3.Connection]:
+def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
     """One writing transaction on the record, which is created if missing: all of it happens, or nothing.
 
+    patience_s: how long to wait for readers and other writers.
+
     Raises:
+        RecordLocked: another program kept the file for longer than that.
         RecordError: the file cannot be written, or is no SQLite database.
     """
     try:
@@ -29,7 +32,7 @@ def transaction(path: Path = RECORD) -> Iterator[sqlite3.Connection]:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         # A rollback journal, not a write-ahead log: the latter fails on network drives.
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
             schema.create(connection)
@@ -40,7 +43,7 @@ def transaction(path: Path = RECORD) -> Iterator[sqlite3.Connection]:
                 connection.execute("ROLLBACK")
             connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise RecordError(_reason(path, error)) from None
+        raise _told(path, error, patience_s) from None
 
 
 def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dict[str, Any]]:
@@ -100,13 +103,13 @@ def put_results(connection: sqlite3.Connection, experiment_id: str, results: Ite
     )
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _told(path: Path, error: Exception, patience_s: float) -> RecordError:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return (
-            f"{path} is locked by another program for over {BUSY_TIMEOUT_S:.0f} s, perhaps by an unsaved change in a "
+        return RecordLocked(
+            f"{path} is locked by another program for over {patience_s:.0f} s, perhaps by an unsaved change in a "
             "database browser. Close that, then start the same command again."
         )
-    return (
+    return RecordError(
         f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
         "then start the same command again."
     )

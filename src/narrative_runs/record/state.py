@@ -3,12 +3,14 @@
 import platform
 import socket
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 from narrative_runs import __version__
 from narrative_runs.params import Params
 from narrative_runs.places import RECORD, RESULTS, ExperimentFolder
 from narrative_runs.record import database
+from narrative_runs.results import Result
 
 KEPT_BACKUPS = 5
 STOPPED = "\n[stopped] "
@@ -55,23 +57,32 @@ def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: P
         )
 
 
-def move(experiment_id: str, total: int | None, processed: int, completed: int, eta: str | None) -> None:
-    """Bring the counts of a running experiment up to date.
+def move(
+    experiment_id: str,
+    results: Iterable[Result],
+    total: int,
+    processed: int,
+    completed: int,
+    eta: str | None,
+    patience_s: float = database.BUSY_TIMEOUT_S,
+) -> None:
+    """Add results to a running experiment and bring its counts up to date, in one transaction.
+
+    Once the merge has called it completed, its counts are the merge's, and stay.
 
     total: narratives to classify; processed: those with a result, errors included; completed: those without error;
-    eta: local time at which it will be done, if that can be said.
+    eta: local time at which it will be done, if that can be said; patience_s: how long to wait for other programs.
+
+    Raises:
+        RecordLocked: another program kept the record for longer than that; nothing was written.
+        RecordError: the record cannot be written.
     """
-    with database.transaction() as connection:
-        database.update_experiment(
-            connection,
-            experiment_id,
-            {
-                "n_narratives_total": total,
-                "n_narratives_processed": processed,
-                "n_narratives_completed": completed,
-                "last_progress_update": now(),
-                "estimated_completion_time": eta,
-            },
+    with database.transaction(patience_s=patience_s) as connection:
+        database.put_results(connection, experiment_id, results)
+        connection.execute(
+            "UPDATE experiments SET n_narratives_total = ?, n_narratives_processed = ?, n_narratives_completed = ?, "
+            "last_progress_update = ?, estimated_completion_time = ? WHERE experiment_id = ? AND status = 'running'",
+            (total, processed, completed, now(), eta, experiment_id),
         )
 
 

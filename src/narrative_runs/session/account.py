@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import threading
 import time
 from datetime import datetime, timedelta
@@ -14,14 +13,16 @@ from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
+from narrative_runs.session.cost import cost_of, cost_of_all
 from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
 from narrative_runs.session.logs import Logs
 from narrative_runs.session.order import Order
-from narrative_runs.session.progress import Progress, line
+from narrative_runs.session.progress import Beat, Progress, line
+from narrative_runs.session.record_keeper import RecordKeeper
+from narrative_runs.session.screen import Screen
+from narrative_runs.session.standing import Standing
 
-TELL_EVERY_S = 30.0
-TELL_EVERY = 100
 TIME = "%Y-%m-%d %H:%M:%S"
 WITHOUT = {
     "schema": "The server takes no JSON schemas; plain JSON is asked for.",
@@ -32,18 +33,20 @@ WITHOUT = {
 class Account:
     """The one writer of an experiment's record, logs and screen while it runs.
 
-    progress: how far it is; model: as the server named it in the first answer, empty before.
+    progress: how far it is; screen: the terminal.
     """
 
     def __init__(self, order: Order, params: Params) -> None:
         self.progress = Progress(began=time.monotonic())
+        self.screen = Screen()
         self._order = order
         self._params = params
         self._folder = ExperimentFolder(order.slug)
         self._follower = Follower(self._folder, order.experiment_id, params, self.progress)
         self._following = threading.Lock()
         self._watch = ErrorWatch()
-        self._told_done, self._told_at = 0, time.monotonic()
+        self._beat: Beat | None = None
+        self._keeper = RecordKeeper(order.experiment_id, self._follower.unrecorded, self.tell)
         self._logs: Logs | None = None
 
     @property
@@ -58,9 +61,10 @@ class Account:
             self._folder, Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
         )
         state.begin(order.experiment_id, order.began_at, self._folder, self._params)
-        self._logs = Logs(self._folder.logs)
-        self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
-        self._follower.follow()
+        with self._following:
+            self._logs = Logs(self._folder.logs)
+            self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
+            self._follower.follow()
         if order.resumes:
             self._tell_resume()
         for change in order.changes:
@@ -68,7 +72,7 @@ class Account:
 
     def tell(self, text: str) -> None:
         """Show one line to the user, and keep it in the log."""
-        say(text)
+        self.screen.say(text)
         if self._logs is not None:
             self._logs.event(text)
 
@@ -86,42 +90,90 @@ class Account:
         report({"stopped": reason})
 
     def follow(self) -> None:
-        """Bring what the journals have gained into the record, the logs and the screen."""
-        if self._logs is None:
-            return
+        """Bring what the journals have gained into the logs, and, as often as is due, into the record and the screen.
+
+        Raises:
+            RecordError: the record cannot be written.
+        """
         with self._following:
-            before = self.progress.done
-            for entry, result in self._follower.follow():
-                self._logs.entry(entry, result)
-                for warning in self._watch.see(result) if result is not None else ():
-                    self.tell(f"[ERRORS] {warning}")
-            is_due = time.monotonic() - self._told_at > TELL_EVERY_S
-            if self.progress.done != before or is_due:
-                progress = self.progress
-                state.move(self._order.experiment_id, progress.total, progress.done, progress.completed, self._eta())
-            if self.progress.done - self._told_done >= TELL_EVERY or is_due:
-                self._told_done, self._told_at = self.progress.done, time.monotonic()
-                say(line(self.progress, self._told_at, self._eta()))
+            if self._look():
+                now = time.monotonic()
+                self._keeper.move_if_due(self.standing(), now)
+                self._tell_progress_if_due(now)
+
+    def bring_up_to_date(self) -> None:
+        """Bring all that the journals hold into the record, however long other programs keep it.
+
+        Raises:
+            RecordError: the record cannot be written.
+        """
+        with self._following:
+            if self._look():
+                self._keeper.move(self.standing(), time.monotonic())
+
+    def _look(self) -> bool:
+        """Read on in the journals; returns whether the experiment has begun and its narratives are known."""
+        if self._logs is None:
+            return False
+        for entry, result in self._follower.follow():
+            self._logs.entry(entry, result)
+            for warning in self._watch.see(result) if result is not None else ():
+                self.tell(f"[ERRORS] {warning}")
+        # Before the narratives are known nothing can be counted, and what the record says must not go backwards.
+        return self.progress.total is not None
+
+    def _tell_progress_if_due(self, now: float) -> None:
+        if self._beat is None:
+            # What was done before this session is no news.
+            self._beat = Beat(now, self.progress.done_before)
+        if self._logs is not None and self._beat.is_due(now, self.progress.done):
+            text = line(self.standing())
+            self._logs.event(text)
+            if not self.screen.is_terminal:
+                self.screen.say(text)
+
+    def standing(self) -> Standing:
+        """How the run stands now, without what the gate alone knows."""
+        progress, now = self.progress, time.monotonic()
+        run = self._params.run
+        cost = cost_of(progress.prompt_tokens, progress.completion_tokens, run)
+        return Standing(
+            experiment_name=self._params.experiment.name,
+            n_narratives_total=progress.total,
+            n_narratives_processed=progress.done,
+            rate_recent=progress.rate(),
+            rate_session=progress.session_rate(),
+            seconds_left=progress.seconds_left(now),
+            estimated_completion_time=self._eta(now),
+            elapsed_sec=now - progress.began,
+            errors={category: count for category, count in progress.errors.most_common() if count},
+            prompt_tokens=progress.prompt_tokens,
+            completion_tokens=progress.completion_tokens,
+            tokens_used=progress.tokens,
+            cost=cost,
+            cost_estimate=cost_of_all(cost, progress.done, progress.total),
+        )
 
     def close(self, outcome: str, reason: str | None, cancelled: bool) -> None:
         """The last word on the run; outcome: `success` or `failure`, with the reason where there is one."""
         reason = reason or "a job of the workflow failed; see the messages above"
+        self.screen.close()
         try:
-            self.follow()
+            self.bring_up_to_date()
             if self.progress.remaining:
                 reason = f"{reason.rstrip('.')}. {self.progress.remaining:,} narratives are left."
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._order.experiment_id, "cancelled" if cancelled else "failed", reason)
                 self._logs.stopped(reason)
         except (NarrativeRunsError, OSError) as error:
-            say(f"The record could not be brought up to date: {reason_of(error)}")
+            self.screen.say(f"The record could not be brought up to date: {reason_of(error)}")
         if outcome == "failure":
-            say(f"The run stopped: {reason}")
+            self.screen.say(f"The run stopped: {reason}")
         if self._logs is not None:
             self._logs.event(f"the session ends: {outcome}")
 
-    def _eta(self) -> str | None:
-        left = self.progress.seconds_left()
+    def _eta(self, now: float) -> str | None:
+        left = self.progress.seconds_left(now)
         return None if left is None else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
 
     def _tell_resume(self) -> None:
@@ -142,14 +194,9 @@ class Account:
             rule,
         ]
         for text in lines:
-            say(text)
+            self.screen.say(text)
         if self._logs is not None:
             self._logs.resumed([f"RESUME ATTEMPT - {datetime.now().strftime(TIME)}", *lines])
-
-
-def say(text: str) -> None:
-    """Show one line to the user."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def report(answer: dict[str, Any]) -> None:

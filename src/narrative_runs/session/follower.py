@@ -1,4 +1,4 @@
-"""Follows the journals while they grow: the record fills, and the counts move, from one process alone."""
+"""Follows the journals while they grow: the counts move, and what the record lacks is gathered."""
 
 import time
 from pathlib import Path
@@ -16,9 +16,9 @@ from narrative_runs.source.shards import Narrative, iterate
 
 
 class Follower:
-    """Reads what the journals have gained, and brings it into the record.
+    """Reads what the journals have gained.
 
-    model: as the server named it in the first answer; empty before.
+    model: as the server named it in the first answer; empty before; unrecorded: results that the record lacks.
     """
 
     def __init__(self, folder: ExperimentFolder, experiment_id: str, params: Params, progress: Progress) -> None:
@@ -30,7 +30,9 @@ class Follower:
         self._narratives: dict[str, Narrative] | None = None
         self._offsets: dict[Path, int] = {}
         self._answered: set[str] = set()
+        self._failed: dict[str, str] = {}
         self.model = ""
+        self.unrecorded: list[Result] = []
         self._in_record: set[tuple[str, str]] | None = None
 
     def follow(self) -> list[tuple[dict[str, Any], Result | None]]:
@@ -41,35 +43,52 @@ class Follower:
                 return []
             self._progress.total = len(self._narratives)
             self._in_record = self._keys_in_record()
-        fresh: list[Result] = []
         seen: list[tuple[dict[str, Any], Result | None]] = []
         for path in journal.files(self._folder.journals):
             for place, entry in journal.entries(path, self._offsets.get(path, 0)):
                 self._offsets[path] = place.offset + place.length
-                result = self._take(entry, is_retry=path.stem == journal.RETRY)
+                result = self._take(entry, path)
                 if result is not None and (result.incident_id, result.narrative_type) not in (self._in_record or ()):
-                    fresh.append(result)
+                    self.unrecorded.append(result)
                 seen.append((entry, result))
         self._progress.note(time.monotonic())
-        if fresh:
-            with database.transaction() as connection:
-                database.put_results(connection, self._experiment_id, fresh)
         return seen
 
-    def _take(self, entry: dict[str, Any], is_retry: bool) -> Result | None:
+    def _take(self, entry: dict[str, Any], path: Path) -> Result | None:
         """Count one entry; returns the narrative's first result, if it is that."""
-        response = entry.get("response") or {}
-        self._progress.tokens += reply.tokens_used(response)
+        response, fingerprint = entry.get("response") or {}, entry["fingerprint"]
+        self._count_tokens(response)
         self.model = self.model or response.get("model") or ""
-        narrative = (self._narratives or {}).get(entry["fingerprint"])
-        if narrative is None or is_retry or entry["fingerprint"] in self._answered:
+        narrative = (self._narratives or {}).get(fingerprint)
+        if narrative is None:
             return None
-        self._answered.add(entry["fingerprint"])
+        if path.stem == journal.RETRY:
+            self._count_error(fingerprint, result_of(narrative, entry).error_category)
+            return None
+        if fingerprint in self._answered:
+            return None
+        self._answered.add(fingerprint)
         result = result_of(narrative, entry)
         self._progress.done += 1
-        if result.error_category is not None:
-            self._progress.errors[result.error_category] += 1
+        # At its beginning this session has sealed what earlier ones left.
+        self._progress.done_before += not path.parent.name.endswith(journal.OPEN)
+        self._count_error(fingerprint, result.error_category)
         return result
+
+    def _count_tokens(self, response: dict[str, Any]) -> None:
+        usage = response.get("usage") or {}
+        self._progress.tokens += reply.tokens_used(response)
+        self._progress.prompt_tokens += int(usage.get("prompt_tokens") or 0)
+        self._progress.completion_tokens += int(usage.get("completion_tokens") or 0)
+
+    def _count_error(self, fingerprint: str, category: str | None) -> None:
+        """The narrative's latest pass ended with this error, or with none."""
+        before = self._failed.pop(fingerprint, None)
+        if before is not None:
+            self._progress.errors[before] -= 1
+        if category is not None:
+            self._failed[fingerprint] = category
+            self._progress.errors[category] += 1
 
     def _load(self) -> dict[str, Narrative] | None:
         """All narratives of the experiment by fingerprint, once the workbook is read."""

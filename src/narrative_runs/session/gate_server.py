@@ -4,15 +4,16 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from narrative_runs.asking.server import Server
-from narrative_runs.errors import ServerError
+from narrative_runs.errors import NarrativeRunsError, ServerError, reason_of
 from narrative_runs.session.account import Account
 from narrative_runs.session.gate import Gate, another_model
 from narrative_runs.session.link import Mouth
+from narrative_runs.session.standing import Standing
 
 CANCELLED = "cancelled from another terminal"
 
@@ -39,6 +40,7 @@ class GateServer:
         self._model: str = settings["model"]
         self._test: asyncio.Task[None] | None = None
         self._paused = False
+        self._problem = ""
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
@@ -58,6 +60,20 @@ class GateServer:
         """The jobs at work."""
         return sorted(connection.name for connection in self._jobs.values() if connection.name)
 
+    def standing(self) -> Standing:
+        """How the run stands now."""
+        gate = self.gate
+        waits = max(0.0, gate.paused_until - time.monotonic())
+        return replace(
+            self._account.standing(),
+            in_flight=gate.in_flight.total(),
+            slots=gate.slots,
+            jobs=self.jobs,
+            waiting=self._problem if waits else "",
+            waiting_sec=waits,
+            stopping=gate.stopped or "",
+        )
+
     def stop(self, reason: str) -> None:
         """Let no further request begin; those in flight may end."""
         self.gate.stopped = self.gate.stopped or reason
@@ -72,7 +88,10 @@ class GateServer:
         if self.gate.stopped:
             self.stop(self.gate.stopped)
             return
-        for job in self.gate.grants(now):
+        granted = self.gate.grants(now)
+        if granted:
+            self._account.progress.begin_asking(now)
+        for job in granted:
             self._jobs[job].say(f"go {self.gate.signs_of_life} {self.gate.answered}")
         if self._timer is not None:
             self._timer.cancel()
@@ -136,17 +155,17 @@ class GateServer:
                     for other in self._jobs.values():
                         other.say(line)
             case "sound":
-                self._account.begin_writing()
-                connection.say("begun")
+                self._account_for(connection, self._account.begin_writing, "begun")
             case "follow":
-                self._account.follow()
-                connection.say("followed")
+                self._account_for(connection, self._account.bring_up_to_date, "followed")
             case "tell":
                 self._account.tell(rest)
             case "cancel":
                 self.cancelled = True
                 self.stop(CANCELLED)
                 connection.say("cancelled")
+            case "status":
+                connection.say(f"status {self.standing().as_json()}")
             case "model":
                 self._take_model(rest)
             case "bye":
@@ -156,6 +175,16 @@ class GateServer:
                 connection.say("settings " + json.dumps({**self._settings, **self._learned}))
                 if self.gate.stopped:
                     connection.say(f"stop {self.gate.stopped}")
+
+    def _account_for(self, connection: "JobConnection", work: Callable[[], None], told: str) -> None:
+        """Have the account do something that a job waits for; a record that cannot be written stops the run."""
+        try:
+            work()
+        except (NarrativeRunsError, OSError) as error:
+            self.stop(reason_of(error))
+            connection.close()
+            return
+        connection.say(told)
 
     @property
     def _learned(self) -> dict[str, Any]:
@@ -171,6 +200,7 @@ class GateServer:
 
     def _tell_pause(self, problem: str) -> None:
         seconds = self.gate.paused_until - time.monotonic()
+        self._problem = problem
         if seconds > 0 and not self._paused:
             self._paused = True
             self._account.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
@@ -228,6 +258,10 @@ class JobConnection(asyncio.Protocol):
     def say(self, line: str) -> None:
         """Send one line."""
         self._mouth.say(line)
+
+    def close(self) -> None:
+        """Send what was said, and end the connection."""
+        self._mouth.close()
 
     def tell_server(self, server: Server) -> None:
         """Say where to ask."""

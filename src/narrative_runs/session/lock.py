@@ -11,6 +11,7 @@ import socket
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from narrative_runs.errors import AlreadyRunning
 
@@ -102,21 +103,22 @@ def is_running(folder: Path) -> bool:
 
 def holder(folder: Path) -> str:
     """Who holds the lock, in words."""
-    told = _told(folder)
-    return f"PID {told['pid']} on {told['host']}, since {told['since']}" if told else "another process"
+    words = told(folder)
+    return f"PID {words['pid']} on {words['host']}, since {words['since']}" if words else "another process"
 
 
 def session_of(folder: Path) -> str:
     """The socket of the session that runs the experiment; empty when nobody can say."""
-    return _told(folder).get("session", "")
+    return str(told(folder).get("session", ""))
 
 
-def _told(folder: Path) -> dict[str, str]:
+def told(folder: Path) -> dict[str, Any]:
+    """What the holder wrote of itself: pid, host, since, session; empty when nobody can say."""
     try:
-        told: dict[str, str] = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
+        words: dict[str, Any] = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return words if isinstance(words, dict) else {}
 
 
 def _open(path: Path) -> int:

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,7 @@ class Logs:
         self._experiment = _Log(folder / "experiment.log")
         self._api_calls = _Log(folder / "api_calls.log")
         self._errors = _Log(folder / "errors.log")
-        performance = folder / "performance.log"
-        is_new = not performance.exists()
-        self._performance = _Log(performance)
-        if is_new:
-            self._performance.write(PERFORMANCE_HEADER)
+        self._performance = _Log(folder / "performance.log", PERFORMANCE_HEADER)
 
     def event(self, message: str) -> None:
         """Something that happened to the run."""
@@ -66,14 +63,16 @@ class _Log:
     Python's own logging takes 30 microseconds a line, six times as long, and there are two lines an answer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: str = "") -> None:
+        """header: the first line of each file."""
         self._path = path
+        self._header = header.encode() + b"\n" if header else b""
         self._writing = threading.Lock()
-        self._file = path.open("ab", buffering=0)
+        self._file = self._open()
 
     def write(self, text: str) -> None:
-        """Add one line; a log that cannot be written stops no run."""
-        line = text.encode(errors="backslashreplace") + b"\n"
+        """Add one line, whatever breaks the text has; a log that cannot be written stops no run."""
+        line = " ".join(text.splitlines()).encode(errors="backslashreplace") + b"\n"
         with self._writing, suppress(OSError):
             if self._file.tell() + len(line) > LARGEST_FILE:
                 self._rotate()
@@ -85,7 +84,13 @@ class _Log:
             earlier = self._earlier(number - 1)
             if earlier.exists():
                 earlier.replace(self._earlier(number))
-        self._file = self._path.open("ab", buffering=0)
+        self._file = self._open()
+
+    def _open(self) -> FileIO:
+        file = self._path.open("ab", buffering=0)
+        if file.tell() == 0:
+            file.write(self._header)
+        return file
 
     def _earlier(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path

@@ -1,9 +1,10 @@
 """The session's process: started by the main process, and gone with it.
 
-Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, and `end <success or
-failure>` at the run's end. When it ends without that word, the main process is gone, and so is this one.
+Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, `hush` before the main
+process writes to the terminal, and `end <success or failure>` at the run's end. When it ends without that word, the
+main process is gone, and so is this one.
 Standard output: one JSON line, `{"socket": path}` or `{"error": message}`; then `{"stopped": reason}` when the run has
-to stop.
+to stop, and `{"hushed": true}` when the terminal is free.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
-from narrative_runs.session.account import Account, report, say
+from narrative_runs.session.account import Account, report
 from narrative_runs.session.ear import Ear
 from narrative_runs.session.gate import Gate, Limits
 from narrative_runs.session.gate_server import GateServer
@@ -33,6 +34,7 @@ from narrative_runs.session.neighbours import Neighbours
 from narrative_runs.session.order import Order
 
 FOLLOW_EVERY_S = 1.0
+SHOW_EVERY_S = 1.0
 
 
 def serve(ear: Ear) -> None:
@@ -55,7 +57,7 @@ class Session:
         self._folder = ExperimentFolder(order.slug)
         self._params: Params = check(order.params, "the session's params")
         self._account = Account(order, self._params)
-        self._model_server = ModelServer(self._params, say)
+        self._model_server = ModelServer(self._params, self._account.screen.say)
         self._neighbours: Neighbours | None = None
         self._gate_server: GateServer | None = None
         self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -76,9 +78,12 @@ class Session:
                 return
             self._gate_server = gate_server
             report({"socket": str(socket)})
-            following = asyncio.create_task(self._keep_following(gate_server))
+            tasks = [asyncio.create_task(self._keep_following(gate_server))]
+            if self._account.screen.is_terminal:
+                tasks.append(asyncio.create_task(self._keep_showing(gate_server)))
             outcome = await self._outcome
-            following.cancel()
+            for task in tasks:
+                task.cancel()
             server.close()
             self._model_server.close()
             await asyncio.to_thread(self._account.close, outcome, gate_server.gate.stopped, gate_server.cancelled)
@@ -92,6 +97,9 @@ class Session:
                 loop.call_soon_threadsafe(self._outcome.set_result, rest)
             elif word == "stop" and self._gate_server is not None:
                 loop.call_soon_threadsafe(self._gate_server.stop, rest)
+            elif word == "hush":
+                self._account.screen.hush()
+                report({"hushed": True})
 
     async def _begin(self) -> GateServer:
         order, params = self._order, self._params
@@ -150,11 +158,19 @@ class Session:
             await asyncio.sleep(FOLLOW_EVERY_S)
             if self._neighbours is not None:
                 gate_server.gate.slots = self._neighbours.share(self._params.run.max_in_flight)
+            self._account.progress.in_flight = gate_server.gate.in_flight.total()
             try:
                 await asyncio.to_thread(self._account.follow)
             except (NarrativeRunsError, OSError) as error:
                 gate_server.stop(reason_of(error))
                 return
+
+    async def _keep_showing(self, gate_server: GateServer) -> None:
+        while True:
+            await asyncio.sleep(SHOW_EVERY_S)
+            standing = gate_server.standing()
+            if standing.n_narratives_total is not None:
+                await asyncio.to_thread(self._account.screen.show, standing)
 
 
 def _git_commit() -> str | None:

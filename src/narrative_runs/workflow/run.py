@@ -23,6 +23,7 @@ from narrative_runs.workflow.plan import Plan
 from narrative_runs.workflow.screen import give_up, tell
 
 SESSION_MAY_END_S = 60.0
+HUSH_MAY_TAKE_S = 2.0
 
 
 class Run:
@@ -33,6 +34,7 @@ class Run:
         self._lock: RunLock | None = None
         self._session: subprocess.Popen[str] | None = None
         self._is_stopped = False
+        self._is_hushed = threading.Event()
         self._is_begun = False
         self._began_at = time.time()
 
@@ -80,12 +82,27 @@ class Run:
 
     def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
         """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
-        return told.levelno >= logging.WARNING and not self._is_stopped
+        if told.levelno < logging.WARNING or self._is_stopped:
+            return False
+        self._hush()
+        return True
+
+    def _hush(self) -> None:
+        """Have the session take its block off the terminal, so that this process may write there."""
+        if self._session is None or self._session.poll() is not None:
+            return
+        self._is_hushed.clear()
+        self._say("hush")
+        self._is_hushed.wait(HUSH_MAY_TAKE_S)
 
     def _listen(self) -> None:
         assert self._session is not None and self._session.stdout is not None
-        for _ in self._session.stdout:
-            self._is_stopped = True
+        for line in self._session.stdout:
+            if line.startswith('{"hushed"'):
+                self._is_hushed.set()
+            else:
+                self._is_stopped = True
+        self._is_hushed.set()
 
     def _stop_gently_on_signals(self, lock: RunLock) -> None:
         # Left alone, Snakemake waits until running jobs are done, which can be hours.
@@ -96,6 +113,7 @@ class Run:
                 lock.forget()
                 give_up(f"stopped by {signal.Signals(number).name} before anything was asked.")
             signal.signal(number, signal.default_int_handler)
+            self._hush()
             tell("Stopping: requests in flight may end, for up to 30 s. Once more stops at once.")
             self._say(f"stop stopped by {signal.Signals(number).name}")
             if callable(let_no_job_begin):

@@ -1,0 +1,103 @@
+"""The experiments of this folder and their states: the record says what was last written, the lock who is alive."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from narrative_runs.errors import ExperimentError
+from narrative_runs.places import RECORD, ExperimentFolder
+from narrative_runs.record import database
+from narrative_runs.record.state import STOPPED
+from narrative_runs.session import lock
+
+RUNNING, COMPLETED, FAILED, CANCELLED = "running", "completed", "failed", "cancelled"
+DIED, ELSEWHERE = "died", "elsewhere"
+
+
+@dataclass(frozen=True)
+class Known:
+    """One experiment: its row in the record, and its state, which is the row's status or `died` or `elsewhere`."""
+
+    row: dict[str, Any]
+    state: str
+
+    @property
+    def folder(self) -> ExperimentFolder:
+        """Its folder, which need not be here."""
+        return ExperimentFolder(self.row["slug"] or "")
+
+    @property
+    def explanation(self) -> str:
+        """What the state means, and what to do; empty where that is plain."""
+        match self.state:
+            case "died":
+                return "killed or crashed; the same command goes on"
+            case "elsewhere":
+                where = "its folder is here" if _is_here(self.row) else "its folder is not here"
+                return f"begun on {self.row['hostname']}; whether it still runs there cannot be seen; {where}"
+            case "failed" | "cancelled":
+                reason = (self.row["notes"] or "").rpartition(STOPPED)[2].strip() if self._says_why else ""
+                return f"{reason.rstrip('.')}. The same command goes on" if reason else "the same command goes on"
+            case _:
+                return ""
+
+    @property
+    def _says_why(self) -> bool:
+        return STOPPED in (self.row["notes"] or "")
+
+
+def experiments() -> list[Known]:
+    """All experiments of this folder's record, the one that was started last first.
+
+    Raises:
+        ExperimentError: this is no project folder, or nothing was run in it yet.
+        RecordError: the record cannot be read.
+    """
+    if not RECORD.exists():
+        if not Path("Snakefile").exists():
+            raise ExperimentError(
+                "This is no project folder: there is no Snakefile here. Change to the project folder."
+            )
+        raise ExperimentError(f"There is no experiment yet: nothing was run in this folder, and {RECORD} is missing.")
+    # Who is alive is asked before the rows are read: a run that ends meanwhile has then written its last word.
+    alive = {
+        row["slug"] for row in _rows("slug") if row["slug"] and lock.is_running(ExperimentFolder(row["slug"]).path)
+    }
+    here = socket.gethostname()
+    return [Known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in _rows("*")]
+
+
+def chosen(which: str) -> Known:
+    """The experiment with this slug or id; where `which` is empty the one that runs, else the one started last.
+
+    Raises:
+        ExperimentError: there is none.
+        RecordError: the record cannot be read.
+    """
+    found = [known for known in experiments() if which in ("", known.row["slug"], known.row["experiment_id"])]
+    if not found:
+        raise ExperimentError(
+            f"There is no experiment {which or 'yet'} in this folder's record. `narrative-runs list` shows all."
+        )
+    return next((known for known in found if known.state == RUNNING), found[0])
+
+
+def state_of(row: dict[str, Any], is_alive: bool, host: str, is_here: bool) -> str:
+    """The state of an experiment, told by its row, by whether a run holds its lock, and by where it was begun.
+
+    host: the name of this machine; is_here: whether the experiment's folder is in this folder.
+    """
+    if is_alive:
+        return RUNNING
+    if row["status"] != RUNNING:
+        return str(row["status"])
+    return DIED if is_here and row["hostname"] == host else ELSEWHERE
+
+
+def _rows(columns: str) -> list[dict[str, Any]]:
+    return database.query(f"SELECT {columns} FROM experiments ORDER BY start_time DESC, created_at DESC")
+
+
+def _is_here(row: dict[str, Any]) -> bool:
+    return bool(row["slug"]) and ExperimentFolder(row["slug"]).path.exists()

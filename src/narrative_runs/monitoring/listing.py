@@ -1,0 +1,32 @@
+"""`narrative-runs list`: all experiments of the record, a row each."""
+
+from typing import Any
+
+from rich.table import Table
+
+from narrative_runs.monitoring.experiments import COMPLETED, Known
+from narrative_runs.session.block import done
+
+MEASURES = {"accuracy": "accuracy", "precision": "precision_ipv", "recall": "recall_ipv", "F1": "f1_ipv"}
+
+
+def table_of(experiments: list[Known]) -> Table:
+    """A table with name, state, progress, measures of completed ones and beginning of each experiment."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("slug", "name", "state"):
+        table.add_column(column, overflow="fold")
+    for column in ("done", *MEASURES):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("started", no_wrap=True)
+    for known in experiments:
+        row = known.row
+        measures = [_shown(row[column]) if known.state == COMPLETED else "" for column in MEASURES.values()]
+        processed = done(row["n_narratives_processed"] or 0, row["n_narratives_total"])
+        table.add_row(
+            row["slug"] or "", row["experiment_name"], known.state, processed, *measures, row["start_time"] or ""
+        )
+    return table
+
+
+def _shown(measure: Any) -> str:
+    return "-" if measure is None else f"{measure:.3f}"

@@ -1,0 +1,179 @@
+"""One experiment at one moment: from its running session where there is one, else from the record."""
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from narrative_runs import experiment
+from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, Known
+from narrative_runs.params import check
+from narrative_runs.record import database
+from narrative_runs.session import lock
+from narrative_runs.session.block import rows
+from narrative_runs.session.cost import cost_of, cost_of_all
+from narrative_runs.session.progress import duration
+from narrative_runs.session.standing import Standing
+
+SESSION_MAY_TAKE_S = 2.0
+TIME = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of one experiment; `is_live`: whether its session told the standing, and not the record alone.
+
+    pid, host, running_since: of the run that holds the lock, None where there is none.
+    """
+
+    known: Known
+    standing: Standing
+    is_live: bool
+    pid: int | None
+    host: str | None
+    running_since: str | None
+    last_update_age_sec: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys of `status --json`."""
+        row, total, processed = self.known.row, self.standing.n_narratives_total, self.standing.n_narratives_processed
+        standing = asdict(self.standing)
+        return {
+            "experiment_name": row["experiment_name"],
+            "slug": row["slug"],
+            "experiment_id": row["experiment_id"],
+            "state": self.known.state,
+            "explanation": self.known.explanation,
+            "status": row["status"],
+            "pid": self.pid,
+            "host": self.host,
+            "running_since": self.running_since,
+            "start_time": row["start_time"],
+            "end_time": row["end_time"],
+            "n_narratives_total": total,
+            "n_narratives_processed": processed,
+            "n_narratives_completed": row["n_narratives_completed"],
+            "n_narratives_skipped": row["n_narratives_skipped"],
+            "percent_done": round(100 * processed / total, 2) if total else None,
+            "last_progress_update": row["last_progress_update"],
+            "last_update_age_sec": self.last_update_age_sec,
+            "log_dir": row["log_dir"],
+            "is_live": self.is_live,
+            **{key: value for key, value in standing.items() if key not in ("experiment_name",)},
+        }
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        row, standing = self.known.row, self.standing
+        yield f"{row['experiment_name']} ({row['slug']})" if row["slug"] else row["experiment_name"]
+        explanation = f": {self.known.explanation}" if self.known.explanation else ""
+        told = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
+        if self.pid is not None:
+            told.append(("PID", f"{self.pid} on {self.host}, since {self.running_since}"))
+        told += rows(standing, self.is_live)
+        told.append(("started", row["start_time"] or "-"))
+        if self.known.state == COMPLETED:
+            told.append(("completed", row["end_time"]))
+        elif row["last_progress_update"]:
+            age = duration(self.last_update_age_sec or 0.0)
+            told.append(("last update", f"{row['last_progress_update']}, {age} ago"))
+        if row["log_dir"]:
+            told.append(("logs", f"{row['log_dir']}/"))
+        for name, text in told:
+            yield f"{name:<12} {text}"
+
+
+def status_of(known: Known) -> Status:
+    """All that is known of an experiment now. The counts are the record's, so that they never go backwards.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    row, folder = known.row, known.folder.path
+    live = ask(folder) if known.state == RUNNING else None
+    standing = live or _of_record(known)
+    standing = replace(
+        standing,
+        n_narratives_total=row["n_narratives_total"] or standing.n_narratives_total,
+        n_narratives_processed=row["n_narratives_processed"] or 0,
+    )
+    holder = lock.told(folder) if known.state == RUNNING else {}
+    pid = holder.get("pid")
+    return Status(
+        known,
+        standing,
+        live is not None,
+        None if pid is None else int(pid),
+        holder.get("host"),
+        holder.get("since"),
+        _age(row["last_progress_update"]),
+    )
+
+
+def ask(folder: Path) -> Standing | None:
+    """What the session that runs the experiment in this folder tells; None when there is none, or none that answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(SESSION_MAY_TAKE_S)
+        try:
+            connection.connect(lock.session_of(folder))
+            connection.sendall(b"status\n")
+            for line in connection.makefile("r", encoding="utf-8"):
+                word, _, told = line.partition(" ")
+                if word == "status":
+                    return Standing.of_json(told)
+        except (OSError, ValueError, TypeError):
+            pass
+    return None
+
+
+def _of_record(known: Known) -> Standing:
+    row = known.row
+    errors = database.query(
+        "SELECT coalesce(error_category, 'unknown') AS category, count(*) AS rows FROM narrative_results "
+        "WHERE experiment_id = ? AND error_occurred = 1 GROUP BY 1 ORDER BY 2 DESC",
+        (row["experiment_id"],),
+    )
+    tokens = database.query(
+        "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
+        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
+        (row["experiment_id"],),
+    )[0]
+    cost = _cost(known, tokens["prompt"], tokens["completion"])
+    return Standing(
+        experiment_name=row["experiment_name"],
+        n_narratives_total=row["n_narratives_total"],
+        n_narratives_processed=row["n_narratives_processed"] or 0,
+        estimated_completion_time=row["estimated_completion_time"] if known.state == RUNNING else None,
+        errors={error["category"]: error["rows"] for error in errors},
+        prompt_tokens=tokens["prompt"],
+        completion_tokens=tokens["completion"],
+        tokens_used=tokens["used"],
+        cost=cost,
+        cost_estimate=cost_of_all(cost, row["n_narratives_processed"] or 0, row["n_narratives_total"]),
+    )
+
+
+def _cost(known: Known, prompt_tokens: int, completion_tokens: int) -> float | None:
+    try:
+        begun = experiment.find(known.folder)
+        run = None if begun is None else check(begun.params, "the experiment's params").run
+    except NarrativeRunsError:
+        return None
+    return None if run is None else cost_of(prompt_tokens, completion_tokens, run)
+
+
+def _age(when: str | None) -> float | None:
+    """Seconds since a local time of the record."""
+    try:
+        return None if when is None else max(0.0, (datetime.now() - datetime.strptime(when, TIME)).total_seconds())
+    except ValueError:
+        return None
+
+
+def as_json(status: Status) -> str:
+    """The document of `status --json`."""
+    return json.dumps(status.as_dict(), indent=2, ensure_ascii=False)

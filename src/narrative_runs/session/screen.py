@@ -1,0 +1,97 @@
+"""The terminal of a run, which the session owns: lines, and on a real terminal a block below them that stays.
+
+The main process speaks rarely: an error of the workflow, a stop. Before it does, it asks for a hush, and the block
+is taken away. So the two never write over each other.
+"""
+
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from narrative_runs.session.standing import Standing
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
+    from rich.live import Live
+
+HUSH_S = 1.0
+
+
+class Screen:
+    """Standard error, or another stream; is_terminal: whether the block can be shown there.
+
+    A terminal that is gone stops no run.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self.is_terminal = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+        self._live: Live | None = None
+        self._hushed_until = 0.0
+        self._closed = False
+        self._writing = threading.RLock()
+
+    def say(self, text: str) -> None:
+        """Show one line, above the block."""
+        with self._writing, suppress(OSError):
+            if self._live is None:
+                print(text, file=self._stream, flush=True)
+            else:
+                self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, standing: Standing) -> None:
+        """Show the block as it is now, on a terminal only."""
+        with self._writing, suppress(OSError):
+            if not self.is_terminal or self._closed or time.monotonic() < self._hushed_until:
+                return
+            # Imported here: where there is no terminal nobody needs it.
+            from narrative_runs.session.block import block
+
+            if self._live is None:
+                self._live = _live(self._stream)
+                self._live.start()
+            self._live.console.size = self._size()
+            self._live.update(block(standing), refresh=True)
+
+    def _size(self) -> "ConsoleDimensions":
+        from rich.console import ConsoleDimensions
+
+        # What does not fit the stream's own width could not be taken away. Some terminals do not tell their size.
+        columns, lines = os.get_terminal_size(self._stream.fileno())
+        return ConsoleDimensions(columns or 80, lines or 25)
+
+    def hush(self) -> None:
+        """Take the block away for a moment, so that another process may write."""
+        with self._writing:
+            self._hushed_until = time.monotonic() + HUSH_S
+            self._stop()
+
+    def close(self) -> None:
+        """Take the block away for good."""
+        with self._writing:
+            self._closed = True
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            with suppress(OSError):
+                self._live.stop()
+            self._live = None
+
+
+def _live(stream: TextIO) -> "Live":
+    from rich.console import Console
+    from rich.live import Live
+
+    class Terminal(Console):
+        """A console that leaves the cursor alone: who is killed could not bring a hidden one back."""
+
+        def show_cursor(self, show: bool = True) -> bool:
+            return False
+
+    # Standard output is the session's line to its main process, and no part of the screen.
+    console = Terminal(file=stream, force_terminal=True)
+    return Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
