@@ -123,8 +123,11 @@ DUPLICATES = """experiment_id IS NOT NULL AND incident_id IS NOT NULL AND narrat
     SELECT max(result_id) FROM narrative_results GROUP BY experiment_id, incident_id, narrative_type
   )"""
 _DOUBLE_SOURCES = """
-SELECT count(*) - count(DISTINCT json_array(data_source, data_checksum, incident_id, narrative_type))
-FROM source_narratives WHERE data_source IS NOT NULL AND data_checksum IS NOT NULL"""
+SELECT coalesce(sum(times - 1), 0) FROM (
+  SELECT count(*) AS times FROM source_narratives
+  WHERE data_source IS NOT NULL AND data_checksum IS NOT NULL
+  GROUP BY data_source, data_checksum, incident_id, narrative_type
+)"""
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
