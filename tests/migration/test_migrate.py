@@ -22,7 +22,7 @@ COUNTS = re.compile(r"^(\w+): ([\d,]+) rows before(?: - ([\d,]+) duplicates)? = 
 
 @pytest.fixture(params=r_system.AGES)
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A record of each age: answers, an error, unlabelled rows, UTF-8; duplicates and NULL ids where it can hold them."""
+    """A record of each age: answers, an error, unlabelled rows, UTF-8; and NULL ids, and duplicates where it can."""
     path = tmp_path / "production_20k.db"
     r_system.make(path, request.param)
     r_system.fill(path, "experiments", [r_system.experiment()])
@@ -70,9 +70,17 @@ def test_what_was_there_is_as_it_was(record: Path) -> None:
     columns = [row[1] for row in r_system.rows(record, "PRAGMA table_info(narrative_results)")]
     kept = f"SELECT {', '.join(columns)} FROM narrative_results WHERE result_id IN (2, 3, 4, 5)"
     newest = f"SELECT {', '.join(columns)} FROM narrative_results WHERE incident_id = '0001' ORDER BY result_id DESC"
-    before = [r_system.rows(record, kept), r_system.rows(record, newest)[0], r_system.rows(record, "PRAGMA user_version")]
+    before = [
+        r_system.rows(record, kept),
+        r_system.rows(record, newest)[0],
+        r_system.rows(record, "PRAGMA user_version"),
+    ]
     told = told_by(record)
-    after = [r_system.rows(record, kept), r_system.rows(record, newest)[0], r_system.rows(record, "PRAGMA user_version")]
+    after = [
+        r_system.rows(record, kept),
+        r_system.rows(record, newest)[0],
+        r_system.rows(record, "PRAGMA user_version"),
+    ]
     assert after == before
     assert any("2 results without experiment, incident id" in line for line in told)
     assert r_system.rows(record, "SELECT count(*) FROM narrative_results") == [(5,)]
@@ -103,8 +111,11 @@ def test_duplicates_are_saved_before_they_are_removed(record: Path) -> None:
 def test_every_row_is_accounted_for(record: Path) -> None:
     """The counts before, removed and after add up on the screen, and are those of the file."""
     told = told_by(record)
-    counts = {found[1]: [int((text or "0").replace(",", "")) for text in found.groups()[1:]]
-              for line in told if (found := COUNTS.match(line))}
+    counts = {
+        found[1]: [int((text or "0").replace(",", "")) for text in found.groups()[1:]]
+        for line in told
+        if (found := COUNTS.match(line))
+    }
     assert set(counts) == {"experiments", "narrative_results", "source_narratives"}
     for table, (before, removed, after) in counts.items():
         assert before - removed == after == r_system.rows(record, f"SELECT count(*) FROM {table}")[0][0]
@@ -121,7 +132,13 @@ def test_columns_of_the_r_system_stay_in_their_place(record: Path) -> None:
         assert set(r_system.names(getattr(r_system, table.upper()))) <= {column[1] for column in after}
     r_system.fill(record, "experiments", [r_system.experiment(experiment_id="another")])
     r_system.fill(record, "narrative_results", [r_system.result("0009", "cme", "text", experiment_id="another")])
-    source = {"incident_id": "1", "narrative_type": "le", "narrative_text": "x", "data_source": "a", "data_checksum": "b"}
+    source = {
+        "incident_id": "1",
+        "narrative_type": "le",
+        "narrative_text": "x",
+        "data_source": "a",
+        "data_checksum": "b",
+    }
     r_system.fill(record, "source_narratives", [source])
     assert r_system.rows(record, "SELECT attempt_count FROM narrative_results WHERE incident_id = '0009'") == [(1,)]
 
@@ -247,9 +264,12 @@ def test_a_killed_migrate_is_finished_by_the_next(tmp_path: Path) -> None:
     r_system.fill(path, "narrative_results", many)
     original = path.read_bytes()
     # Killed while it reads, copies, removes and commits; a whole one takes about 0.2 s after its start.
-    chance, script = random.Random(8), (
-        "import sys; from pathlib import Path; from narrative_runs.migration.migrate import migrate;"
-        "print('begins', flush=True); migrate(Path(sys.argv[1]), False, lambda line: None)"
+    chance, script = (
+        random.Random(8),
+        (
+            "import sys; from pathlib import Path; from narrative_runs.migration.migrate import migrate;"
+            "print('begins', flush=True); migrate(Path(sys.argv[1]), False, lambda line: None)"
+        ),
     )
     unfinished = 0
     for _ in range(12):

@@ -73,7 +73,9 @@ def _tell_found(path: Path, found: Found, planned: list[Step], tell: Tell) -> No
     if found.without_id:
         tell(f"{found.without_id:,} results without experiment, incident id or narrative type: kept as they are.")
     if found.double_sources:
-        tell(f"{found.double_sources:,} rows of source_narratives are there twice: kept, hence no unique index on them.")
+        tell(
+            f"{found.double_sources:,} rows of source_narratives are there twice: kept, hence no unique index on them."
+        )
 
 
 @contextmanager
@@ -102,7 +104,9 @@ def _take(connection: sqlite3.Connection, planned: list[Step], now: str) -> None
     for step in planned:
         for statement in step.statements:
             connection.execute(statement)
-        connection.execute("INSERT OR REPLACE INTO schema_migrations (name, applied_at) VALUES (?, ?)", (step.name, now))
+        connection.execute(
+            "INSERT OR REPLACE INTO schema_migrations (name, applied_at) VALUES (?, ?)", (step.name, now)
+        )
 
 
 def _check_rows(path: Path, before: Found, after: Found) -> None:
@@ -127,8 +131,8 @@ def _duplicates_listed(connection: sqlite3.Connection) -> Iterator[str]:
 def _save_duplicates(connection: sqlite3.Connection, path: Path) -> None:
     """Write the rows that are to be removed to a CSV file, for its owner alone; it is on the disk at return."""
     rows = connection.execute(f"SELECT * FROM narrative_results WHERE {DUPLICATES} ORDER BY result_id")
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([column[0] for column in rows.description])
         writer.writerows(rows)

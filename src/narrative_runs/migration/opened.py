@@ -91,7 +91,7 @@ def look(connection: sqlite3.Connection, path: Path) -> Found:
     """
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     found = {table: tuple(column.name for column in columns_of(connection, table)) for table in tables}
-    for table, wanted in _MUST_HAVE.items():
+    for table in _MUST_HAVE:
         if table not in found:
             raise RecordError(f"{path} is no record of experiments: it has no table {table}. It was left as it is.")
     for table, wanted in (_MUST_HAVE | _MUST_HAVE_IF_THERE).items():

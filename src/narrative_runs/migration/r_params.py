@@ -7,7 +7,7 @@ from narrative_runs.params import Params, check
 from narrative_runs.source.cells import text_of
 
 # What the R system's call to the model did not have: no schema, no limit, no token probabilities.
-AS_R_ASKED = {"max_tokens": None, "structured_output": "plain", "logprobs": False, "extra_body": {}}
+AS_R_ASKED: dict[str, Any] = {"max_tokens": None, "structured_output": "plain", "logprobs": False, "extra_body": {}}
 # Where the R system looked for its model server when nothing else was said.
 LOCAL_SERVER = "http://localhost:1234/v1/chat/completions"
 

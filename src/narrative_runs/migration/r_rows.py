@@ -10,6 +10,7 @@ from narrative_runs.source.cells import label_of, text_of
 
 CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
 NEITHER = "the R system kept neither an answer nor an error"
+NO_MESSAGE = "the R system kept no message of this error"
 # A whole number as R or SQLite may have turned it into text: 123.0, 1e+05.
 _WHOLE = re.compile(r"\d+\.0+|\d(?:\.\d+)?[eE]\+?\d+")
 # What R's messages say of a cause, in the order in which they are looked for.
@@ -39,13 +40,11 @@ def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
     Every value stays as it is, but for three: an error without a category gets one from its message; a row with
     neither an answer nor an error is an error; a confidence outside 0 to 1 is none.
     """
-    detected = _truth(row.get("detected"))
-    failed = bool(_truth(row.get("error_occurred"))) or detected is None
-    message = _text(row.get("error_message"))
-    if failed and not message:
-        message = NEITHER
+    detected, told = _truth(row.get("detected")), bool(_truth(row.get("error_occurred")))
+    failed = told or detected is None
+    message = _text(row.get("error_message")) or ((NO_MESSAGE if told else NEITHER) if failed else None)
     return {
-        "detected": None if failed else detected,
+        "detected": detected,
         "confidence": _confidence(row.get("confidence")),
         "indicators": indicators_of(row.get("indicators")),
         "rationale": _text(row.get("rationale")),

@@ -12,9 +12,12 @@ from narrative_runs.record import schema
 RESULT_INDEX = "uq_result_per_exp_narrative"
 _SOURCE_KEY = ("data_source", "data_checksum", "incident_id", "narrative_type")
 
+# Names of columns by table.
+Columns = dict[str, tuple[str, ...]]
+
 # Migration 1 and 2 of the R design, and the token counts that its later versions wrote.
-DATA_CHECKSUM = {"source_narratives": ("data_checksum",)}
-ERROR_COLUMNS = {
+DATA_CHECKSUM: Columns = {"source_narratives": ("data_checksum",)}
+ERROR_COLUMNS: Columns = {
     "narrative_results": (
         "error_occurred",
         "error_message",
@@ -24,10 +27,10 @@ ERROR_COLUMNS = {
         "error_category",
     )
 }
-PROGRESS_COLUMNS = {
+PROGRESS_COLUMNS: Columns = {
     "experiments": ("n_narratives_completed", "last_progress_update", "estimated_completion_time"),
 }
-TOKEN_COLUMNS = {"narrative_results": ("prompt_tokens", "completion_tokens", "tokens_used")}
+TOKEN_COLUMNS: Columns = {"narrative_results": ("prompt_tokens", "completion_tokens", "tokens_used")}
 
 # What the new count is of experiments that were run without it.
 _COUNT_COMPLETED = """
@@ -81,7 +84,7 @@ def _all_steps(found: Found, ours: dict[str, list[Column]]) -> Iterator[Step]:
     yield from _unique_keys(found)
 
 
-def _added(name: str, found: Found, ours: dict[str, list[Column]], wanted: dict[str, tuple[str, ...]]) -> Step:
+def _added(name: str, found: Found, ours: dict[str, list[Column]], wanted: Columns) -> Step:
     """The step that adds those of the wanted columns that a table lacks; a table that is missing is made whole."""
     lacking = [
         (table, column)
@@ -101,7 +104,7 @@ def _add_column(table: str, column: Column) -> str:
     return f"ALTER TABLE {table} ADD COLUMN {column.name} {column.declared_type}{default}"
 
 
-def _all_others(ours: dict[str, list[Column]]) -> dict[str, tuple[str, ...]]:
+def _all_others(ours: dict[str, list[Column]]) -> Columns:
     named = {
         (table, name)
         for group in (DATA_CHECKSUM, ERROR_COLUMNS, PROGRESS_COLUMNS, TOKEN_COLUMNS)

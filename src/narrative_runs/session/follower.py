@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import journal
-from narrative_runs.asking import reply
 from narrative_runs.asking.request import Question
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
-from narrative_runs.results import Result, result_of
+from narrative_runs.results import Result, result_of, tokens_of
 from narrative_runs.session.progress import Progress
 from narrative_runs.source.shards import Narrative, iterate
 
@@ -59,7 +58,7 @@ class Follower:
     def _take(self, entry: dict[str, Any], is_retry: bool) -> Result | None:
         """Count one entry; returns the narrative's first result, if it is that."""
         response = entry.get("response") or {}
-        self._progress.tokens += reply.tokens_used(response)
+        self._progress.tokens += tokens_of(entry)
         self.model = self.model or response.get("model") or ""
         narrative = (self._narratives or {}).get(entry["fingerprint"])
         if narrative is None or is_retry or entry["fingerprint"] in self._answered:
@@ -69,6 +68,8 @@ class Follower:
         self._progress.done += 1
         if result.error_category is not None:
             self._progress.errors[result.error_category] += 1
+        elif "adopted" in entry:
+            self._progress.adopted += 1
         return result
 
     def _load(self) -> dict[str, Narrative] | None:

@@ -11,13 +11,15 @@ class Progress:
     """Counts of an experiment, and the pace of this session. Times are seconds of a monotonic clock.
 
     total: narratives to classify, None until the workbook is read; done: narratives with a result, errors included;
-    errors: results that are errors, by category; tokens: used by the experiment over all sessions.
+    errors: results that are errors, by category; adopted: answers that were asked for elsewhere; tokens: used by the
+    experiment over all sessions.
     """
 
     began: float
     total: int | None = None
     done: int = 0
     done_before: int = 0
+    adopted: int = 0
     tokens: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
