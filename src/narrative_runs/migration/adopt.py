@@ -53,7 +53,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
     """
     # Narratives are restricted data: what is written, its owner alone can read.
     os.umask(0o077)
-    with read_only(path) as connection:
+    with read_only(path, not_utf8="replace") as connection:
         look(connection, path)
         row = _experiment(connection, path, experiment_id)
         slug = slug or slug_of(text_of(row["experiment_name"]))

@@ -48,8 +48,10 @@ class Found:
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[sqlite3.Connection]:
+def read_only(path: Path, not_utf8: str = "surrogateescape") -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, and leaves neither file nor time changed.
+
+    not_utf8: how texts that are not UTF-8 come out, an error handler of `bytes.decode`.
 
     Raises:
         RecordError: there is no such file, it is no SQLite database, or it cannot be read as it is.
@@ -67,8 +69,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
     uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_whole else ''}"
     try:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        # A text that is not UTF-8 must not end the reading; bytes come through as they are.
-        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        connection.text_factory = lambda text: text.decode("utf-8", not_utf8)
         connection.row_factory = sqlite3.Row
         try:
             # All reads see one state, whatever another program writes meanwhile.

@@ -98,8 +98,7 @@ def time_of(value: object) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    # A text that is not UTF-8 came through as bytes, and no file would take it.
-    return None if value is None else text_of(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return None if value is None else text_of(value)
 
 
 def _truth(value: object) -> bool | None:
