@@ -69,13 +69,18 @@ def _preflight(arguments: argparse.Namespace) -> None:
 def _migrate(arguments: argparse.Namespace) -> None:
     from narrative_runs.migration.migrate import migrate
 
-    migrate(Path(arguments.database), arguments.dry_run, print)
+    migrate(Path(arguments.database), arguments.dry_run, _tell)
 
 
 def _adopt(arguments: argparse.Namespace) -> None:
     from narrative_runs.migration.adopt import adopt
 
-    adopt(Path(arguments.database), arguments.experiment_id, arguments.data, arguments.slug, print)
+    adopt(Path(arguments.database), arguments.experiment_id, arguments.data, arguments.slug, _tell)
+
+
+def _tell(text: str) -> None:
+    # At once, before what a program says that is started after it.
+    print(text, flush=True)
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,

@@ -309,3 +309,13 @@ def dump(path: Path) -> list[str]:
         return list(connection.iterdump())
     finally:
         connection.close()
+
+
+def test_an_older_record_in_place_of_ours_is_named(record: Path) -> None:
+    """Whoever put an R record where ours belongs is told to migrate it, and can then go on."""
+    with pytest.raises(RecordError, match=f"narrative-runs migrate {record}"):
+        database.query("SELECT slug FROM experiments", path=record)
+    with pytest.raises(RecordError, match="narrative-runs migrate"), database.transaction(record) as connection:
+        database.put_experiment(connection, "a", {"experiment_name": "A", "slug": "a"})
+    told_by(record)
+    assert database.query("SELECT slug FROM experiments", path=record) == [{"slug": None}]

@@ -101,7 +101,7 @@ def look(connection: sqlite3.Connection, path: Path) -> Found:
                 f"{path} is no record of experiments: {table} has no column {', '.join(sorted(missing))}. "
                 "It was left as it is."
             )
-    found = {table: names for table, names in found.items() if table in schema.TABLES}
+    found = {table: found[table] for table in schema.TABLES if table in found}
     with_checksum = "data_checksum" in found.get("source_narratives", ())
     return Found(
         columns=found,
