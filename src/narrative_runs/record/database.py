@@ -63,7 +63,8 @@ def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dic
     except sqlite3.Error as error:
         if "no such table" in str(error):
             return []
-        raise RecordError(f"{path}: {error}. {_older(path, error) or 'Is it a record of narrative-runs?'}") from None
+        what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
+        raise RecordError(f"{path}: {error}. {what_to_do}") from None
 
 
 def experiment(experiment_id: str) -> dict[str, Any] | None:
