@@ -1,6 +1,8 @@
 """Records as the R system made them, of each age, built from its column lists."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,28 @@ def error(incident_id: Any, narrative_type: str, text: str | None, message: str,
     )
     failed = {"error_occurred": 1, "error_message": message, **dict.fromkeys(TOKENS)}
     return result(incident_id, narrative_type, text, **{**nothing, **failed, **changes})
+
+
+KILLED_WRITER = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN")
+connection.execute("UPDATE experiments SET notes = 'half done'")
+for number in range(200):
+    connection.execute(
+        "INSERT INTO narrative_results (experiment_id, incident_id, narrative_type, narrative_text) VALUES "
+        "('half', ?, 'cme', ?)",
+        (str(number), "x" * 3000),
+    )
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_writing(path: Path) -> None:
+    """Leave the record as a program does that is killed amid a transaction: pages half written, a journal beside."""
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path)], check=False)
+    assert path.with_name(f"{path.name}-journal").stat().st_size
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -12,8 +12,11 @@ import yaml
 from narrative_runs import experiment, journal
 from narrative_runs.errors import ExperimentError, NarrativeRunsError, ParamsError, RecordError, SourceError
 from narrative_runs.migration.adopt import adopt
+from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
+from narrative_runs.session.follower import Follower
+from narrative_runs.session.progress import Progress
 from narrative_runs.source.checksum import md5_of
 from tests.migration import r_system
 from tests.project import wait_until
@@ -220,3 +223,33 @@ def test_a_killed_adopt_is_done_again(here: Path) -> None:
     adopted()
     assert len(database.query("SELECT * FROM narrative_results")) == 3
     assert not Path("results/.adopting").exists()
+
+
+def test_an_experiment_whose_r_process_was_killed(here: Path) -> None:
+    """A record that R left amid a transaction is read as it was before, and stays as R left it."""
+    r_system.killed_while_writing(here / "r.db")
+    before = {path.name: path.read_bytes() for path in here.glob("*r.db*")}
+    adopted()
+    assert {path.name: path.read_bytes() for path in here.glob("*r.db*")} == before
+    assert len(database.query("SELECT * FROM narrative_results")) == 3
+    assert database.query("SELECT notes FROM experiments") == [{"notes": "first try, naïve prompt"}]
+
+
+def test_an_experiment_of_our_own_is_not_adopted(here: Path) -> None:
+    """Of an experiment that was begun here the journals count, not a row in some record."""
+    execute(here, "ALTER TABLE experiments ADD COLUMN slug TEXT")
+    execute(here, "UPDATE experiments SET slug = 'ours'")
+    with pytest.raises(ExperimentError, match="results/ours/"):
+        adopted()
+
+
+def test_a_session_counts_what_was_adopted(here: Path) -> None:
+    """What came over is done and its tokens are used, but none of it is a sign that our server takes requests."""
+    execute(here, "ALTER TABLE narrative_results ADD COLUMN tokens_used INTEGER")
+    execute(here, "UPDATE narrative_results SET tokens_used = 120 WHERE error_occurred = 0")
+    adopted("old")
+    folder, begun = experiment.find_by_id(r_system.EXPERIMENT_ID)
+    progress = Progress(began=0.0)
+    Follower(folder, begun.experiment_id, check(begun.params, "journal"), progress).follow()
+    assert (progress.total, progress.done, progress.completed, progress.adopted) == (4, 3, 2, 2)
+    assert progress.tokens == 240

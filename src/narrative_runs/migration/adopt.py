@@ -85,7 +85,13 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
     rows = connection.execute("SELECT * FROM experiments").fetchall()
     for row in rows:
         if row["experiment_id"] == experiment_id:
-            return dict(row)
+            found = dict(row)
+            if found.get("slug"):
+                raise ExperimentError(
+                    f"{experiment_id} was begun by this software, not by the R system: its answers are in the journals "
+                    f"of results/{found['slug']}/. Bring that folder here instead."
+                )
+            return found
     known = "".join(f"\n  {row['experiment_id']}  {row['status']}  {row['experiment_name']}" for row in rows[:20])
     raise ExperimentError(f"{path} holds no experiment {experiment_id}. It holds:{known or ' none'}")
 

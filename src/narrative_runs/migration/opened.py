@@ -1,10 +1,12 @@
 """A record of the R system, or an older one of ours, looked at without leaving a trace."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from narrative_runs.errors import RecordError
 from narrative_runs.record import schema
@@ -51,10 +53,11 @@ class Found:
 def read_only(path: Path, not_utf8: str = "surrogateescape") -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, and leaves neither file nor time changed.
 
+    What a killed program left half done is rolled back in a copy beside the record, which is removed again.
     not_utf8: how texts that are not UTF-8 come out, an error handler of `bytes.decode`.
 
     Raises:
-        RecordError: there is no such file, it is no SQLite database, or it cannot be read as it is.
+        RecordError: there is no such file, it is no SQLite database, or it cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -66,22 +69,41 @@ def read_only(path: Path, not_utf8: str = "surrogateescape") -> Iterator[sqlite3
     log = path.with_name(f"{path.name}-wal")
     # Of a write-ahead log that is empty or absent nothing is missed, and none need be made to read the file.
     is_whole = head[18:19] == _WAL and not (log.exists() and log.stat().st_size)
-    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if is_whole else ''}"
     try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        connection.text_factory = lambda text: text.decode("utf-8", not_utf8)
-        connection.row_factory = sqlite3.Row
-        try:
-            # All reads see one state, whatever another program writes meanwhile.
-            connection.execute("BEGIN")
+        with ExitStack() as until_read:
+            try:
+                connection = _connected(path, f"mode=ro{'&immutable=1' if is_whole else ''}")
+            except sqlite3.OperationalError:
+                connection = _connected(until_read.enter_context(_copied(path)), "mode=rw")
+            until_read.callback(connection.close)
+            connection.text_factory = lambda text: text.decode("utf-8", not_utf8)
+            connection.row_factory = sqlite3.Row
             yield connection
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise RecordError(
-            f"{path} cannot be read: {error}. If a program that wrote it was killed, let it open the file once, "
-            "or open it with sqlite3, so that its half-done change is rolled back."
-        ) from None
+    except (sqlite3.Error, OSError) as error:
+        raise RecordError(f"{path} cannot be read: {error}. It was left as it is.") from None
+
+
+def _connected(path: Path, how: str) -> sqlite3.Connection:
+    """A connection that sees one state, whatever another program writes meanwhile."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+    try:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """A copy of a record and of the journal that a killed program left; gone at the end."""
+    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        copy = Path(folder) / path.name
+        for name in (path.name, f"{path.name}-journal"):
+            if path.with_name(name).exists():
+                shutil.copyfile(path.with_name(name), copy.with_name(name))
+        yield copy
 
 
 def look(connection: sqlite3.Connection, path: Path) -> Found:
