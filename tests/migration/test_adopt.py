@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,28 @@ def test_a_session_counts_what_was_adopted(here: Path) -> None:
     Follower(folder, begun.experiment_id, check(begun.params, "journal"), progress).follow()
     assert (progress.total, progress.done, progress.completed, progress.adopted) == (4, 3, 2, 2)
     assert progress.tokens == 240
+
+
+def test_entries_stand_in_the_order_of_the_answers(here: Path) -> None:
+    """A journal's first and last entry tell when the R system asked, also where a time of it cannot be read."""
+    for incident_id, kind, time in (("0012", "cme", "2025-10-28 01:00:00"), ("0012", "le", "yesterday")):
+        where = f"incident_id = '{incident_id}' AND narrative_type = '{kind}'"
+        execute(here, f"UPDATE narrative_results SET processed_at = '{time}' WHERE {where}")
+    execute(
+        here,
+        "INSERT INTO narrative_results (experiment_id, incident_id, narrative_type, narrative_text, detected) "
+        f"VALUES ('{r_system.EXPERIMENT_ID}', '13', 'le', 'four', 1)",
+    )
+    adopted("old")
+    entries = [entry for path in journal.files(ExperimentFolder("old").journals) for _, entry in journal.entries(path)]
+    assert len(entries) == 4
+    times = {(entry["incident_id"], entry["narrative_type"]): entry["asked_at"] for entry in entries}
+    assert all(datetime.fromisoformat(time).tzinfo for time in times.values())
+    assert times["0012", "le"] == times["13", "le"] != times["0012", "cme"]
+    rows = database.query("SELECT processed_at FROM narrative_results ORDER BY row_num")
+    assert [row["processed_at"] for row in rows] == [
+        "2025-10-28 01:00:00",
+        "yesterday",
+        "2025-10-27 10:00:00",
+        "2025-10-27 09:00:00",
+    ]

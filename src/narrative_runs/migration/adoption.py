@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from narrative_runs.asking.request import Question
@@ -45,7 +46,7 @@ class Adoption:
 
     @property
     def results(self) -> list[Result]:
-        """The rows for the record, in the workbook's order."""
+        """The rows for the record, in the order of the answers."""
         return [result_of(narrative, entry) for narrative, entry in self.entries]
 
     @property
@@ -76,7 +77,7 @@ class Adoption:
             "session": 1,
             "host": host,
             "git_commit": None,
-            "session_began_at": self.began_at,
+            "session_began_at": _moment(self.began_at),
             "software_version": f"R system{f', {version}' if version else ''}",
             "adopted": dict(self.row),
         }
@@ -105,7 +106,8 @@ class Adoption:
 
 def began_at(row: Row) -> str:
     """When the R system began an experiment; a record that does not tell leaves a time that cannot be mistaken."""
-    return time_of(row.get("start_time")) or time_of(row.get("created_at")) or "1970-01-01 00:00:00"
+    told = (time_of(row.get(column)) for column in ("start_time", "created_at"))
+    return next((time for time in told if time and _moment(time)), "1970-01-01 00:00:00")
 
 
 def limit_of(row: Row, matched: Matched, narratives: Mapping[Key, Narrative]) -> int | None:
@@ -126,25 +128,38 @@ def limit_of(row: Row, matched: Matched, narratives: Mapping[Key, Narrative]) ->
 def entries_of(
     row: Row, params: Params, matched: Matched, narratives: Mapping[Key, Narrative]
 ) -> list[tuple[Narrative, dict[str, Any]]]:
-    """The journal entries of all answered narratives, in the workbook's order."""
+    """The journal entries of all answered narratives, in the order of the answers, which is that of journals."""
     question = Question(params)
-    return [
+    entries = [
         (narrative, _entry(question, narrative, matched.answers[key], began_at(row)))
         for key, narrative in narratives.items()
         if key in matched.answers
     ]
+    return sorted(entries, key=lambda pair: datetime.fromisoformat(pair[1]["asked_at"]))
 
 
 def _entry(question: Question, narrative: Narrative, row: Row, began: str) -> dict[str, Any]:
     answer = answer_of(row)
-    asked_at = answer["processed_at"] or began
+    processed_at = answer["processed_at"] or began
     return {
         "fingerprint": question.fingerprint(narrative),
         "incident_id": narrative.incident_id,
         "narrative_type": narrative.narrative_type,
-        "asked_at": asked_at,
+        "asked_at": _moment(processed_at) or _moment(began),
         "requests": attempts_of(row),
-        "adopted": {**answer, "processed_at": asked_at, "last_attempt_at": answer["last_attempt_at"] or asked_at},
+        "adopted": {
+            **answer,
+            "processed_at": processed_at,
+            "last_attempt_at": answer["last_attempt_at"] or processed_at,
+        },
         "attempt": attempts_of(row),
         "first_error_message": row.get("first_error_message"),
     }
+
+
+def _moment(time: str) -> str | None:
+    """A local time as journals write it, with its distance from UTC; None for what is no time."""
+    try:
+        return datetime.fromisoformat(time).astimezone().isoformat(timespec="seconds")
+    except ValueError:
+        return None
