@@ -279,8 +279,9 @@ def test_its_metrics_are_recomputed_and_differences_named(complete: Complete) ->
 
 
 def test_only_the_owner_can_read_what_came_over(complete: Complete) -> None:
-    """Narratives are restricted data: no file below results/ is open to others."""
-    for path in (complete.project.folder / "results").rglob("*"):
+    """Narratives are restricted data: neither the experiment's files nor the record are open to others."""
+    results = complete.project.folder / "results"
+    for path in (results / "experiments.db", results / "old", *(results / "old").rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
@@ -302,7 +303,8 @@ def test_another_workbook_is_refused(project: Project, tmp_path: Path) -> None:
     r_system.fill(tmp_path / "r.db", "experiments", [r_system.experiment()])
     source = {"data_source": "data/cases.xlsx", "data_checksum": "0" * 32, "narrative_text": "x"}
     r_system.fill(tmp_path / "r.db", "source_narratives", [{"incident_id": "1", "narrative_type": "le", **source}])
+    before = set(project.folder.glob("results/*"))
     result = project.run("narrative-runs", "adopt", "r.db", r_system.EXPERIMENT_ID)
     assert result.returncode == 1
     assert "not the one that the R system read" in result.stdout and "0" * 32 in result.stdout
-    assert not (project.folder / "results").exists()
+    assert set(project.folder.glob("results/*")) == before
