@@ -190,3 +190,18 @@ def test_messages_are_the_softwares(message: str) -> None:
     said = re.sub(r"\{[^{}]*\}", "…", joined)
     for part in message.split("…"):
         assert part.strip(" ,.:()") in said, message
+
+
+def named_tests() -> list[tuple[str, str, str]]:
+    """(page, file, test) of each test that a page names as `file::test`."""
+    return [(page, *found) for page, text in TEXTS.items() for found in re.findall(r"`(tests/[\w/.]+)::([^`]+)`", text)]
+
+
+def test_tests_that_are_named_exist() -> None:
+    """Every test that a page calls upon as proof is there."""
+    named = named_tests()
+    assert named
+    for page, file, name in named:
+        assert re.search(rf"^(async )?def {re.escape(name)}\(", (ROOT / file).read_text("utf-8"), re.M), (
+            f"{page}: {name}"
+        )

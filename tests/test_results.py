@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.results import RESULT_COLUMNS, Result, result_of
+from narrative_runs.results import RESULT_COLUMNS, Result, result_of, tokens_of
 from narrative_runs.results_file import read, write
 from narrative_runs.source.shards import Narrative
 
@@ -202,3 +202,32 @@ def test_the_columns_are_those_of_the_contract() -> None:
     """A result has the R system's columns under their names, and then those of our own."""
     assert RESULT_COLUMNS[-4:] == ("p_detected", "model_answered", "fingerprint", "source_row")
     assert set(RESULT_COLUMNS) >= {"row_num", "incident_id", "narrative_type", "detected", "error_category"}
+
+
+def test_an_adopted_answer_is_the_row_that_it_was() -> None:
+    """An entry that another system's row became gives that row's values, and counts that row's tokens."""
+    values: dict[str, Any] = {
+        "detected": False,
+        "confidence": 0.7,
+        "indicators": "[]",
+        "rationale": "theirs",
+        "reasoning_steps": "one, two",
+        "raw_response": "{}",
+        "response_sec": 6.5,
+        "processed_at": "2025-10-27 10:00:00",
+        "error_occurred": False,
+        "error_message": None,
+        "error_category": None,
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "tokens_used": 120,
+        "last_attempt_at": "2025-10-27 11:00:00",
+    }
+    entry = {**entry_of(adopted=values), "attempt": 3, "first_error_message": "HTTP 500"}
+    result = result_of(NARRATIVE, entry)
+    assert {name: getattr(result, name) for name in values} == values
+    assert (result.attempt_count, result.first_error_message, result.row_num) == (3, "HTTP 500", 7)
+    assert (result.p_detected, result.model_answered) == (None, None)
+    assert tokens_of(entry) == 120
+    assert tokens_of(entry_of(adopted={**values, "tokens_used": None})) == 0
+    assert tokens_of(entry_of(error={"category": "timeout", "message": "x"})) == 0

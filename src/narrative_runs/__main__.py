@@ -58,6 +58,16 @@ def main() -> None:
     prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
     prove.set_defaults(run=_prove)
+    migrate = commands.add_parser("migrate", help="bring an older record, such as the R system's, up to date")
+    migrate.add_argument("database", metavar="DB", help="path of the SQLite record")
+    migrate.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    migrate.set_defaults(run=_migrate)
+    adopt = commands.add_parser("adopt", help="go on here with an experiment that the R system began")
+    adopt.add_argument("database", metavar="DB", help="path of the R system's record")
+    adopt.add_argument("experiment_id", metavar="EXPERIMENT_ID", help="id of the experiment in it")
+    adopt.add_argument("--data", default="", help="the workbook's path here (as in the record when left out)")
+    adopt.add_argument("--slug", default="", help="folder under results/ (made from the name when left out)")
+    adopt.set_defaults(run=_adopt)
     arguments = parser.parse_args()
     if arguments.run in [run for run, _ in jobs.values()]:
         # Until requests can be in flight there is nothing to let end: Ctrl-C ends a job without a word.
@@ -166,6 +176,23 @@ def _trace(arguments: argparse.Namespace) -> None:
 
     for name, value in trace(arguments.incident_id, arguments.narrative_type, arguments.experiment).items():
         print(f"{name:17} {'' if value is None else value}")
+
+
+def _migrate(arguments: argparse.Namespace) -> None:
+    from narrative_runs.migration.migrate import migrate
+
+    migrate(Path(arguments.database), arguments.dry_run, _tell)
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from narrative_runs.migration.adopt import adopt
+
+    adopt(Path(arguments.database), arguments.experiment_id, arguments.data, arguments.slug, _tell)
+
+
+def _tell(text: str) -> None:
+    # At once, before what a program says that is started after it.
+    print(text, flush=True)
 
 
 # A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,

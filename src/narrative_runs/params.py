@@ -15,11 +15,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
+_EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
 def _as_text(value: Any) -> Any:
     """What YAML takes for a number, a date or nothing, where a text is meant: `version: 1.0`, `notes:`."""
     return "" if value is None else value.isoformat() if isinstance(value, date) else value
+
+
+def _as_r_reads(value: Any) -> Any:
+    """What R reads as a number and YAML here does not: `1e3`, and `1000.0` for a whole one."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        value = float(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Text = Annotated[str, Field(strict=False), BeforeValidator(_as_text)]
@@ -61,7 +69,9 @@ class Model(Section):
         "openai", description="`embedded` starts the embedded server; any other name is a server at api_url."
     )
     api_url: Text = Field("", description="The full chat-completions URL, or its /v1 base.")
-    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable.")
+    temperature: Annotated[float, BeforeValidator(_as_r_reads)] = Field(
+        0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable."
+    )
     max_tokens: int | None = Field(4096, ge=1, description="Longest answer, in tokens; null leaves it to the server.")
     structured_output: Literal["auto", "json_schema", "plain"] = Field(
         "auto", description="Ask for JSON by schema: always, never (plain), or wherever the server takes it (auto)."
@@ -121,8 +131,10 @@ class Data(Section):
 class Run(Section):
     """How much is asked, how fast, and when to stop."""
 
-    seed: int = Field(42, ge=-(2**63), lt=2**63, description="Sent to the model, and used for the bootstrap intervals.")
-    max_narratives: int | None = Field(
+    seed: Annotated[int, BeforeValidator(_as_r_reads)] = Field(
+        42, ge=-(2**63), lt=2**63, description="Sent to the model, and used for the bootstrap intervals."
+    )
+    max_narratives: Annotated[int | None, BeforeValidator(_as_r_reads)] = Field(
         None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
     )
     max_in_flight: int = Field(
@@ -149,7 +161,7 @@ class Run(Section):
     @field_validator("max_narratives", mode="before")
     @classmethod
     def _infinity_is_all(cls, value: Any) -> Any:
-        return None if value in (float("inf"), "Inf", "all") else value
+        return None if value == float("inf") or str(value).lower() in ("inf", "all") else value
 
 
 class Shards(Section):

@@ -60,6 +60,11 @@ class ExperimentFolder:
         return self.path / "metrics.json"
 
     @property
+    def r_metrics(self) -> Path:
+        """What the R system measured of an experiment that was adopted when complete, beside our measures."""
+        return self.path / "r_metrics.json"
+
+    @property
     def logs(self) -> Path:
         """What happened, without narrative text."""
         return self.path / "logs"

@@ -68,9 +68,18 @@ def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
         "fingerprint": entry["fingerprint"],
         "source_row": narrative.source_row,
     }
+    if "adopted" in entry:
+        # The R system's own row: what it read from the reply stands, for the reply itself it did not always keep.
+        return Result(**{**common, **entry["adopted"], "p_detected": None, "model_answered": None})
     if "error" in entry:
         return Result(**common, **_failed(entry["error"]["category"], entry["error"]["message"]))
     return Result(**common, **_answered(entry["response"]))
+
+
+def tokens_of(entry: dict[str, Any]) -> int:
+    """Prompt and completion tokens of a journal entry together; 0 where nobody counted."""
+    adopted = entry.get("adopted")
+    return int(adopted["tokens_used"] or 0) if adopted else reply.tokens_used(entry.get("response") or {})
 
 
 def _answered(body: dict[str, Any]) -> dict[str, Any]:

@@ -135,7 +135,17 @@ def _columns(
         "pct_overlap_with_manual": None if overall["accuracy"] is None else 100 * overall["accuracy"]["value"],
         "csv_file": str(folder.path / "results.csv") if exports else None,
         "json_file": str(folder.path / "results.json") if exports else None,
+        **_ended_elsewhere(folder),
     }
+
+
+def _ended_elsewhere(folder: ExperimentFolder) -> dict[str, Any]:
+    """When and where an experiment ended that was adopted as a whole; nothing once a narrative was asked here."""
+    rows: list[dict[str, Any]] = [head.get("adopted", {}) for head in journal.heads(folder.journals)]
+    if not rows or any(row.get("status") != "completed" for row in rows):
+        return {}
+    kept = ("end_time", "total_runtime_sec", "last_progress_update", "hostname", "os_info")
+    return {column: rows[0][column] for column in kept if rows[0].get(column) is not None}
 
 
 def _value(rate: dict[str, float] | None) -> float | None:

@@ -66,7 +66,8 @@ def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dic
     except sqlite3.Error as error:
         if "no such table" in str(error):
             return []
-        raise RecordError(f"{path}: {error}. Is it a record of narrative-runs?") from None
+        what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
+        raise RecordError(f"{path}: {error}. {what_to_do}") from None
 
 
 def experiment(experiment_id: str) -> dict[str, Any] | None:
@@ -109,10 +110,20 @@ def _told(path: Path, error: Exception, patience_s: float) -> RecordError:
             f"{path} is locked by another program for over {patience_s:.0f} s, perhaps by an unsaved change in a "
             "database browser. Close that, then start the same command again."
         )
+    if older := _older(path, error):
+        return RecordError(f"{path}: {error}. {older}")
     return RecordError(
         f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
         "then start the same command again."
     )
+
+
+def _older(path: Path, error: Exception) -> str:
+    """What to do about a record that lacks a column or an index; empty where that is not the reason."""
+    signs = ("no such column", "has no column", "ON CONFLICT clause does not match", "UNIQUE constraint failed: narr")
+    if not any(sign in str(error) for sign in signs):
+        return ""
+    return f"It is an older record, perhaps the R system's: `narrative-runs migrate {path}` brings it up to date."
 
 
 def _marks(columns: Sequence[str]) -> str:

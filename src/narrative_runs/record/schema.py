@@ -107,8 +107,11 @@ UNIQUE_RESULT = """
 CREATE UNIQUE INDEX IF NOT EXISTS uq_result_per_exp_narrative
 ON narrative_results (experiment_id, incident_id, narrative_type)"""
 
+# In the order in which they are made.
+TABLES = {"experiments": EXPERIMENTS, "narrative_results": NARRATIVE_RESULTS, "source_narratives": SOURCE_NARRATIVES}
+
 
 def create(connection: sqlite3.Connection) -> None:
     """Create what is missing of the tables; an existing table is left as it is."""
-    for statement in (EXPERIMENTS, NARRATIVE_RESULTS, SOURCE_NARRATIVES, UNIQUE_RESULT):
+    for statement in (*TABLES.values(), UNIQUE_RESULT):
         connection.execute(statement)

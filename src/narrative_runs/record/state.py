@@ -49,11 +49,15 @@ def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: P
                 "os_info": platform.platform(),
                 "hostname": socket.gethostname(),
                 "log_dir": str(folder.logs),
-                "created_at": began_at,
                 "notes": params.experiment.notes,
                 "slug": folder.slug,
                 "software_version": __version__,
             },
+        )
+        # That of an experiment which was brought over stays what it was.
+        connection.execute(
+            "UPDATE experiments SET created_at = coalesce(created_at, ?) WHERE experiment_id = ?",
+            (began_at, experiment_id),
         )
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import journal
-from narrative_runs.asking import reply
 from narrative_runs.asking.request import Question
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
-from narrative_runs.results import Result, result_of
+from narrative_runs.results import Result, result_of, tokens_of
 from narrative_runs.session.progress import Progress
 from narrative_runs.source.shards import Narrative, iterate
 
@@ -57,7 +56,7 @@ class Follower:
     def _take(self, entry: dict[str, Any], path: Path) -> Result | None:
         """Count one entry; returns the narrative's first result, if it is that."""
         response, fingerprint = entry.get("response") or {}, entry["fingerprint"]
-        self._count_tokens(response)
+        self._count_tokens(entry)
         self.model = self.model or response.get("model") or ""
         narrative = (self._narratives or {}).get(fingerprint)
         if narrative is None:
@@ -73,11 +72,13 @@ class Follower:
         # At its beginning this session has sealed what earlier ones left.
         self._progress.done_before += not path.parent.name.endswith(journal.OPEN)
         self._count_error(fingerprint, result.error_category)
+        if result.error_category is None and "adopted" in entry:
+            self._progress.adopted += 1
         return result
 
-    def _count_tokens(self, response: dict[str, Any]) -> None:
-        usage = response.get("usage") or {}
-        self._progress.tokens += reply.tokens_used(response)
+    def _count_tokens(self, entry: dict[str, Any]) -> None:
+        usage = entry.get("adopted") or (entry.get("response") or {}).get("usage") or {}
+        self._progress.tokens += tokens_of(entry)
         self._progress.prompt_tokens += int(usage.get("prompt_tokens") or 0)
         self._progress.completion_tokens += int(usage.get("completion_tokens") or 0)
 

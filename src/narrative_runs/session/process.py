@@ -123,7 +123,8 @@ class Session:
                 params.run.give_up_after_s,
             ),
             spent_tokens=self._account.progress.tokens,
-            answered=self._account.progress.completed,
+            # What was asked for elsewhere is no sign that this server takes our requests.
+            answered=self._account.progress.completed - self._account.progress.adopted,
         )
         if not params.model.embedded:
             self._neighbours = Neighbours(params.model.base_url)

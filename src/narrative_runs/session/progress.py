@@ -24,9 +24,9 @@ class Progress:
     """Counts of an experiment, and the pace of this session. Times are seconds of a monotonic clock.
 
     total: narratives to classify, None until the workbook is read; done: narratives with a result, errors included;
-    done_before: those that had it before this session; errors: results that are errors, by category; tokens: used by
-    the experiment over all sessions, its retries included, and of them those of prompts and of completions; in_flight:
-    requests that the server has.
+    done_before: those that had it before this session; adopted: answers that were asked for elsewhere; errors: results
+    that are errors, by category; tokens: used by the experiment over all sessions, its retries included, and of them
+    those of prompts and of completions; in_flight: requests that the server has.
 
     The pace is that of the session's own answers, counted from its first request on, so that neither its start nor
     what earlier sessions did stands in it. A request in flight counts as half done, as on the average it is: answers of
@@ -37,6 +37,7 @@ class Progress:
     total: int | None = None
     done: int = 0
     done_before: int = 0
+    adopted: int = 0
     tokens: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0

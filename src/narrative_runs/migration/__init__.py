@@ -1,0 +1,14 @@
+"""Moving in: older records brought up to date, and experiments that the R system began, gone on with here.
+
+opened       an older record, looked at without a trace
+steps        what such a record lacks, as small named steps; pure
+migrate      takes these steps, after a backup, in one transaction
+backup       a verified copy of a record beside it
+r_rows       rows of the R system's tables as fields of ours; pure
+r_params     an experiment's row as params; pure
+matching     which rows of the R system answer which narratives of the workbook; pure
+adoption     what of an experiment comes over; pure
+adopt        brings one experiment into results/, whole or not at all
+r_metrics    the R system's measures beside ours; pure
+tidings      what a user is told of it; pure
+"""
