@@ -32,7 +32,7 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     for rate in ("detection_rate", *RATES):
         table.add_row(rate.replace("detection_rate", "detected"), *(_shown(scope[rate]) for scope in scopes.values()))
     console.print(table)
-    console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json)")
+    console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
 

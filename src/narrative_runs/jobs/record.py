@@ -23,10 +23,31 @@ def merge(settings: dict[str, Any]) -> None:
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
+    folder, params = ExperimentFolder(settings["slug"]), settings["params"]
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    results, measured = _merged(folder, settings, quality)
+    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
+    _fill(folder, settings, results, measured)
+    metrics.write_metrics(measured, folder.metrics)
+
+
+def restore(settings: dict[str, Any]) -> None:
+    """Fill the record again where the findings are there and it is behind them; they are left as they are.
+
+    Raises:
+        RecordError: the record cannot be written, or a narrative has not exactly one result.
+    """
     folder = ExperimentFolder(settings["slug"])
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    _fill(folder, settings, *_merged(folder, settings, quality))
+
+
+def _merged(
+    folder: ExperimentFolder, settings: dict[str, Any], quality: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The finished results, and what they measure."""
     experiment_id, params = settings["head"]["experiment_id"], settings["params"]
     results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))
-    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
     if params["run"]["max_narratives"] is not None:
         expected = min(expected, params["run"]["max_narratives"])
@@ -35,11 +56,13 @@ def merge(settings: dict[str, Any]) -> None:
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    measured = metrics.measure(results, experiment_id, params["run"]["seed"])
-    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
-    _record(folder, experiment_id, results, measured, params)
+    return results, metrics.measure(results, experiment_id, params["run"]["seed"])
+
+
+def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:
+    """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
+    _record(folder, settings["head"]["experiment_id"], results, measured, settings["params"])
     _restore_sources(folder, settings)
-    metrics.write_metrics(measured, folder.metrics)
 
 
 def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
