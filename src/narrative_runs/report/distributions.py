@@ -1,5 +1,6 @@
 """The figures that the rows give: counted into bins first, so that 35,000 rows make no larger file than 50."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -115,12 +116,14 @@ def response_times_tokens(seconds: pd.Series, results: pd.DataFrame) -> Drawing:
 
 def _edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Bins up to the 99.5th percentile, which one endless answer does not stretch; the last is to take what is
-    beyond."""
+    beyond. Whole numbers have bins of whole width around them."""
     low, high = float(numbers.min()), float(np.percentile(numbers, 99.5))
     low = 0.0 if low < high / 2 else low
-    if high <= low:
-        return np.array([low - 0.5, low + 0.5])
-    return np.linspace(low, high, min(_MOST_BINS, max(5, int(np.sqrt(len(numbers))))) + 1)
+    bins = min(_MOST_BINS, max(5, int(np.sqrt(len(numbers)))))
+    if (numbers == np.round(numbers)).all():
+        width = max(1, math.ceil((high - low) / bins))
+        return np.arange(low, high + width + 1, width) - 0.5
+    return np.linspace(low, high, bins + 1) if high > low else np.array([low - 0.5, low + 0.5])
 
 
 def _stairs(axes: Axes, counts: Any, edges: NDArray[np.float64], colour: str, hatch: str) -> None:

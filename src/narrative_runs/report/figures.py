@@ -75,7 +75,7 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
     for axes, (name, scope) in zip(figure.subplots(2, 2).flat, scopes(metrics).items(), strict=True):
         cells = [[("TP", scope["tp"]), ("FN", scope["fn"])], [("FP", scope["fp"]), ("TN", scope["tn"])]]
         _two_by_two(axes, cells)
-        axes.set_title(f"{name}, n = {scope['n']:,}", loc="left", fontweight="bold")
+        axes.set_title(f"{name}, n = {scope['n']:,}", loc="left")
         axes.set_xticks([0, 1], ["yes", "no"])
         axes.set_yticks([0, 1], ["yes", "no"])
         axes.set_xlabel("Detected by the model")
@@ -156,7 +156,7 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     if not fits:
         return nothing("No probabilities with labels of both kinds: no curves to show.")
     overall = metrics["overall"]
-    figure = blank(3.6)
+    figure = blank(3.3)
     roc, precision_recall = figure.subplots(1, 2)
     told = []
     for kind, fit in fits.items():
