@@ -48,6 +48,7 @@ format: $(INSTALLED)
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.whole_run --all
 	@$(BIN)/python -m benchmarks.resume
+	@$(BIN)/python -m benchmarks.findings
 
 crash-# The report is looked at in a browser; where Chromium is not to be had, that test is skipped and says so.
 test: $(INSTALLED)
