@@ -104,7 +104,7 @@ def _build(narratives: int) -> None:
         "rows_read": len(table) // 2,
         "rows_empty": 0,
         **dict.fromkeys(("narratives", "labelled", "positive", "blanks_skipped"), counts),
-        **dict.fromkeys(("duplicates_dropped", "without_id", "odd_labels"), {"total": 0}),
+        **{name: {"total": 0} for name in ("duplicates_dropped", "without_id", "odd_labels")},
     }
     folder.data_quality.write_text(json.dumps(quality), encoding="utf-8")
 
