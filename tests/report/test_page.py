@@ -233,3 +233,13 @@ def test_thresholds_are_shown_with_token_probabilities(random_results: ResultTab
     results = random_results(40, seed=6)
     assert "Thresholds of p_detected" in report_of(results)
     assert "Thresholds of p_detected" not in report_of(results.assign(p_detected=None))
+
+
+def test_what_to_cite_is_a_whole_sentence(result_table: ResultTable) -> None:
+    """Software, model, temperature, seed, prompt, source and experiment stand in one sentence that can be copied."""
+    results = result_table({"detected": True, "model_answered": "answering"})
+    text = " ".join("".join(Elements(report_of(results)).texts).split())
+    assert (
+        "Narratives were classified with narrative-runs word (commit word) and the model answering (asked for as "
+        "word), temperature 0.0, seed 42, prompt word by word, on word. Source: data/word.xlsx, MD5 word; experiment word."
+    ) in text
