@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -41,7 +42,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, fake: Fake) -> Project:
     rows[1][1] = f"CME text of case 1. {HOSTILE}"
     project.write_workbook(rows)
     write_params(project, fake)
-    fake.behave(only_if="LE text of case 2.", status=400, body='{"error": {"message": "no"}}')
+    nonsense = {"choices": [{"message": {"content": "I would rather not say."}, "finish_reason": "stop"}], "usage": {}}
+    fake.behave(only_if="LE text of case 2.", body=json.dumps(nonsense))
     result = project.snakemake()
     fake.behave()
     assert result.returncode == 0, result.stdout

@@ -241,5 +241,6 @@ def test_what_to_cite_is_a_whole_sentence(result_table: ResultTable) -> None:
     text = " ".join("".join(Elements(report_of(results)).texts).split())
     assert (
         "Narratives were classified with narrative-runs word (commit word) and the model answering (asked for as "
-        "word), temperature 0.0, seed 42, prompt word by word, on word. Source: data/word.xlsx, MD5 word; experiment word."
+        "word), temperature 0.0, seed 42, prompt word by word, on word. "
+        "Source: data/word.xlsx, MD5 word; experiment word."
     ) in text
