@@ -43,7 +43,9 @@ class Place:
 
 def files(journals: Path, name: str = "*") -> list[Path]:
     """The journal files called `name`, oldest session first, sealed or open."""
-    return sorted(path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl"))
+    return sorted(
+        path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl")
+    )
 
 
 def next_session(journals: Path) -> int:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs import journal
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.report import contents, distributions, figures
+from narrative_runs.report import contents, distributions, figures, probabilities
 from narrative_runs.report.canvas import Drawing, files_of, style
 from narrative_runs.report.captions import CAPTIONS
 from narrative_runs.report.page import Contents, Picture, page
@@ -71,8 +71,8 @@ def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series) ->
         "confusion_matrices": figures.confusion_matrices(metrics),
         "agreement": figures.agreement(metrics),
         "confidence_by_outcome": distributions.confidence_by_outcome(results),
-        "reliability": figures.reliability(metrics),
-        "roc_precision_recall": figures.roc_precision_recall(metrics),
+        "reliability": probabilities.reliability(metrics),
+        "roc_precision_recall": probabilities.roc_precision_recall(metrics),
         "errors_by_category": distributions.errors_by_category(contents.error_counts(results), metrics["n_processed"]),
         "response_times_tokens": distributions.response_times_tokens(seconds, results),
     }

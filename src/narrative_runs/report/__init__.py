@@ -2,8 +2,10 @@
 
 captions       the figures by name, with their titles and captions
 canvas         what all figures share: colours, sizes, and how they become files
-figures        the figures that metrics.json gives
+figures        the figures of counts and rates, from metrics.json
+probabilities  the figures of confidence and token probabilities, from metrics.json
 distributions  the figures that the rows give
 contents       what the page tells in tables
+subject        the experiment itself, as params and journals tell it
 page           the page itself, from its template
 """
