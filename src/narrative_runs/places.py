@@ -59,7 +59,7 @@ class ExperimentFolder:
         return self.path / "metrics.json"
 
     @property
-    def results(self) -> Path:
+    def all_results(self) -> Path:
         """All rows, for programs."""
         return self.path / "results.parquet"
 

@@ -88,7 +88,7 @@ def _put(name: str, drawing: Drawing, folder: ExperimentFolder) -> Picture:
 
 
 def _results(folder: ExperimentFolder, columns: list[str]) -> pd.DataFrame:
-    table: pd.DataFrame = pq.read_table(folder.results, columns=columns).to_pandas()
+    table: pd.DataFrame = pq.read_table(folder.all_results, columns=columns).to_pandas()
     return table
 
 
@@ -96,7 +96,7 @@ def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:
     """The false positives and false negatives with their texts; of all other rows no text is read into pandas."""
     wrong = [("is_false_positive", "==", True)], [("is_false_negative", "==", True)]
     table: pd.DataFrame = pq.read_table(
-        folder.results, columns=[*_COLUMNS, *_SHOWN_COLUMNS], filters=list(wrong)
+        folder.all_results, columns=[*_COLUMNS, *_SHOWN_COLUMNS], filters=list(wrong)
     ).to_pandas()
     return table
 
