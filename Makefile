@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 CORES ?= 4
 SEED ?= 1
 KILLS ?= 20
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run install test check format benchmark crash-test
@@ -24,8 +25,15 @@ run: $(INSTALLED)
 
 install: $(INSTALLED)
 
+# The report is looked at in a browser; where Chromium is not to be had, that test is skipped and says so.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium for the test of the report (once)"; \
+	  quick="-o Acquire::http::Timeout=20 -o Acquire::Retries=1"; \
+	  { apt-get $$quick update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get $$quick install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
+	fi
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks
@@ -42,6 +50,8 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.whole_run --all
 	@$(BIN)/python -m benchmarks.resume
 	@$(BIN)/python -m benchmarks.monitoring
+	@$(BIN)/python -m benchmarks.findings
+	@$(BIN)/python -m benchmarks.migration
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

@@ -4,6 +4,7 @@ source        reads the workbook, once, into fixed shards
 classify      asks the model for every narrative of a shard that has no answer yet
 retry_errors  asks again for error rows, when it is forced
 record        merges all shards into the record, and measures them
+report        draws the figures, and writes the report
 """
 
 from narrative_runs import workflow as narrative_workflow
@@ -24,6 +25,7 @@ include: "workflow/rules/source.smk"
 include: "workflow/rules/classify.smk"
 include: "workflow/rules/retry_errors.smk"
 include: "workflow/rules/record.smk"
+include: "workflow/rules/report.smk"
 
 
 if planned.record_is_behind:
@@ -34,7 +36,7 @@ if planned.record_is_behind:
         input:
             planned.findings,
         shell:
-            "exec python -m narrative_runs record"
+            "exec python -m narrative_runs restore_record"
 
 
 onstart:

@@ -14,6 +14,7 @@ KINDS = {
     "narrative_runs classify": "classify",
     "narrative_runs source": "source",
     "narrative_runs record": "record",
+    "narrative_runs report": "report",
     "narrative_runs retry_errors": "retry_errors",
     "benchmarks.bare_loop": "bare loop",
     "snakemake": "main",

@@ -25,7 +25,7 @@ RULES = set(
 FENCED = re.compile(r"^ *```\w*\n(.*?)^ *```$", re.M | re.S)
 INLINE = re.compile(r"`([^`\n]+)`")
 PROGRAMS = ("snakemake", "narrative-runs", "make", "dvc")
-FILE_ENDINGS = ("log", "py", "yaml")
+FILE_ENDINGS = ("html", "log", "py", "yaml")
 SECTIONS = {name: field.annotation for name, field in Params.model_fields.items()}
 
 

@@ -23,6 +23,8 @@ def main() -> None:
         "classify": (_classify, "job of the workflow: classify one shard"),
         "retry_errors": (_retry_errors, "job of the workflow: ask again for error rows"),
         "record": (_record, "job of the workflow: merge all shards"),
+        "restore_record": (_restore_record, "job of the workflow: fill a record that was lost"),
+        "report": (_report, "job of the workflow: figures and report"),
     }
     for name, (run, about) in jobs.items():
         command = commands.add_parser(name, help=about, description=about)
@@ -209,6 +211,18 @@ def _record(_: argparse.Namespace) -> None:
     from narrative_runs.jobs.record import merge
 
     _attending("record", lambda job: merge(job.settings))
+
+
+def _restore_record(_: argparse.Namespace) -> None:
+    from narrative_runs.jobs.record import restore
+
+    _attending("restore_record", lambda job: restore(job.settings))
+
+
+def _report(_: argparse.Namespace) -> None:
+    from narrative_runs.jobs.report import write_report
+
+    _attending("report", lambda job: write_report(job.settings))
 
 
 def _attending(name: str, run: Callable[..., object]) -> None:

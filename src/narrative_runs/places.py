@@ -65,6 +65,16 @@ class ExperimentFolder:
         return self.path / "r_metrics.json"
 
     @property
+    def figures(self) -> Path:
+        """The report's figures, as PNG and PDF."""
+        return self.path / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report, one page."""
+        return self.path / "report.html"
+
+    @property
     def logs(self) -> Path:
         """What happened, without narrative text."""
         return self.path / "logs"
@@ -91,3 +101,7 @@ class ExperimentFolder:
     def results_of(self, shard: int, count: int) -> Path:
         """The results of one shard."""
         return self.shards / f"{shard_name(shard, count)}.parquet"
+
+    def figure(self, name: str, kind: str) -> Path:
+        """One figure of the report; kind: png or pdf."""
+        return self.figures / f"{name}.{kind}"

@@ -94,11 +94,14 @@ def test_merging_again_gives_the_same_bytes(finished: Project, fake: Fake) -> No
 
 
 def test_record_is_made_again(finished: Project, fake: Fake) -> None:
-    """A lost record is filled again from the journals, without asking."""
+    """A lost record is filled again from the journals, without asking, and what is made from them already stays."""
     asked = fake.asked
     rows = finished.query("SELECT incident_id, detected, rationale FROM narrative_results ORDER BY row_num")
+    report = finished.folder / "results/cases/report.html"
+    made_at = report.stat().st_mtime_ns
     (finished.folder / "results/experiments.db").unlink()
     assert finished.snakemake().returncode == 0
+    assert report.stat().st_mtime_ns == made_at
     assert finished.query("SELECT incident_id, detected, rationale FROM narrative_results ORDER BY row_num") == rows
     assert finished.query("SELECT status FROM experiments") == [("completed",)]
     assert fake.asked == asked

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.metrics import brier_score_loss, precision_score, recall_score, roc_auc_score
 
 from narrative_runs.findings.calibration import (
     CURVE_POINTS,
@@ -65,6 +65,38 @@ def test_scores_agree_with_scikit_learn_where_they_are_defined(rows: list[tuple[
     else:
         assert found["roc_auc"] is found["roc_curve"] is None
     assert (found["average_precision"] is None) == (not label.any())
+
+
+@given(probabilities)
+def test_average_precision_is_the_sum_of_its_definition(rows: list[tuple[bool, float]]) -> None:
+    """The area under the precision-recall curve is the precision at each threshold, weighted by the recall it adds."""
+    label = np.array([row[0] for row in rows])
+    probability = np.array([row[1] for row in rows])
+    found = fit(label, probability)
+    assert found is not None
+    if label.any():
+        expected, recall_before = 0.0, 0.0
+        for threshold in sorted(set(probability), reverse=True):
+            called = probability >= threshold
+            recall = label[called].sum() / label.sum()
+            expected += (recall - recall_before) * label[called].mean()
+            recall_before = recall
+        assert found["average_precision"] == pytest.approx(expected)
+
+
+@given(probabilities, st.floats(0, 1))
+def test_precision_and_recall_at_a_threshold_agree_with_scikit_learn(
+    rows: list[tuple[bool, float]], threshold: float
+) -> None:
+    """Each row of the table of thresholds is what scikit-learn gives for the calls at this threshold."""
+    label = np.array([row[0] for row in rows])
+    probability = np.array([row[1] for row in rows])
+    found = at_threshold(label, probability, threshold)
+    called = probability >= threshold
+    for name, score, is_defined in (("precision", precision_score, called), ("recall", recall_score, label)):
+        assert (found[name] is not None) == bool(is_defined.any())
+        if found[name] is not None:
+            assert found[name]["value"] == pytest.approx(score(label, called))
 
 
 def test_curves_stay_short() -> None:

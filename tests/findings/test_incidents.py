@@ -1,5 +1,9 @@
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import cohens_kappa
 
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
 
@@ -79,6 +83,25 @@ def test_agreement_of_the_production_run() -> None:
     expected = (875 * 884 + (15_327 - 875) * (15_327 - 884)) / 15_327**2
     assert found["kappa"]["value"] == pytest.approx(((313 + 13_881) / 15_327 - expected) / (1 - expected))
     assert found["kappa"]["low"] < found["kappa"]["value"] < found["kappa"]["high"]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_agreement_agrees_with_statsmodels(pairs: list[tuple[bool, bool]]) -> None:
+    """Share and kappa are those of an independent implementation; where one answer is always given, kappa may be
+    undefined."""
+    rows = [(str(at), "cme", cme, None, None) for at, (cme, _) in enumerate(pairs)]
+    rows += [(str(at), "le", le, None, None) for at, (_, le) in enumerate(pairs)]
+    found = agreement(narratives(*rows), seed=1)
+    table = np.zeros((2, 2))
+    for cme, le in pairs:
+        table[int(cme), int(le)] += 1
+    assert found["agreement"]["value"] == pytest.approx(np.trace(table) / len(pairs))
+    if found["kappa"] is None:
+        assert np.trace(table) == table.max() == len(pairs)
+    else:
+        assert found["kappa"]["value"] == pytest.approx(cohens_kappa(table).kappa)
 
 
 def test_agreement_is_of_incidents_with_both_narratives_answered() -> None:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.proportion import proportion_confint
 
 from narrative_runs.findings.confusion import ConfusionMatrix, Proportion, f1, kappa, mcc
@@ -65,6 +66,22 @@ def test_the_bootstrap_covers_the_truth_although_narratives_of_an_incident_are_a
             covered[metric.__name__].append(rate["low"] <= float(metric(expected)) <= rate["high"])
     shares = {name: np.mean(hits) for name, hits in covered.items()}
     assert all(PROMISED_COVERAGE[0] <= share <= PROMISED_COVERAGE[1] for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("metric", [f1, kappa, mcc])
+def test_the_bootstrap_agrees_with_that_of_scipy(metric: Metric) -> None:
+    """The interval is the percentile bootstrap of an independent implementation that resamples whole incidents."""
+    incidents = incidents_with_two_narratives(np.random.default_rng(7), 300)
+    rate = bootstrap(metric, ConfusionMatrix(*(int(count) for count in incidents.sum(axis=0))), resample(incidents, 1))
+    assert rate is not None
+
+    def statistic(*cells: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+        return metric(ConfusionMatrix(*(cell.sum(axis=axis).astype(np.float64) for cell in cells)))
+
+    interval = scipy_bootstrap(
+        tuple(incidents.T), statistic, paired=True, method="percentile", n_resamples=4_000, rng=2
+    ).confidence_interval
+    assert [rate["low"], rate["high"]] == pytest.approx([interval.low, interval.high], abs=0.015)
 
 
 def test_resampling_keeps_the_narratives_of_an_incident_together() -> None:

@@ -51,6 +51,30 @@ def test_every_scope_agrees_with_scikit_learn_on_the_rows_that_count(random_resu
         assert scope["mcc"]["value"] == pytest.approx(sklearn_metrics.matthews_corrcoef(label, detected))
 
 
+def test_incidents_agree_with_scikit_learn(random_results: ResultTable) -> None:
+    """By incident, each rate is that of scikit-learn over incidents of which every narrative is answered and
+    labelled."""
+    results = random_results(200, seed=6)
+    label: list[int] = []
+    detected: list[int] = []
+    for _, rows in results.groupby("incident_id"):
+        labels = rows["manual_flag_ind"].dropna().tolist()
+        if not rows["error_occurred"].any() and (1 in labels or len(labels) == len(rows)):
+            label.append(max(labels))
+            detected.append(int(rows["detected"].any()))
+    found = measure(results, "id", seed=1)["incident"]
+    assert found["n"] == len(label) > 100
+    for name, score in {
+        "accuracy": sklearn_metrics.accuracy_score,
+        "precision": sklearn_metrics.precision_score,
+        "recall": sklearn_metrics.recall_score,
+        "f1": sklearn_metrics.f1_score,
+        "kappa": sklearn_metrics.cohen_kappa_score,
+        "mcc": sklearn_metrics.matthews_corrcoef,
+    }.items():
+        assert found[name]["value"] == pytest.approx(score(label, detected)), name
+
+
 def test_rows_with_an_error_or_without_a_label_count_in_no_rate(result_table: ResultTable) -> None:
     """Adding errors and unlabelled rows changes the counts of rows alone; unlabelled ones only the detection
     rate."""

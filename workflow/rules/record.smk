@@ -1,7 +1,7 @@
 # The record and the findings.
 #
 # needs: all shards, retries.parquet, data_quality.json
-# gives: results/<slug>/results.*, metrics.json
+# gives: results/<slug>/results.*, metrics.json (in Snakemake's own report too)
 # keeps: results/experiments.db, which is no output: all experiments share it
 
 
@@ -11,7 +11,13 @@ rule record:
         retries=rules.retry_errors.output,
         quality=rules.source.output.quality,
     output:
-        planned.findings,
+        planned.tables,
+        report(
+            planned.folder.metrics,
+            caption="../report/metrics.rst",
+            category="Findings",
+            labels={"file": "The metrics"},
+        ),
     params:
         code=planned.code,
     shell:

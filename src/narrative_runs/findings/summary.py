@@ -34,7 +34,7 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
         name = rate.replace("detection_rate", "detected")
         table.add_row(name, *(shown_rate(scope[rate]) for scope in scopes.values()))
     console.print(table)
-    console.print(f"Findings: {folder.path}/ (results.xlsx, metrics.json)")
+    console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
 

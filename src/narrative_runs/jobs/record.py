@@ -25,11 +25,20 @@ def merge(settings: dict[str, Any]) -> None:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder = ExperimentFolder(settings["slug"])
-    experiment_id, params = settings["head"]["experiment_id"], settings["params"]
-    results, measured = write_findings(folder, experiment_id, params)
-    _record(folder, experiment_id, results, measured, params)
-    _restore_sources(folder, settings)
+    results, measured = write_findings(folder, settings["head"]["experiment_id"], settings["params"])
+    _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
+
+
+def restore(settings: dict[str, Any]) -> None:
+    """Fill the record again where the findings are there and it is behind them; they are left as they are.
+
+    Raises:
+        RecordError: the record cannot be written, or a narrative has not exactly one result.
+    """
+    folder = ExperimentFolder(settings["slug"])
+    results, measured, _ = _found(folder, settings["head"]["experiment_id"], settings["params"])
+    _fill(folder, settings, results, measured)
 
 
 def write_findings(
@@ -40,6 +49,15 @@ def write_findings(
     Raises:
         RecordError: a narrative has not exactly one result.
     """
+    results, measured, quality = _found(folder, experiment_id, params)
+    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
+    return results, measured
+
+
+def _found(
+    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """The finished results, what they measure, and the quality of their source."""
     results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -50,9 +68,13 @@ def write_findings(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    measured = metrics.measure(results, experiment_id, params["run"]["seed"])
-    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
-    return results, measured
+    return results, metrics.measure(results, experiment_id, params["run"]["seed"]), quality
+
+
+def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:
+    """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
+    _record(folder, settings["head"]["experiment_id"], results, measured, settings["params"])
+    _restore_sources(folder, settings)
 
 
 def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:

@@ -60,12 +60,13 @@ class Account:
         describe(
             self._folder, Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
         )
-        state.begin(order.experiment_id, order.began_at, self._folder, self._params)
+        if not order.recorded:
+            state.begin(order.experiment_id, order.began_at, self._folder, self._params)
         with self._following:
             self._logs = Logs(self._folder.logs)
             self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
             self._follower.follow()
-        if order.resumes:
+        if order.resumes and not order.recorded:
             self._tell_resume()
         for change in order.changes:
             self.tell(f"Changed since the last session: {change}")

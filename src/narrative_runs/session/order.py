@@ -9,7 +9,8 @@ class Order:
     """One session to run.
 
     params: the whole effective params, frozen ones included; resumes: whether the experiment has answers already;
-    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; retry_errors: whether that was forced;
+    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; recorded: whether the record is complete,
+    so that only files made from it are missing; retry_errors: whether that was forced;
     changes: what of the params that may change did change since the last session, in words.
     """
 
@@ -19,5 +20,6 @@ class Order:
     params: dict[str, Any]
     began_at: str
     resumes: bool
+    recorded: bool
     retry_errors: bool
     changes: list[str]

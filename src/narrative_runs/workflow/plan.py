@@ -19,6 +19,7 @@ from narrative_runs.experiment import Begun, short
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
+from narrative_runs.report.captions import CAPTIONS, Caption
 from narrative_runs.source import checksum
 from narrative_runs.workflow.code import code_checksum
 from narrative_runs.workflow.screen import give_up, tell
@@ -31,13 +32,15 @@ RETRY_RULE = "retry_errors"
 class Plan:
     """One experiment as this command finds it; nothing is written while it is made.
 
-    record_is_behind: the findings are there, but the record was lost, or does not call the experiment completed.
+    recorded: every narrative wanted has its result, and findings and record hold them all; completed: the report is
+    there as well. record_is_behind: the findings are there, but the record was lost, or does not call them completed.
     """
 
     params: Params
     folder: ExperimentFolder
     begun: Begun | None
     source_md5: str
+    recorded: bool
     completed: bool
     record_is_behind: bool
     retry_errors: bool
@@ -59,12 +62,26 @@ class Plan:
         return [shard_name(shard, count) for shard in range(1, count + 1)]
 
     @property
-    def findings(self) -> list[str]:
-        """The files that the last rule writes, metrics.json at the end."""
+    def tables(self) -> list[str]:
+        """The files that hold all rows."""
         names = ["results.parquet", "results.xlsx"]
         if self.params.run.save_csv_json:
             names += ["results.csv", "results.json"]
-        return [str(self.folder.path / name) for name in [*names, "metrics.json"]]
+        return [str(self.folder.path / name) for name in names]
+
+    @property
+    def findings(self) -> list[str]:
+        """All that is to be there in the end: tables, metrics and report."""
+        return [*self.tables, str(self.folder.metrics), str(self.folder.report)]
+
+    @property
+    def captions(self) -> dict[str, Caption]:
+        """Title and caption of each of the report's figures, by its name."""
+        return CAPTIONS
+
+    def figures(self, kind: str) -> dict[str, str]:
+        """The report's figures as files, by name; kind: png or pdf."""
+        return {name: str(self.folder.figure(name, kind)) for name in CAPTIONS}
 
     @property
     def tracking_file(self) -> str:
@@ -127,11 +144,12 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     source_md5 = _checked_source(params, begun)
     row = database.experiment(begun.experiment_id) if begun else None
     retry = RETRY_RULE in forced_rules
-    completed = row is not None and row["status"] == "completed" and folder.metrics.exists()
-    behind = folder.metrics.exists() and not completed
-    if row is not None and completed and row["n_narratives_total"] != _wanted(folder, params, row):
+    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists()
+    behind = folder.metrics.exists() and not recorded
+    if row is not None and recorded and row["n_narratives_total"] != _wanted(folder, params, row):
         # A pilot that is extended.
-        completed = False
+        recorded = False
+    completed = recorded and folder.report.exists()
     if row is not None and row["status"] == "cancelled":
         tell("WARNING: this experiment was cancelled. Going on with it.")
     if experiment_id is not None and completed and row is not None and not retry:
@@ -139,7 +157,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
             f"Cannot resume completed experiment {row['experiment_name']} ({experiment_id}), "
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
-    planned = Plan(params, folder, begun, source_md5, completed, behind, retry)
+    planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry)
     if completed and row is not None and not retry:
         tell(
             f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "

@@ -58,6 +58,7 @@ class Run:
             params=self._plan.params.model_dump(mode="json"),
             began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
             resumes=begun is not None and begun.has_answers,
+            recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,
             changes=experiment.changes(begun, self._plan.params) if begun and begun.has_answers else [],
         )

@@ -1,0 +1,114 @@
+"""The job that draws the figures and writes the report of a merged experiment; safe to repeat.
+
+Nothing is computed here that metrics.json holds already. It asks nobody, and leaves the record alone.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from narrative_runs import journal
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.report import contents, distributions, figures, probabilities
+from narrative_runs.report.canvas import Drawing, files_of, style
+from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.page import Contents, Picture, page
+from narrative_runs.report.subject import subject_of
+from narrative_runs.whole_files import written_whole
+
+_COLUMNS = [
+    "row_num",
+    "detected",
+    "confidence",
+    "indicators",
+    "error_occurred",
+    "error_category",
+    "prompt_tokens",
+    "completion_tokens",
+    "model_answered",
+    "is_true_positive",
+    "is_true_negative",
+    "is_false_positive",
+    "is_false_negative",
+]
+_SHOWN_COLUMNS = ["incident_id", "narrative_type", "p_detected", "rationale", "narrative_text"]
+
+
+def write_report(settings: dict[str, Any]) -> None:
+    """Write the figures of the session's experiment, and then its report.html."""
+    # Else it tells when it looks for fonts for the first time.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    folder = ExperimentFolder(settings["slug"])
+    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    results = _results(folder, _COLUMNS)
+    seconds = _response_seconds(folder, settings["params"]["shards"]["count"])
+    with style():
+        drawings = drawn(metrics, results, seconds)
+    pictures = [_put(name, drawing, folder) for name, drawing in drawings.items()]
+    shows_narratives = settings["params"]["report"]["show_narratives"]
+    told = Contents(
+        models=contents.models_answered(results),
+        errors=contents.error_counts(results),
+        indicators=contents.indicator_counts(results, 1 if shows_narratives else contents.FEWEST_ROWS),
+        wrong_answers=contents.wrong_answers(_wrong_rows(folder)) if shows_narratives else None,
+    )
+    subject = subject_of(settings, journal.heads(folder.journals))
+    _write(folder.report, page(subject, metrics, quality, told, pictures).encode(errors="replace"))
+
+
+def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series) -> dict[str, Drawing]:
+    """All figures by name, in the order of their captions.
+
+    In: the content of metrics.json; one row a narrative; response times in seconds.
+    """
+    drawings = {
+        "detection_rates": figures.detection_rates(metrics),
+        "confusion_matrices": figures.confusion_matrices(metrics),
+        "agreement": figures.agreement(metrics),
+        "confidence_by_outcome": distributions.confidence_by_outcome(results),
+        "reliability": probabilities.reliability(metrics),
+        "roc_precision_recall": probabilities.roc_precision_recall(metrics),
+        "errors_by_category": distributions.errors_by_category(contents.error_counts(results), metrics["n_processed"]),
+        "response_times_tokens": distributions.response_times_tokens(seconds, results),
+    }
+    return {name: drawings[name] for name in CAPTIONS}
+
+
+def _put(name: str, drawing: Drawing, folder: ExperimentFolder) -> Picture:
+    """Write a figure as PNG and PDF; returns it as the page shows it."""
+    files = files_of(drawing.figure, ("svg", "png", "pdf"))
+    for kind in ("png", "pdf"):
+        _write(folder.figure(name, kind), files[kind])
+    return Picture(name, CAPTIONS[name], drawing.words, files["svg"])
+
+
+def _results(folder: ExperimentFolder, columns: list[str]) -> pd.DataFrame:
+    table: pd.DataFrame = pq.read_table(folder.result_table, columns=columns).to_pandas()
+    return table
+
+
+def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:
+    """The false positives and false negatives with their texts; of all other rows no text is read into pandas."""
+    wrong = [("is_false_positive", "==", True)], [("is_false_negative", "==", True)]
+    table: pd.DataFrame = pq.read_table(
+        folder.result_table, columns=[*_COLUMNS, *_SHOWN_COLUMNS], filters=list(wrong)
+    ).to_pandas()
+    return table
+
+
+def _response_seconds(folder: ExperimentFolder, count: int) -> pd.Series:
+    """Response times in seconds, of which the shards alone know; a retry stands in the place of the first pass."""
+    paths = [*(folder.results_of(shard, count) for shard in range(1, count + 1)), folder.retries]
+    timed = pd.concat([pq.read_table(path, columns=["row_num", "response_sec"]).to_pandas() for path in paths])
+    seconds: pd.Series = timed.drop_duplicates("row_num", keep="last")["response_sec"]
+    return seconds
+
+
+def _write(path: Path, content: bytes) -> None:
+    with written_whole(path) as draft:
+        draft.write_bytes(content)

@@ -1,0 +1,11 @@
+"""The report: what a co-author opens, from the tables and metrics of a finished experiment.
+
+captions       the figures by name, with their titles and captions
+canvas         what all figures share: colours, sizes, and how they become files
+figures        the figures of counts and rates, from metrics.json
+probabilities  the figures of confidence and token probabilities, from metrics.json
+distributions  the figures that the rows give
+contents       what the page tells in tables
+subject        the experiment itself, as params and journals tell it
+page           the page itself, from its template
+"""

@@ -1,0 +1,85 @@
+"""What the page tells in tables: counts over the rows, without any narrative's text but where that is asked for."""
+
+import json
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
+# An indicator that few rows share may be a quotation from a narrative; one that many share is a category.
+FEWEST_ROWS = 5
+MOST_INDICATORS = 30
+
+
+class IndicatorCount(NamedTuple):
+    """An indicator, and in how many answers it is named: in all, and in those that detect."""
+
+    indicator: str
+    rows: int
+    detected: int
+
+
+class WrongAnswer(NamedTuple):
+    """A false positive or false negative, with all that a reviewer needs."""
+
+    kind: str
+    incident_id: str
+    narrative_type: str
+    confidence: float | None
+    p_detected: float | None
+    indicators: list[str]
+    rationale: str
+    narrative_text: str
+
+
+def error_counts(results: pd.DataFrame) -> dict[str, int]:
+    """Rows with an error by category, in the categories' order; those that did not occur are left out."""
+    counts = results.loc[results["error_occurred"], "error_category"].fillna("unknown").value_counts()
+    return {name: int(counts[name]) for name in ERROR_CATEGORIES if name in counts}
+
+
+def indicator_counts(results: pd.DataFrame, fewest: int) -> list[IndicatorCount]:
+    """The most frequent indicators, at most MOST_INDICATORS, most frequent first.
+
+    In: results with `indicators` (JSON list) and `detected`. An indicator counts once an answer; case and blanks around
+    it make no difference. Those in fewer than `fewest` answers are left out.
+    """
+    rows: Counter[str] = Counter()
+    in_detected: Counter[str] = Counter()
+    answered = results[results["detected"].notna() & results["indicators"].notna()]
+    for text, detected in zip(answered["indicators"], answered["detected"], strict=True):
+        named = {" ".join(str(indicator).split()).lower() for indicator in json.loads(text)} - {""}
+        rows.update(named)
+        if detected:
+            in_detected.update(named)
+    # By name among equals: the order of the rows does not matter.
+    frequent = sorted(((-count, name) for name, count in rows.items() if count >= fewest))[:MOST_INDICATORS]
+    return [IndicatorCount(name, -count, in_detected[name]) for count, name in frequent]
+
+
+def wrong_answers(results: pd.DataFrame) -> list[WrongAnswer]:
+    """The false positives, then the false negatives, each in row order."""
+    found = []
+    for column, kind in (("is_false_positive", "false positive"), ("is_false_negative", "false negative")):
+        rows = results[results[column].fillna(False).astype(bool)].sort_values("row_num")
+        found += [WrongAnswer(kind, **_shown(row)) for row in rows.to_dict("records")]
+    return found
+
+
+def models_answered(results: pd.DataFrame) -> list[tuple[str, int]]:
+    """The models as the server named them in its answers, each with its number of answers, most frequent first."""
+    counts = results["model_answered"].dropna().value_counts()
+    return sorted(((str(name), int(count)) for name, count in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _shown(row: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        "incident_id": row["incident_id"],
+        "narrative_type": row["narrative_type"],
+        "confidence": None if pd.isna(row["confidence"]) else float(row["confidence"]),
+        "p_detected": None if pd.isna(row["p_detected"]) else float(row["p_detected"]),
+        "indicators": [str(indicator) for indicator in json.loads(row["indicators"])],
+        "rationale": "" if pd.isna(row["rationale"]) else str(row["rationale"]),
+        "narrative_text": str(row["narrative_text"]),
+    }

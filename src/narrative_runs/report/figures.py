@@ -1,0 +1,130 @@
+"""The figures of counts and rates: in, the content of metrics.json; out, drawings."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from narrative_runs.report.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SKY_BLUE,
+    VERMILION,
+    Drawing,
+    blank,
+    nothing,
+    percent_axis,
+)
+
+NO_LABELS = "No labelled answers: nothing to compare with."
+
+
+def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The performance in each scope, by the scope's name for people."""
+    return {
+        "All narratives": metrics["overall"],
+        "CME": metrics["by_type"]["cme"],
+        "LE": metrics["by_type"]["le"],
+        "Incidents": metrics["incident"],
+    }
+
+
+def detection_rates(metrics: dict[str, Any]) -> Drawing:
+    """Detected shares with their intervals, and the labelled shares beside them."""
+    rated = {name: scope for name, scope in scopes(metrics).items() if scope["detection_rate"] is not None}
+    if not rated:
+        return nothing("No answers without error: no detection rate.")
+    figure = blank(2.6)
+    axes = figure.add_subplot()
+    told: list[str] = []
+    for place, (name, scope) in enumerate(rated.items()):
+        rate = scope["detection_rate"]
+        value, low, high = rate["value"], rate["low"], rate["high"]
+        errors = [[max(value - low, 0)], [max(high - value, 0)]]
+        axes.errorbar(value, place, xerr=errors, fmt="o", color=BLUE, capsize=4, label="detected" if not told else None)
+        if scope["n"]:
+            label = None if any("labelled" in words for words in told) else "labelled positive"
+            labelled = (scope["tp"] + scope["fn"]) / scope["n"]
+            axes.plot(labelled, place + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
+        told.append(
+            f"{name} {100 * value:.1f}% ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
+            + (f", labelled positive {100 * labelled:.1f}%" if scope["n"] else "")
+        )
+    axes.set_yticks(range(len(rated)), [f"{name}\nn = {scope['n_answered']:,}" for name, scope in rated.items()])
+    axes.set_ylim(len(rated) - 0.4, -0.5)
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", color="#DDDDDD")
+    axes.set_axisbelow(True)
+    percent_axis(axes, "Share of positives, % (bars: 95% interval)")
+    figure.legend(loc="outside upper right", ncols=2)
+    return Drawing(figure, "; ".join(told) + ".")
+
+
+def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
+    """A two-by-two table for each scope."""
+    if not metrics["overall"]["n"]:
+        return nothing(NO_LABELS)
+    figure = blank(5.0)
+    told = []
+    for axes, (name, scope) in zip(figure.subplots(2, 2).flat, scopes(metrics).items(), strict=True):
+        cells = [[("TP", scope["tp"]), ("FN", scope["fn"])], [("FP", scope["fp"]), ("TN", scope["tn"])]]
+        _two_by_two(axes, cells)
+        axes.set_title(f"{name}, n = {scope['n']:,}", loc="left")
+        axes.set_xticks([0, 1], ["yes", "no"])
+        axes.set_yticks([0, 1], ["yes", "no"])
+        axes.set_xlabel("Detected by the model")
+        axes.set_ylabel("Labelled positive")
+        counts = ", ".join(f"{scope[cell]:,} {cell.upper()}" for cell in ("tp", "fp", "fn", "tn"))
+        told.append(f"{name}: {counts}")
+    return Drawing(figure, "; ".join(told) + ".")
+
+
+def agreement(metrics: dict[str, Any]) -> Drawing:
+    """The two-by-two table of detections in the CME and the LE narrative of the same incident."""
+    found = metrics["agreement"]
+    if not found["n"]:
+        return nothing("No incident has both narratives answered: no agreement to show.")
+    figure = blank(2.9)
+    axes = figure.add_subplot()
+    cells = [
+        [("both positive", found["both_positive"]), ("CME only", found["cme_only"])],
+        [("LE only", found["le_only"]), ("both negative", found["both_negative"])],
+    ]
+    _two_by_two(axes, cells)
+    axes.set_xticks([0, 1], ["yes", "no"])
+    axes.set_yticks([0, 1], ["yes", "no"])
+    axes.set_xlabel("Detected in the LE narrative")
+    axes.set_ylabel("Detected in the CME narrative")
+    rate = found["agreement"]
+    agreed = f"{100 * rate['value']:.1f}% of {found['n']:,} incidents agree"
+    axes.set_title(f"{agreed} ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})", loc="left")
+    counts = ", ".join(f"{count:,} {name}" for row in cells for name, count in row)
+    return Drawing(figure, f"{agreed}: {counts}.")
+
+
+def _two_by_two(axes: Axes, cells: list[list[tuple[str, int]]]) -> None:
+    """A table of named counts; what lies off the diagonal is hatched."""
+    whole = sum(count for row in cells for _, count in row)
+    for y, row in enumerate(cells):
+        for x, (name, count) in enumerate(row):
+            agrees = x == y
+            colour = SKY_BLUE if agrees else ORANGE
+            square = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=2, alpha=0.55)
+            axes.add_patch(square)
+            if not agrees:
+                axes.add_patch(
+                    Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=GREY, hatch="///", linewidth=0, alpha=0.5)
+                )
+            share = f"\n{100 * count / whole:.1f}%" if whole else ""
+            axes.text(
+                x,
+                y,
+                f"{name}\n{count:,}{share}",
+                ha="center",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 2, "alpha": 0.85},
+            )
+    axes.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

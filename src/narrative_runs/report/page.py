@@ -1,0 +1,119 @@
+"""The page: one HTML file that needs nothing else, from its template.
+
+All that comes from outside is escaped by the template engine. The page's own policy (CSP) lets a browser load nothing
+and run nothing, even if a text should get through.
+"""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from narrative_runs import __version__
+from narrative_runs.report.captions import Caption
+from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, WrongAnswer
+from narrative_runs.report.figures import scopes
+from narrative_runs.report.subject import Subject
+
+UNDEFINED = "undefined"
+_FOLDER = Path(__file__).parent
+_POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+RATES = {
+    "detection_rate": ("Detection rate", "detected / answered"),
+    "accuracy": ("Accuracy", "(TP + TN) / all"),
+    "precision": ("Precision", "TP / (TP + FP)"),
+    "recall": ("Recall (sensitivity)", "TP / (TP + FN)"),
+    "specificity": ("Specificity", "TN / (TN + FP)"),
+    "f1": ("F1", "2 TP / (2 TP + FP + FN)"),
+    "kappa": ("Cohen's kappa", "agreement beyond chance"),
+    "mcc": ("Matthews correlation", "correlation of labels and detections"),
+}
+
+
+class Picture(NamedTuple):
+    """A figure on the page: its name, title and caption, what is to be seen in it, and its SVG."""
+
+    name: str
+    caption: Caption
+    words: str
+    svg: bytes
+
+
+class Contents(NamedTuple):
+    """What the rows amount to; wrong_answers is None where no narrative may be shown."""
+
+    models: list[tuple[str, int]]
+    errors: dict[str, int]
+    indicators: list[IndicatorCount]
+    wrong_answers: list[WrongAnswer] | None
+
+
+def page(
+    subject: Subject, metrics: dict[str, Any], quality: dict[str, Any], contents: Contents, pictures: list[Picture]
+) -> str:
+    """The report as HTML; metrics, quality: the content of metrics.json and data_quality.json.
+
+    The same input gives the same text.
+    """
+    css = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            subject=subject,
+            metrics=metrics,
+            scopes=scopes(metrics),
+            rates=RATES,
+            quality=quality,
+            contents=contents,
+            pictures={picture.name: picture for picture in pictures},
+            fewest_rows=FEWEST_ROWS,
+            version=__version__,
+            css=Markup(css),  # our own file; nothing from outside is in it
+            policy=f"{_POLICY}; style-src 'sha256-{digest}'",
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"rate": rate, "count": count, "value": value, "number": number, "data_uri": data_uri}
+    return environment
+
+
+def rate(measured: dict[str, float] | None) -> str:
+    """A rate with its interval, such as `0.750 (0.623 to 0.845)`."""
+    if measured is None:
+        return UNDEFINED
+    return f"{measured['value']:.3f} ({measured['low']:.3f} to {measured['high']:.3f})"
+
+
+def number(measured: float | None) -> str:
+    """A number with three decimals, or that it is undefined."""
+    return UNDEFINED if measured is None else f"{measured:.3f}"
+
+
+def count(whole: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{whole:,}"
+
+
+def value(setting: Any) -> str:
+    """A param as it would stand in a params file."""
+    return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
+
+
+def data_uri(svg: bytes) -> str:
+    """An image as an address that holds it."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

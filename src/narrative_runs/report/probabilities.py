@@ -1,0 +1,100 @@
+"""The figures of probabilities: in, the content of metrics.json; out, drawings."""
+
+from typing import Any
+
+from narrative_runs.report.canvas import BLACK, BLUE, GREY, VERMILION, Drawing, blank, nothing
+
+_PROBABILITIES = {
+    "confidence": ("stated confidence", BLUE, "o", "-", ""),
+    "p_detected": ("token probability", VERMILION, "s", "--", "////"),
+}
+
+
+def reliability(metrics: dict[str, Any]) -> Drawing:
+    """Shares of positive labels over the probabilities given, and how many narratives each stands for."""
+    fits = _fits(metrics)
+    if not fits:
+        return nothing("No labelled answers with a probability: no reliability to show.")
+    figure = blank(4.6)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    above.plot([0, 1], [0, 1], ":", color=GREY, label="as stated")
+    told = []
+    for number, (kind, fit) in enumerate(fits.items()):
+        name, colour, marker, line, hatch = _PROBABILITIES[kind]
+        bins = fit["reliability"]
+        at = [each["mean_probability"] for each in bins]
+        shares = [each["positive"]["value"] for each in bins]
+        errors = [
+            [max(each["positive"]["value"] - each["positive"]["low"], 0) for each in bins],
+            [max(each["positive"]["high"] - each["positive"]["value"], 0) for each in bins],
+        ]
+        above.errorbar(at, shares, yerr=errors, fmt=marker, linestyle=line, color=colour, capsize=3, label=name)
+        width = 0.09 / len(fits)
+        below.bar(
+            [each["from"] + 0.005 + number * width for each in bins],
+            [each["n"] for each in bins],
+            width=width,
+            align="edge",
+            color="white" if hatch else colour,
+            edgecolor=colour,
+            hatch=hatch,
+        )
+        told.append(
+            f"{name}: "
+            + ", ".join(
+                f"at {at:.2f} {100 * share:.0f}% of {each['n']:,}"
+                for at, share, each in zip(at, shares, bins, strict=True)
+            )
+        )
+    above.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="Share labelled positive")
+    above.legend(loc="upper left")
+    below.set(xlabel="Probability of a positive, according to the model", ylabel="Narratives")
+    return Drawing(figure, "Share labelled positive by " + "; by ".join(told) + ".")
+
+
+def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
+    """Both curves, with the model's own yes or no as a point."""
+    fits = {kind: fit for kind, fit in _fits(metrics).items() if fit["roc_curve"]}
+    if not fits:
+        return nothing("No probabilities with labels of both kinds: no curves to show.")
+    overall = metrics["overall"]
+    figure = blank(3.3)
+    roc, precision_recall = figure.subplots(1, 2)
+    told = []
+    for kind, fit in fits.items():
+        name, colour, _, line, _ = _PROBABILITIES[kind]
+        curve, other = fit["roc_curve"], fit["precision_recall_curve"]
+        roc.plot(
+            [point["false_positive_rate"] for point in curve],
+            [point["recall"] for point in curve],
+            linestyle=line,
+            color=colour,
+            label=f"{name}: {fit['roc_auc']:.3f}",
+        )
+        precision_recall.plot(
+            [point["recall"] for point in other],
+            [point["precision"] for point in other],
+            linestyle=line,
+            color=colour,
+            label=f"{name}: {fit['average_precision']:.3f}",
+        )
+        told.append(f"{name}: area under ROC {fit['roc_auc']:.3f}, average precision {fit['average_precision']:.3f}")
+    roc.plot([0, 1], [0, 1], ":", color=GREY)
+    precision_recall.axhline((overall["tp"] + overall["fn"]) / overall["n"], linestyle=":", color=GREY)
+    if overall["recall"] and overall["specificity"]:
+        roc.plot(1 - overall["specificity"]["value"], overall["recall"]["value"], "*", color=BLACK, markersize=11)
+    if overall["recall"] and overall["precision"]:
+        precision_recall.plot(
+            overall["recall"]["value"], overall["precision"]["value"], "*", color=BLACK, markersize=11
+        )
+    limits = (-0.03, 1.03)
+    roc.set(xlim=limits, ylim=limits, xlabel="False positive rate", ylabel="Recall", aspect="equal")
+    precision_recall.set(xlim=limits, ylim=limits, xlabel="Recall", ylabel="Precision", aspect="equal")
+    roc.legend(loc="lower right", title="Area under the curve", fontsize=7.5, title_fontsize=7.5)
+    precision_recall.legend(loc="lower left", title="Average precision", fontsize=7.5, title_fontsize=7.5)
+    return Drawing(figure, "; ".join(told) + ".")
+
+
+def _fits(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    fits = metrics["calibration"] or {}
+    return {kind: fits[kind] for kind in _PROBABILITIES if fits.get(kind)}

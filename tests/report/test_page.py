@@ -1,0 +1,246 @@
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from narrative_runs.findings.metrics import measure
+from narrative_runs.findings.tables import finish
+from narrative_runs.jobs.report import drawn
+from narrative_runs.params import check
+from narrative_runs.report import contents
+from narrative_runs.report.canvas import files_of, style
+from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.page import Contents, Picture, page, rate
+from narrative_runs.report.subject import Subject, subject_of
+
+ResultTable = Callable[..., pd.DataFrame]
+
+HOSTILE = (
+    "\"'></title></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;\u202e"
+)
+VOID = {"meta", "img", "link", "br", "input"}
+
+
+class Elements(HTMLParser):
+    """All elements of a page as (name, attributes), its texts, and the names of what is left open at its end."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs)
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, *names: str) -> list[tuple[str, dict[str, str | None]]]:
+        """The elements of these names."""
+        return [(name, attributes) for name, attributes in self.found if name in names]
+
+
+def params(word: str = "word") -> dict[str, Any]:
+    """Params in which every text is the word."""
+    return check(
+        {
+            "experiment": {"name": word, "author": word, "notes": word, "slug": "cases"},
+            "model": {"name": word, "provider": word, "api_url": "http://127.0.0.1:1/v1", "extra_body": {word: word}},
+            "prompt": {"version": word, "system_prompt": word, "user_template": f"{word}<<TEXT>>"},
+            "data": {"file": f"data/{word.replace('/', '')}.xlsx"},
+        },
+        "the test",
+    ).model_dump(mode="json")
+
+
+def quality(word: str = "word") -> dict[str, Any]:
+    """What data_quality.json holds of a workbook with this name and sheet."""
+    counts = {"total": 3, "cme": 2, "le": 1}
+    return {
+        "file": word,
+        "md5": "ab" * 16,
+        "layout": word,
+        "sheet": word,
+        "rows_read": 2,
+        "rows_empty": 0,
+        "narratives": counts,
+        "labelled": counts,
+        "positive": counts,
+        "blanks_skipped": counts,
+        "duplicates_dropped": {"total": 1, "ids": [[word, word]]},
+        "without_id": {"total": 0, "rows": []},
+        "odd_labels": {"total": 0, "examples": []},
+    }
+
+
+def subject(word: str = "word") -> Subject:
+    """An experiment of one session in which every text is the word."""
+    head = {"experiment_id": word, "source_md5": word}
+    told = {"session": 1, "session_began_at": word, "software_version": word, "git_commit": word}
+    return subject_of({"slug": "cases", "head": head, "params": params(word)}, [told])
+
+
+def report_of(results: pd.DataFrame, word: str = "word", shows_narratives: bool = False) -> str:
+    """The page on a table of results."""
+    finished = finish(results)
+    metrics = measure(results, "id", seed=1)
+    with style():
+        pictures = [
+            Picture(name, CAPTIONS[name], drawing.words, files_of(drawing.figure, ("svg",))["svg"])
+            for name, drawing in drawn(metrics, finished, finished["response_sec"]).items()
+        ]
+    told = Contents(
+        models=contents.models_answered(finished),
+        errors=contents.error_counts(finished),
+        indicators=contents.indicator_counts(finished, 1 if shows_narratives else contents.FEWEST_ROWS),
+        wrong_answers=contents.wrong_answers(finished) if shows_narratives else None,
+    )
+    return page(subject(word), metrics, quality(word), told, pictures)
+
+
+def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:
+    """Hostile texts in every place make the same elements and attributes as harmless ones, and are shown as they
+    are."""
+
+    def elements(word: str) -> Elements:
+        wrong = {
+            "detected": True,
+            "manual_flag_ind": 0,
+            "incident_id": word,
+            "narrative_text": word,
+            "rationale": word,
+            "indicators": json.dumps([word]),
+            "model_answered": word,
+        }
+        return Elements(report_of(result_table(wrong), word, shows_narratives=True))
+
+    harmless, hostile = elements("word"), elements(HOSTILE)
+    assert [(name, list(attributes)) for name, attributes in hostile.found] == [
+        (name, list(attributes)) for name, attributes in harmless.found
+    ]
+    assert not hostile.open and not hostile.all("script", "iframe", "object", "form", "link")
+    assert "".join(hostile.texts).count(HOSTILE) >= 12
+
+
+@pytest.mark.parametrize("shows_narratives", [False, True])
+def test_narratives_are_shown_only_where_asked_for(random_results: ResultTable, shows_narratives: bool) -> None:
+    """By default no text, rationale, id or rare indicator is on the page; else those of the wrong answers, with a
+    warning."""
+    results = random_results(60, seed=3)
+    numbers = results["row_num"].astype(str)
+    results = results.assign(
+        narrative_text="Secret story " + numbers + ".",
+        rationale="Secret reason " + numbers + ".",
+        incident_id="id-" + results["incident_id"],
+        indicators='["secret words ' + numbers + '"]',
+    )
+    results.loc[results["detected"].isna(), "indicators"] = "[]"
+    text = report_of(results, shows_narratives=shows_narratives)
+    shown = set(re.findall(r"Secret story (\d+)\.", text))
+    finished = finish(results)
+    wrong = finished[finished["is_false_positive"].fillna(False) | finished["is_false_negative"].fillna(False)]
+    assert shown == (set(wrong["row_num"].astype(str)) if shows_narratives else set())
+    assert len(shown) == text.count("Secret reason")
+    assert ("This report shows narratives" in text) == shows_narratives
+    assert (re.search("secret|id-[0-9]", text, re.I) is not None) == shows_narratives
+
+
+def test_the_published_example(result_table: ResultTable) -> None:
+    """Counts, precision, recall and F1 of the page are those that one confusion matrix gives, with their intervals."""
+    kinds = [(1, True)] * 42 + [(0, True)] * 14 + [(1, False)] * 6 + [(0, False)] * 338
+    results = result_table(*({"manual_flag_ind": label, "detected": found} for label, found in kinds))
+    overall = measure(results, "id", seed=1)["overall"]
+    text = report_of(results)
+    for name, value in (("precision", "0.750 ("), ("recall", "0.875 ("), ("f1", "0.808 (")):
+        assert rate(overall[name]).startswith(value)
+        assert rate(overall[name]) in text
+
+
+def test_what_is_undefined_is_called_so(result_table: ResultTable) -> None:
+    """Without labels, and without a single row, rates are undefined: never 0, None or NaN."""
+    for results in (result_table({"detected": True}, {"detected": False}), result_table()):
+        text = "".join(Elements(report_of(results)).texts).partition("Skip to")[2]
+        assert text.count("undefined") >= 28
+        assert not re.search(r"\b(nan|NaN|None)\b", text)
+
+
+def test_the_page_needs_nothing_and_may_do_nothing(random_results: ResultTable) -> None:
+    """All images are in the page, nothing is linked but its own parts, and its policy allows its own style alone."""
+    text = report_of(random_results(30, seed=4))
+    elements = Elements(text)
+    for _, attributes in elements.found:
+        for name in ("src", "href", "action", "data", "srcset"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:image/svg+xml;base64,"))
+    (css,) = re.findall(r"<style>(.*?)</style>", text, re.S)
+    assert "url(" not in css and "@import" not in css
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    policy = next(each["content"] for _, each in elements.all("meta") if each.get("http-equiv"))
+    assert policy is not None
+    assert set(policy.split("; ")) == {
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{digest}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    }
+
+
+@pytest.mark.parametrize("shows_narratives", [False, True])
+def test_the_page_can_be_read_without_eyes(random_results: ResultTable, shows_narratives: bool) -> None:
+    """Headings come in order, tables name rows and columns, figures are told in words, and every reference leads
+    somewhere."""
+    elements = Elements(report_of(random_results(50, seed=5), shows_narratives=shows_narratives))
+    levels = [int(name[1]) for name, _ in elements.all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    headers = [attributes for _, attributes in elements.all("th")]
+    assert headers and all(attributes.get("scope") in ("row", "col") for attributes in headers)
+    pictures = [attributes for _, attributes in elements.all("img")]
+    assert len(pictures) == len(CAPTIONS) and all(len(each["alt"] or "") > 20 for each in pictures)
+    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = [attributes.get("href") or "" for _, attributes in elements.all("a")]
+    assert targets[0] == "#findings"
+    labels = [attributes["aria-labelledby"] for _, attributes in elements.found if "aria-labelledby" in attributes]
+    assert {*labels, *(target.removeprefix("#") for target in targets)} <= set(ids)
+
+
+def test_the_prompt_stands_there_in_full(result_table: ResultTable) -> None:
+    """Both prompts are shown as they are, with the warning that they may quote cases."""
+    text = "".join(Elements(report_of(result_table({"detected": True}), "Line one\n  line two\n")).texts)
+    assert "Line one\n  line two\n<<TEXT>>" in text
+    assert "If its examples quote real cases" in text
+
+
+def test_thresholds_are_shown_with_token_probabilities(random_results: ResultTable) -> None:
+    """The table of thresholds is on the page where there is p_detected, and only there."""
+    results = random_results(40, seed=6)
+    assert "Thresholds of p_detected" in report_of(results)
+    assert "Thresholds of p_detected" not in report_of(results.assign(p_detected=None))
+
+
+def test_what_to_cite_is_a_whole_sentence(result_table: ResultTable) -> None:
+    """Software, model, temperature, seed, prompt, source and experiment stand in one sentence that can be copied."""
+    results = result_table({"detected": True, "model_answered": "answering"})
+    text = " ".join("".join(Elements(report_of(results)).texts).split())
+    assert (
+        "Narratives were classified with narrative-runs word (commit word) and the model answering (asked for as "
+        "word), temperature 0.0, seed 42, prompt word by word, on word. "
+        "Source: data/word.xlsx, MD5 word; experiment word."
+    ) in text
