@@ -1,0 +1,182 @@
+"""The commands that people type."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from narrative_runs.commands import Commands
+from narrative_runs.errors import FindingsError
+
+ONE_STARTED_LAST = "slug or id; the one started last when left out"
+
+
+def add_commands_of_people(commands: Commands) -> None:
+    """Add all of them, in the order in which an experiment meets them."""
+    _add_looks_at_runs(commands)
+    _add_work_with_findings(commands)
+    _add_ways_from_the_r_system(commands)
+
+
+def _add_looks_at_runs(commands: Commands) -> None:
+    about = "ask five narratives, and say what a run will take"
+    preflight = commands.add_parser("preflight", help=about, description=about)
+    preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    preflight.set_defaults(run=_preflight)
+    for name, run, about in (
+        ("status", _status, "say how an experiment stands"),
+        ("watch", _watch, "show a run until it ends"),
+        ("resume", _resume, "go on with an experiment that is not finished"),
+        ("cancel", _cancel, "end an experiment's run, and mark it as cancelled"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        which = "the latest unfinished one" if name == "resume" else "the one that runs, or was started last,"
+        command.add_argument("experiment", nargs="?", default="", help=f"slug or id; {which} when left out")
+        command.set_defaults(run=run)
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="for scripts")
+        if name == "resume":
+            command.add_argument("--yes", action="store_true", help="do not ask")
+            command.add_argument("--cores", type=int, default=4, help="jobs at once (4 when left out)")
+    about = "show all experiments"
+    commands.add_parser("list", help=about, description=about).set_defaults(run=_list)
+
+
+def _add_work_with_findings(commands: Commands) -> None:
+    about = "hold finished experiments against the first one named: params, metrics, tests, what changed"
+    compare = commands.add_parser("compare", help=about, description=about)
+    compare.add_argument("first", help="slug or id")
+    compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
+    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
+    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
+    compare.set_defaults(run=_compare)
+    about = "give out a sample for manual review, or the results without text"
+    export = commands.add_parser("export", help=about, description=about)
+    export.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
+    what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
+    export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
+    export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help=".xlsx or .csv; a file in the experiment's folder when left out"
+    )
+    export.add_argument("--force", action="store_true", help="overwrite a file that exists")
+    export.set_defaults(run=_export)
+    about = "follow one result back to its answer and its cell in the workbook"
+    trace = commands.add_parser("trace", help=about, description=about)
+    trace.add_argument("incident_id", help="the incident, as in the results")
+    trace.add_argument("narrative_type", choices=["cme", "le"], help="cme or le")
+    trace.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
+    trace.set_defaults(run=_trace)
+    about = "derive the findings once more, and compare"
+    prove = commands.add_parser("prove", help=about, description=about)
+    prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
+    prove.set_defaults(run=_prove)
+
+
+def _add_ways_from_the_r_system(commands: Commands) -> None:
+    about = "bring an older record, such as the R system's, up to date"
+    migrate = commands.add_parser("migrate", help=about, description=about)
+    migrate.add_argument("database", metavar="DB", help="path of the SQLite record")
+    migrate.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    migrate.set_defaults(run=_migrate)
+    about = "go on here with an experiment that the R system began"
+    adopt = commands.add_parser("adopt", help=about, description=about)
+    adopt.add_argument("database", metavar="DB", help="path of the R system's record")
+    adopt.add_argument("experiment_id", metavar="EXPERIMENT_ID", help="id of the experiment in it")
+    adopt.add_argument("--data", default="", help="the workbook's path here (as in the record when left out)")
+    adopt.add_argument("--slug", default="", help="folder under results/ (made from the name when left out)")
+    adopt.set_defaults(run=_adopt)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.experiments import chosen
+    from narrative_runs.monitoring.status import as_json, status_of
+
+    status = status_of(chosen(arguments.experiment))
+    print(as_json(status) if arguments.json else "\n".join(status.lines()))
+
+
+def _watch(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.watch import watch
+
+    sys.exit(0 if watch(arguments.experiment) else 1)
+
+
+def _list(_: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from narrative_runs.monitoring.experiments import experiments
+    from narrative_runs.monitoring.listing import table_of
+
+    # A pipe has no width: nothing is cut for it.
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table_of(experiments()))
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    from narrative_runs.monitoring.resume import resume
+
+    resume(arguments.experiment, arguments.cores, arguments.yes)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from narrative_runs.comparison.compare import compare
+
+    compare([arguments.first, *arguments.others], arguments.csv, arguments.force)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from narrative_runs.export.export import export_no_text, export_review
+
+    which, output, force = arguments.experiment, arguments.output, arguments.force
+    if arguments.no_text and (arguments.blind or arguments.seed is not None):
+        raise FindingsError("--seed and --blind go with --review.")
+    if arguments.no_text:
+        export_no_text(which, output, force)
+    else:
+        seed = 1 if arguments.seed is None else arguments.seed
+        export_review(which, arguments.review, seed, arguments.blind, output, force)
+
+
+def _cancel(arguments: argparse.Namespace) -> None:
+    from narrative_runs.steering import cancel
+
+    print(cancel(arguments.experiment))
+
+
+def _preflight(arguments: argparse.Namespace) -> None:
+    from narrative_runs.preflight import preflight
+
+    asyncio.run(preflight(Path(arguments.configfile)))
+
+
+def _prove(arguments: argparse.Namespace) -> None:
+    from narrative_runs.proof import prove
+
+    print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from narrative_runs.provenance import trace
+
+    for name, value in trace(arguments.incident_id, arguments.narrative_type, arguments.experiment).items():
+        print(f"{name:17} {'' if value is None else value}")
+
+
+def _migrate(arguments: argparse.Namespace) -> None:
+    from narrative_runs.migration.migrate import migrate
+
+    migrate(Path(arguments.database), arguments.dry_run, _tell)
+
+
+def _adopt(arguments: argparse.Namespace) -> None:
+    from narrative_runs.migration.adopt import adopt
+
+    adopt(Path(arguments.database), arguments.experiment_id, arguments.data, arguments.slug, _tell)
+
+
+def _tell(text: str) -> None:
+    # At once, before what a program says that is started after it.
+    print(text, flush=True)
