@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.fake_server import answer_to
@@ -340,21 +342,34 @@ def journal_lines(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (folder / "results/cases/journal").rglob("*.jsonl"))
 
 
+def kill_child(main: subprocess.Popen[str], victim: str) -> None:
+    """Kill one process of a run: a job, or the session."""
+    children = psutil.Process(main.pid).children(recursive=True)
+    next(child for child in children if any(victim in word for word in child.cmdline())).kill()
+
+
 @pytest.mark.parametrize("victim", ["classify", "session"])
 def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
     """A job or the session that is killed ends the run soon, with a reason; the same command goes on."""
-    import psutil
-
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 8)
-        for child in psutil.Process(main.pid).children(recursive=True):
-            if any(victim in word for word in child.cmdline()):
-                child.kill()
-                break
+        kill_child(main, victim)
         output, _ = main.communicate(timeout=40)
     assert main.returncode == 1
     assert "ended unexpectedly" in output
     assert journal_lines(ready.folder) > 0
+    assert ready.snakemake().returncode == 0
+    assert_complete(ready, fake, lost_at_most=4)
+
+
+def test_nobody_reads_the_output_any_more(ready: Project, fake: Fake) -> None:
+    """A run that fails while the reader of its output is gone still ends, and the same command goes on."""
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 8)
+        assert main.stdout is not None
+        main.stdout.close()
+        kill_child(main, "session")
+        assert main.wait(timeout=40) == 1
     assert ready.snakemake().returncode == 0
     assert_complete(ready, fake, lost_at_most=4)
 

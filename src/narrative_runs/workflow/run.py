@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
 from narrative_runs.session.tether import SOCKET_VARIABLE
 from narrative_runs.workflow.plan import Plan
-from narrative_runs.workflow.screen import give_up, tell
+from narrative_runs.workflow.screen import give_up, somebody_reads, tell
 
 SESSION_MAY_END_S = 60.0
 HUSH_MAY_TAKE_S = 2.0
@@ -83,7 +84,8 @@ class Run:
 
     def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
         """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
-        if told.levelno < logging.WARNING or self._is_stopped:
+        # A pipe whose reader is gone: Snakemake would fail on it in a thread, and then wait for its jobs for ever.
+        if told.levelno < logging.WARNING or self._is_stopped or not somebody_reads():
             return False
         self._hush()
         return True
@@ -162,4 +164,5 @@ def show(planned: Plan) -> None:
     """Print the metrics as a table, and where the findings are."""
     from narrative_runs.findings.summary import print_summary
 
-    print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
+    with suppress(OSError):
+        print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
