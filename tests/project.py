@@ -82,7 +82,9 @@ class Project:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            assert process.stdout is not None
+            process.stdout.close()
+            process.wait()
 
     def write_workbook(
         self, rows: list[list[Any]], header: list[str] | None = None, name: str = "data/cases.xlsx"
