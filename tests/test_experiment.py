@@ -99,9 +99,9 @@ def test_what_may_change_is_no_difference() -> None:
     begun = begun_of(params_of())
     changed = params_of(**FREE)
     assert experiment.differences(begun, changed) == []
-    told = experiment.changes(begun, changed)
+    told = experiment.changes(begun.params, changed)
     assert sorted(line.split(":")[0] for line in told) == sorted(FREE)
-    assert experiment.changes(begun, params_of()) == []
+    assert experiment.changes(begun.params, params_of()) == []
 
 
 @given(st.sets(st.sampled_from(sorted(OTHER))), st.sets(st.sampled_from(sorted(FREE))))
@@ -233,3 +233,16 @@ def test_values_put_on_top_win_and_nothing_else_changes(base: dict[str, Any], ov
         else:
             assert result[key] == over[key]
     assert base == kept
+
+
+def test_a_change_is_told_once() -> None:
+    """What the last session was told is known, even if it asked nothing and left no journal; else its journal tells."""
+    begun = begun_of(params_of())
+    folder = ExperimentFolder("cases")
+    journal_of("cases", 1, begun)
+    assert experiment.last_params(folder, begun) == begun.params
+    later = begun_of(params_of(**{"run.timeout_s": 7}))
+    experiment.describe(folder, later)
+    assert experiment.last_params(folder, begun) == later.params
+    experiment.describe(folder, begun_of(params_of(**{"run.timeout_s": 9}), experiment_id="another"))
+    assert experiment.last_params(folder, begun) == begun.params

@@ -79,15 +79,21 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}"
 
 
-def changes(begun: Begun, params: Params) -> list[str]:
-    """What differs from the last session's params among those that may change, in words."""
+def changes(before: Mapping[str, Any], params: Params) -> list[str]:
+    """What differs from the params of the last session among those that may change, in words."""
     now = params.model_dump(mode="json")
     return [
-        f"{section}.{name}: {begun.params.get(section, {}).get(name)!r} is now {value!r}"
+        f"{section}.{name}: {before.get(section, {}).get(name)!r} is now {value!r}"
         for section, values in now.items()
         for name, value in values.items()
-        if f"{section}.{name}" not in FROZEN_KEYS and begun.params.get(section, {}).get(name) != value
+        if f"{section}.{name}" not in FROZEN_KEYS and before.get(section, {}).get(name) != value
     ]
+
+
+def last_params(folder: places.ExperimentFolder, begun: Begun) -> dict[str, Any]:
+    """The whole params of the last session, also of one that asked nothing and so left no journal."""
+    described = _described(folder)
+    return described.params if described and described.experiment_id == begun.experiment_id else begun.params
 
 
 def with_frozen(begun: Begun, params: Params) -> Params:
@@ -105,6 +111,11 @@ def find(folder: places.ExperimentFolder) -> Begun | None:
     if heads:
         first, last = heads[0], heads[-1]
         return Begun(first["experiment_id"], first["source_md5"], last["params"], True, first["began_at"])
+    return _described(folder)
+
+
+def _described(folder: places.ExperimentFolder) -> Begun | None:
+    """What experiment.yaml says, if there is a readable one."""
     try:
         description = yaml.safe_load(folder.description.read_text(encoding="utf-8"))
         return Begun(

@@ -61,7 +61,7 @@ class Run:
             resumes=begun is not None and begun.has_answers,
             recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,
-            changes=experiment.changes(begun, self._plan.params) if begun and begun.has_answers else [],
+            changes=self._changes(begun),
         )
         self._stop_gently_on_signals(lock)
         self._session = subprocess.Popen(
@@ -81,6 +81,11 @@ class Run:
         lock.tell(answer["socket"])
         threading.Thread(target=self._listen, daemon=True).start()
         self._is_begun = True
+
+    def _changes(self, begun: experiment.Begun | None) -> list[str]:
+        if begun is None or not begun.has_answers:
+            return []
+        return experiment.changes(experiment.last_params(self._plan.folder, begun), self._plan.params)
 
     def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
         """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
