@@ -66,5 +66,6 @@ def test_an_unknown_experiment_is_told(folder: ExperimentFolder) -> None:
 
 def test_without_any_experiment_there_is_none_started_last(folder: ExperimentFolder) -> None:
     """No name and an empty record give a message."""
+    Path("Snakefile").touch()
     with pytest.raises(ExperimentError, match="no experiment yet"):
         finished.read("", COLUMNS)
