@@ -91,6 +91,7 @@ def _build(narratives: int) -> None:
         rows, columns=["incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "manual_flag"]
     )
     table.insert(0, "row_num", range(1, len(table) + 1))
+    table["source_row"] = (table["row_num"] + 1) // 2 + 1
     write_shards(table, folder.narratives, SHARDS)
     chance = random.Random(2)
     for shard in range(1, SHARDS + 1):
@@ -145,6 +146,7 @@ def _result(narrative: Narrative, chance: random.Random) -> Result:
         error_category="timeout" if failed else None,
         p_detected=None if failed else chance.betavariate(5, 2) if detected else chance.betavariate(2, 5),
         model_answered=workbook.MODEL,
+        source_row=narrative.source_row,
         fingerprint=f"{narrative.row_num:064x}",
     )
 
