@@ -16,6 +16,8 @@ from narrative_runs.session.link import Mouth
 from narrative_runs.session.standing import Standing
 
 CANCELLED = "cancelled from another terminal"
+TELL_AGAIN_S = 60.0
+SHORTEST_TOLD_S = 1.0
 
 
 class GateServer:
@@ -39,7 +41,7 @@ class GateServer:
         self._without: set[str] = set()
         self._model: str = settings["model"]
         self._test: asyncio.Task[None] | None = None
-        self._paused = False
+        self._told_problem, self._told_at = "", 0.0
         self._problem = ""
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
@@ -199,15 +201,14 @@ class GateServer:
             connection.say(f"model {self._model}")
 
     def _tell_pause(self, problem: str) -> None:
-        seconds = self.gate.paused_until - time.monotonic()
+        """Say why nothing is asked; of a server that slows down again and again not more than once a minute."""
+        now = time.monotonic()
+        seconds = self.gate.paused_until - now
         self._problem = problem
-        if seconds > 0 and not self._paused:
-            self._paused = True
+        is_new = problem != self._told_problem or now - self._told_at >= TELL_AGAIN_S
+        if seconds >= SHORTEST_TOLD_S and is_new:
+            self._told_problem, self._told_at = problem, now
             self._account.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
-            asyncio.get_running_loop().call_later(seconds, self._forget_pause)
-
-    def _forget_pause(self) -> None:
-        self._paused = False
 
     async def _test_server(self) -> None:
         """Is it the server, or only the narratives that are left? A question of our own tells."""
