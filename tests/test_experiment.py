@@ -246,3 +246,12 @@ def test_a_change_is_told_once() -> None:
     assert experiment.last_params(folder, begun) == later.params
     experiment.describe(folder, begun_of(params_of(**{"run.timeout_s": 9}), experiment_id="another"))
     assert experiment.last_params(folder, begun) == begun.params
+
+
+def test_values_are_shown_where_they_differ() -> None:
+    """Of two long prompts that differ in one word, that word is shown; short values are shown whole."""
+    old, new = experiment.apart(
+        "You read narratives. " * 10 + "Yes or no?", "You read narratives. " * 10 + "No or yes?"
+    )
+    assert "Yes or no?" in old and "No or yes?" in new and len(old) < 70
+    assert experiment.apart(None, 0.7) == ("null", "0.7")

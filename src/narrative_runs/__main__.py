@@ -1,6 +1,7 @@
 """The command line: `narrative-runs` for people, `python -m narrative_runs` for the workflow's jobs."""
 
 import argparse
+import os
 import signal
 import sys
 
@@ -28,6 +29,9 @@ def main() -> None:
         sys.exit(f"narrative-runs: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has. What is still to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

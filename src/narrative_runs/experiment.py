@@ -15,6 +15,8 @@ from narrative_runs.errors import ExperimentError
 from narrative_runs.params import Params, check
 from narrative_runs.whole_files import written_whole
 
+LONGEST_SHOWN = 60
+BEFORE_DIFFERENCE = 15
 FROZEN_KEYS = (
     "model.name",
     "model.temperature",
@@ -64,7 +66,7 @@ def must_not_differ(begun: Begun, params: Params, origin: str) -> None:
     Raises:
         ExperimentError: names each frozen key that differs, with both values.
     """
-    told = [f"  {key}: {short(old)}, not {short(new)}" for key, old, new in differences(begun, params)]
+    told = [f"  {key}: {', not '.join(apart(old, new))}" for key, old, new in differences(begun, params)]
     if told:
         raise ExperimentError(
             f"The experiment was not asked with the params of {origin}, so that it proves nothing about them:\n"
@@ -73,17 +75,26 @@ def must_not_differ(begun: Begun, params: Params, origin: str) -> None:
         )
 
 
-def short(value: Any) -> str:
-    """A value of a params file as one short line."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:40]} … {text[-15:]}"
+def apart(old: Any, new: Any) -> tuple[str, str]:
+    """Two values of a params file, each as one short line; of long ones, such as prompts, where they first differ."""
+    first, second = (json.dumps(value, ensure_ascii=False) for value in (old, new))
+    if max(len(first), len(second)) <= LONGEST_SHOWN:
+        return first, second
+    same = next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+    begin = max(0, min(same, len(second)) - BEFORE_DIFFERENCE)
+    return _cut(first, begin), _cut(second, begin)
+
+
+def _cut(text: str, begin: int) -> str:
+    end = begin + LONGEST_SHOWN
+    return ("… " if begin else "") + text[begin:end] + (" …" if end < len(text) else "")
 
 
 def changes(before: Mapping[str, Any], params: Params) -> list[str]:
     """What differs from the params of the last session among those that may change, in words."""
     now = params.model_dump(mode="json")
     return [
-        f"{section}.{name}: {before.get(section, {}).get(name)!r} is now {value!r}"
+        f"{section}.{name}: {' is now '.join(apart(before.get(section, {}).get(name), value))}"
         for section, values in now.items()
         for name, value in values.items()
         if f"{section}.{name}" not in FROZEN_KEYS and before.get(section, {}).get(name) != value

@@ -337,6 +337,26 @@ def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_stops_at_once(ready: Project, fake: Fake, number: int) -> None:
+    """Once more, and the run waits for nothing in flight; it is told as failed, and the same command goes on."""
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 8)
+        fake.behave(hang=True)
+        asked = fake.asked
+        wait_until(lambda: fake.asked >= asked + 4)
+        main.send_signal(number)
+        time.sleep(1)
+        assert main.poll() is None
+        main.send_signal(number)
+        output, _ = main.communicate(timeout=8)
+    assert main.returncode == 1 and "Traceback" not in output
+    assert ready.query("SELECT status FROM experiments") == [("failed",)]
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    assert_complete(ready, fake, lost_at_most=4)
+
+
 def journal_lines(folder: Path) -> int:
     """All lines of all journals."""
     return sum(path.read_bytes().count(b"\n") for path in (folder / "results/cases/journal").rglob("*.jsonl"))

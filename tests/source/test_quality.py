@@ -26,6 +26,7 @@ def test_everything_is_counted(tmp_path: Path) -> None:
         "md5": "0123",
         "layout": "labelled",
         "sheet": "Narratives",
+        "columns_unread": [],
         "rows_read": 5,
         "rows_empty": 0,
         "narratives": {"total": 4, "cme": 2, "le": 2},
@@ -84,6 +85,14 @@ def test_clean_workbook_has_one_line(tmp_path: Path) -> None:
     assert summary_lines(quality) == [
         "1 rows, 2 narratives (1 CME, 1 LE); 0 blank narratives skipped; 0 duplicates dropped"
     ]
+
+
+def test_labels_under_another_name_are_noticed(tmp_path: Path) -> None:
+    """Where there are no labels, the columns that were not read are named: they may be the labels, misspelt."""
+    header = [*PRODUCTION, "ipv_CME", "ipv_LE"]
+    quality = read(xlsx(tmp_path / "x.xlsx", header, [["1", "a", "b", 1, 0]])).quality
+    assert quality.as_dict("0123")["columns_unread"] == ["ipv_CME", "ipv_LE"]
+    assert summary_lines(quality)[1].endswith("Columns not read: ipv_CME, ipv_LE")
 
 
 def test_lists_are_short_and_totals_exact(tmp_path: Path) -> None:

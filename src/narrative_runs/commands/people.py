@@ -66,7 +66,7 @@ def _add_work_with_findings(commands: Commands) -> None:
     about = "follow one result back to its answer and its cell in the workbook"
     trace = commands.add_parser("trace", help=about, description=about)
     trace.add_argument("incident_id", help="the incident, as in the results")
-    trace.add_argument("narrative_type", choices=["cme", "le"], help="cme or le")
+    trace.add_argument("narrative_type", type=str.lower, choices=["cme", "le"], help="cme or le")
     trace.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
     trace.set_defaults(run=_trace)
     about = "derive the findings once more, and compare"

@@ -33,12 +33,6 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
     tests = pairs.adjusted([pairs.pair_tests(pair, first.begun.params["run"]["seed"]) for pair in joined])
     changes = [pairs.changed(pair) for pair in joined]
 
-    screen = Screen(experiments, Console(highlight=False))
-    screen.show_experiments()
-    screen.show_params(params)
-    screen.show_metrics(metrics)
-    for place, (of_pair, changes_of_pair) in enumerate(zip(tests, changes, strict=True), start=1):
-        screen.show_pair(place, of_pair, changes_of_pair)
     if csv_folder is not None:
         tables = [
             files.param_table(params, slugs),
@@ -47,4 +41,11 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
             files.changed_table(changes, slugs),
         ]
         files.write_files(tables, csv_folder)
+    screen = Screen(experiments, Console(highlight=False))
+    screen.show_experiments()
+    screen.show_params(params)
+    screen.show_metrics(metrics)
+    for place, (of_pair, changes_of_pair) in enumerate(zip(tests, changes, strict=True), start=1):
+        screen.show_pair(place, of_pair, changes_of_pair)
+    if csv_folder is not None:
         print(f"\nWritten to {csv_folder}: {', '.join(files.NAMES)}")

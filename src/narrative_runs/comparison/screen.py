@@ -103,7 +103,10 @@ class Screen:
         self._console.print(table)
         if tests[0].n_other_label:
             self._console.print("Labels differ: a narrative with another label counts in no test.")
-        self._show_changes(letters["other"], changes)
+        if tests[0].n_compared:
+            self._show_changes(letters["other"], changes)
+        else:
+            self._console.print("\nNothing could be compared: no narrative was answered in both, with the same text.")
 
     def _show_changes(self, letter: str, changes: pd.DataFrame) -> None:
         if changes.empty:

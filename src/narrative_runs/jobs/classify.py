@@ -128,7 +128,7 @@ async def ask_all(narratives: Iterator[Open], question: Question, params: Params
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, link.stop, "stopped by a signal")
+        loop.add_signal_handler(number, link.stop, f"stopped by {number.name}")
 
     firsts = list(islice(narratives, params.run.max_in_flight))
     if not firsts:

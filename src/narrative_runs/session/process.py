@@ -1,8 +1,8 @@
 """The session's process: started by the main process, and gone with it.
 
-Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, `hush` before the main
-process writes to the terminal, and `end <success or failure>` at the run's end. When it ends without that word, the
-main process is gone, and so is this one.
+Standard input: one JSON line, the order; then `stop <reason>` to let no further request begin, `quit` to wait for none
+either, `hush` before the main process writes to the terminal, and `end <success or failure>` at the run's end. When it
+ends without that word, the main process is gone, and so is this one.
 Standard output: one JSON line, `{"socket": path}` or `{"error": message}`; then `{"stopped": reason}` when the run has
 to stop, and `{"hushed": true}` when the terminal is free.
 """
@@ -34,6 +34,7 @@ from narrative_runs.session.neighbours import Neighbours
 from narrative_runs.session.order import Order
 
 FOLLOW_EVERY_S = 1.0
+AT_ONCE = "quit"
 SHOW_EVERY_S = 1.0
 
 
@@ -86,20 +87,33 @@ class Session:
                 task.cancel()
             server.close()
             self._model_server.close()
-            await asyncio.to_thread(self._account.close, outcome, gate_server.gate.stopped, gate_server.cancelled)
-            # All jobs have ended with the run.
-            journal.seal(self._folder.journals)
+            await asyncio.to_thread(
+                self._account.close,
+                "success" if outcome == "success" else "failure",
+                gate_server.gate.stopped,
+                gate_server.cancelled,
+            )
+            if outcome != AT_ONCE:
+                # All jobs have ended with the run.
+                journal.seal(self._folder.journals)
 
     def _obey(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in self._ear.lines():
             word, _, rest = line.partition(" ")
             if word == "end":
-                loop.call_soon_threadsafe(self._outcome.set_result, rest)
+                loop.call_soon_threadsafe(self._end, rest)
+            elif word == AT_ONCE:
+                # The jobs end with this process, whose socket they hold.
+                loop.call_soon_threadsafe(self._end, AT_ONCE)
             elif word == "stop" and self._gate_server is not None:
                 loop.call_soon_threadsafe(self._gate_server.stop, rest)
             elif word == "hush":
                 self._account.screen.hush()
                 report({"hushed": True})
+
+    def _end(self, outcome: str) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(outcome)
 
     async def _begin(self) -> GateServer:
         order, params = self._order, self._params

@@ -39,6 +39,8 @@ def tracked_md5(workbook: Path) -> str:
         entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
         digest, kind = entry["md5"], entry.get("hash")
     except FileNotFoundError:
+        if not workbook.exists():
+            raise SourceError(_not_found(workbook)) from None
         raise SourceError(
             f"Data file is not tracked: there is no {tracking}\n"
             f"Run `dvc add {workbook}`: its checksum is what later proves that the data did not change."
@@ -68,14 +70,21 @@ def verify(workbook: Path) -> str:
 
 def changed(workbook: Path, original: str, current: str) -> SourceChanged:
     """The error for a workbook whose MD5 is ``current`` where ``original`` was expected."""
+    tracking = tracking_file(workbook)
+    try:
+        is_tracked_anew = tracked_md5(workbook) == current
+    except SourceError:
+        is_tracked_anew = False
+    # The .dvc file then names the new data, and DVC can no longer tell where the old one is.
+    way_back = f"with {tracking}, from git or a copy" if is_tracked_anew else f"`dvc checkout {tracking}`"
     return SourceChanged(
         "Data file has changed since original load!\n"
         f"  File: {workbook}\n"
         f"  Original checksum: {original}\n"
         f"  Current checksum:  {current}\n"
         "Cannot safely resume. Please start a new experiment.\n"
-        f"Either put the old file back (`dvc checkout {tracking_file(workbook)}`) and run again,\n"
-        f"or keep the new data: `dvc add {workbook}`, and set a new experiment.name."
+        f"Either put the old file back ({way_back}) and run again,\n"
+        f"or keep the new data: `dvc add {workbook}`, and set a new experiment.name and slug."
     )
 
 

@@ -22,13 +22,15 @@ class Sheet:
     """The columns of a known layout, all of one length.
 
     ``first_row`` is the number that a user would give to the first of the rows: as a spreadsheet counts,
-    header included, or from 1 in a Parquet file. ``name`` is None where a file is one sheet.
+    header included, or from 1 in a Parquet file. ``name`` is None where a file is one sheet. ``unread`` names the
+    columns that belong to no layout.
     """
 
     name: str | None
     layout: Layout
     columns: dict[str, list[object]]
     first_row: int
+    unread: tuple[str, ...]
 
 
 def open_sheet(path: Path) -> Sheet:
@@ -62,7 +64,7 @@ def _open_xlsx(path: Path) -> Sheet:
             header, header_row = _first_filled(rows)
             found = match(header)
             if found.complete:
-                return Sheet(name, found.layout, _columns(rows, found), header_row + 1)
+                return Sheet(name, found.layout, _columns(rows, found), header_row + 1, found.unread(header))
             findings.append(f"  sheet {name!r}: {_shortfall(header, found)}")
     raise _unknown_layout(path, findings)
 
@@ -87,7 +89,7 @@ def _open_csv(path: Path) -> Sheet:
     # R writes a missing cell as NA; an id may well be those two letters.
     for column in columns.keys() - {"IncidentID", "incident_id"}:
         columns[column] = [None if cell == "NA" else cell for cell in columns[column]]
-    return Sheet(None, found.layout, columns, header_row + 1)
+    return Sheet(None, found.layout, columns, header_row + 1, found.unread(header))
 
 
 def _open_parquet(path: Path) -> Sheet:
@@ -101,7 +103,8 @@ def _open_parquet(path: Path) -> Sheet:
     for column, values in columns.items():
         if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
             columns[column] = values.cast(pa.large_string())
-    return Sheet(None, found.layout, {column: values.to_pylist() for column, values in columns.items()}, 1)
+    cells = {column: values.to_pylist() for column, values in columns.items()}
+    return Sheet(None, found.layout, cells, 1, found.unread(header))
 
 
 def _first_filled(rows: Iterator[Cells]) -> tuple[Cells, int]:

@@ -38,6 +38,11 @@ class Match:
     missing: tuple[str, ...]
     doubled: tuple[str, ...]
 
+    def unread(self, header: Sequence[object]) -> tuple[str, ...]:
+        """The names of the header's other columns."""
+        names = [text_of(cell).strip() for cell in header]
+        return tuple(name for place, name in enumerate(names) if name and place not in self.positions.values())
+
     @property
     def complete(self) -> bool:
         """Whether the header is of the layout."""

@@ -7,6 +7,7 @@ import pandas as pd
 _LISTED_DUPLICATES = 1000
 _LISTED_EXAMPLES = 20
 _LISTED_LONGEST = 5
+_LISTED_COLUMNS = 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class DataQuality:
     file: str
     layout: str
     sheet: str | None
+    columns_unread: list[str]
     rows_read: int
     rows_empty: int
     narratives: Counts
@@ -96,6 +98,7 @@ def measure(
     file: str,
     layout: str,
     sheet: str | None,
+    columns_unread: list[str],
     rows_read: int,
     rows_empty: int,
     narratives: pd.DataFrame,
@@ -110,6 +113,7 @@ def measure(
         file=file,
         layout=layout,
         sheet=sheet,
+        columns_unread=columns_unread,
         rows_read=rows_read,
         rows_empty=rows_empty,
         narratives=_counts(narratives),
@@ -132,6 +136,9 @@ def summary_lines(quality: DataQuality) -> list[str]:
     ]
     if quality.labelled.total:
         lines.append(f"{quality.labelled.total} of them labelled, {quality.positive.total} positive")
+    elif quality.columns_unread:
+        columns = ", ".join(quality.columns_unread[:_LISTED_COLUMNS])
+        lines.append(f"No labels were found, so nothing will be measured against them. Columns not read: {columns}")
     if quality.duplicates_dropped.total:
         shown = [f"{incident} {kind}" for incident, kind in quality.duplicates_dropped.ids[:5]]
         lines.append(_list("Dropped (the first was kept)", shown, quality.duplicates_dropped.total))

@@ -65,6 +65,7 @@ def read(path: Path) -> Source:
         file=path.name,
         layout=sheet.layout.name,
         sheet=sheet.name,
+        columns_unread=list(sheet.unread),
         rows_read=cells["row"].nunique(),
         rows_empty=rows_empty,
         narratives=narratives,

@@ -15,7 +15,7 @@ import yaml
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
-from narrative_runs.experiment import Begun, short
+from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
@@ -201,7 +201,8 @@ def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, o
             )
     if begun is not None and begun.has_answers:
         name = begun.params["experiment"]["name"]
-        if name != params.experiment.name and experiment.differences(begun, params):
+        has_other_data = begun.params["data"]["file"] != str(params.data.file)
+        if name != params.experiment.name and (has_other_data or experiment.differences(begun, params)):
             raise ExperimentError(
                 f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
                 f"({begun.experiment_id}). {way_out}"
@@ -219,7 +220,8 @@ def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) ->
 def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
     changed = experiment.differences(begun, params)
     for key, old, new in changed:
-        tell(f"WARNING: {key} is frozen since the first answer: {short(old)} is used, not {short(new)} of {origin}.")
+        used, named = experiment.apart(old, new)
+        tell(f"WARNING: {key} is frozen since the first answer: {used} is used, not {named} of {origin}.")
     if changed:
         tell("To ask with the new values, start a new experiment: give it another experiment.name and slug.")
 

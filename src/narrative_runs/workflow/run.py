@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from narrative_runs import experiment
-from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
 from narrative_runs.session.tether import SOCKET_VARIABLE
@@ -37,6 +37,7 @@ class Run:
         self._is_stopped = False
         self._is_hushed = threading.Event()
         self._is_begun = False
+        self._is_ended_at_once = False
         self._began_at = time.time()
 
     def begin(self) -> None:
@@ -44,8 +45,8 @@ class Run:
         lock = RunLock(self._plan.folder.path)
         try:
             lock.acquire()
-        except NarrativeRunsError as error:
-            give_up(error)
+        except (NarrativeRunsError, OSError) as error:
+            give_up(reason_of(error))
         self._lock = lock
         # Fresh eyes under the lock: another run may have begun or ended it meanwhile.
         begun = experiment.find(self._plan.folder)
@@ -116,11 +117,17 @@ class Run:
         # Left alone, Snakemake waits until running jobs are done, which can be hours.
         let_no_job_begin = signal.getsignal(signal.SIGTERM)
 
+        def stop_at_once(_: int, __: FrameType | None) -> None:
+            # The session ends without its jobs, and they with it; Snakemake then has nothing to wait for.
+            self._is_ended_at_once = True
+            self._say("quit")
+
         def stop(number: int, frame: FrameType | None) -> None:
             if not self._is_begun:
                 lock.forget()
                 give_up(f"stopped by {signal.Signals(number).name} before anything was asked.")
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(signal.SIGINT, stop_at_once)
+            signal.signal(signal.SIGTERM, stop_at_once)
             self._hush()
             tell("Stopping: requests in flight may end, for up to 30 s. Once more stops at once.")
             self._say(f"stop stopped by {signal.Signals(number).name}")
@@ -135,7 +142,7 @@ class Run:
         """Let the session finish; outcome: `success` or `failure`."""
         if self._session is None:
             return
-        if self._session.poll() is not None:
+        if self._session.poll() is not None and not self._is_ended_at_once:
             tell("The run stopped: its session process ended unexpectedly.")
         self._say(f"end {outcome}")
         try:
