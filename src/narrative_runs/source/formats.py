@@ -83,7 +83,7 @@ def _open_csv(path: Path) -> Sheet:
         except UnicodeDecodeError:
             raise SourceError(
                 f"Data file is not UTF-8 text: {path}\n"
-                f"  the first character that is not comes after line {reader.line_num}\n"
+                f"  the first character that is not stands in line {_line_not_utf8(path.read_bytes())}\n"
                 "Save it as `CSV UTF-8`, or as .xlsx."
             ) from None
     # R writes a missing cell as NA; an id may well be those two letters.
@@ -105,6 +105,15 @@ def _open_parquet(path: Path) -> Sheet:
             columns[column] = values.cast(pa.large_string())
     cells = {column: values.to_pylist() for column, values in columns.items()}
     return Sheet(None, found.layout, cells, 1, found.unread(header))
+
+
+def _line_not_utf8(content: bytes) -> int:
+    """The first line that is no UTF-8: the reader itself decodes blocks, far ahead of its line."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return 1 + content[: error.start].count(b"\n")
+    return 0
 
 
 def _first_filled(rows: Iterator[Cells]) -> tuple[Cells, int]:
