@@ -18,7 +18,7 @@ run = narrative_workflow.Run(planned)
 
 rule all:
     input:
-        planned.findings,
+        planned.outputs,
 
 
 include: "workflow/rules/source.smk"
@@ -34,7 +34,7 @@ if planned.record_is_behind:
     rule restore_record:
         default_target: True
         input:
-            planned.findings,
+            planned.outputs,
         shell:
             "exec python -m narrative_runs restore_record"
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from narrative_runs import journal, places
-from narrative_runs.errors import ExperimentError
+from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.params import Params, check
 from narrative_runs.whole_files import written_whole
 
@@ -121,6 +121,11 @@ def find(folder: places.ExperimentFolder) -> Begun | None:
     heads = journal.heads(folder.journals)
     if heads:
         first, last = heads[0], heads[-1]
+        if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
+            raise JournalError(
+                f"{folder.journals}/ holds journals of several experiments: {first['experiment_id']}, "
+                f"{', '.join(sorted(others))}. Move those that do not belong there away."
+            )
         return Begun(first["experiment_id"], first["source_md5"], last["params"], True, first["began_at"])
     return _described(folder)
 

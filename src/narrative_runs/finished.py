@@ -38,7 +38,10 @@ def read(which: str, columns: Sequence[str]) -> Finished:
         ExperimentError: there is none yet.
         FindingsError: there is no such experiment, or its findings are missing or cannot be read.
     """
-    folder, begun = _found(which or chosen("").row["slug"])
+    if not which:
+        row = chosen("").row
+        which = row["slug"] or row["experiment_id"]
+    folder, begun = _found(which)
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(

@@ -53,6 +53,12 @@ def next_session(journals: Path) -> int:
     return 1 + max((int(path.name.removeprefix("session-")[:4]) for path in folders), default=0)
 
 
+def not_here(journals: Path) -> list[str]:
+    """The sealed sessions that a .dvc file names, and that are not in the folder, as in a clone before `dvc pull`."""
+    named = (path.with_suffix("") for path in sorted(journals.glob(f"{_ANY_SESSION}.dvc")))
+    return [folder.name for folder in named if not folder.is_dir()]
+
+
 def growing(journals: Path, session: int) -> Path:
     """The folder in which a session writes, until it is sealed."""
     return journals / (SESSION_FOLDER.format(session) + OPEN)
@@ -119,9 +125,11 @@ def seal(journals: Path) -> int:
     What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
     """
     torn = 0
-    for folder in journals.glob(_ANY_SESSION + OPEN):
+    for folder in sorted(journals.glob(_ANY_SESSION + OPEN)):
         torn += sum(_cut_torn_line(path) for path in folder.glob("*.jsonl"))
-        folder.rename(folder.with_suffix(""))
+        sealed = folder.with_suffix("")
+        # The folders of two copies of an experiment may have been put together.
+        folder.rename(sealed if not sealed.exists() else journals / SESSION_FOLDER.format(next_session(journals)))
     return torn
 
 

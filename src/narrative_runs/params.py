@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
+LONGEST_SLUG = 100
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -52,6 +53,15 @@ class Experiment(Section):
         pattern=r"^([a-z0-9][a-z0-9._-]*)?$",
         description="Folder under results/; made from the name when left out.",
     )
+
+    @field_validator("slug")
+    @classmethod
+    def _can_be_a_folder(cls, value: str) -> str:
+        if value in ("experiments.db", "backups"):
+            raise ValueError(f"results/{value} is something else. Take another slug")
+        if len(value) > LONGEST_SLUG:
+            raise ValueError(f"a slug may have {LONGEST_SLUG} characters. Give a shorter one")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -68,10 +68,17 @@ def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any])
     outs of the last stage `record`, if it had the same workbook, answers and params; else nothing.
     """
     last = lock.get("stages", {}).get("record", {})
-    same = [part["md5"] == given[part["path"]] for part in last.get("deps", ()) if part["path"] in given]
-    if len(same) < len(given) or not all(same) or values not in last.get("params", {}).values():
+    had = {Path(part["path"]).as_posix(): part["md5"] for part in last.get("deps", ())}
+    same_params = [_that_count(of_file) == _that_count(values) for of_file in last.get("params", {}).values()]
+    if not any(same_params) or any(had.get(path) != md5 for path, md5 in given.items()):
         return {}
     return {part["path"]: part["md5"] for part in last["outs"]}
+
+
+def _that_count(values: dict[str, Any]) -> list[Any]:
+    """The values of a params file that findings depend on; a name or a note does not excuse other numbers."""
+    keys = (*experiment.FROZEN_KEYS, "run.max_narratives", "run.save_csv_json")
+    return [(values.get(section) or {}).get(name) for section, name in (key.split(".") for key in keys)]
 
 
 def dvc_md5(folder: Path) -> str:

@@ -29,6 +29,8 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         ExperimentError: there is no such experiment or result, or its answer is not in the journals.
     """
     row = chosen(which).row
+    if not row["slug"]:
+        raise ExperimentError(f"{row['experiment_name']} is of the R system. `narrative-runs adopt` brings it over.")
     folder = ExperimentFolder(row["slug"])
     results = database.query(
         f"SELECT {RESULT} FROM narrative_results WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",
@@ -40,6 +42,10 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     begun = experiment.find(folder)
     if begun is None:
         raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
+    if not folder.data_quality.exists():
+        raise ExperimentError(
+            f"{folder.data_quality} is missing. Start snakemake: it is made again, and nothing is asked."
+        )
     count = check(begun.params, str(folder.description)).shards.count
     place = _answer_of(result, folder, count)
     head, entry = journal.head(place.path), place.read()

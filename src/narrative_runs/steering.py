@@ -20,10 +20,13 @@ def cancel(which: str) -> str:
     known = chosen(which)
     row, folder = known.row, known.folder.path
     if lock.is_running(folder):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.connect(lock.session_of(folder))
-            connection.sendall(b"cancel\n")
-            connection.recv(100)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(lock.session_of(folder))
+                connection.sendall(b"cancel\n")
+                connection.recv(100)
+        except OSError:
+            raise ExperimentError(f"{row['slug']} is just starting or ending. Try again.") from None
         return f"{row['slug']}: cancelled. Requests in flight may end, for up to 30 s."
     if row["status"] == "completed":
         raise ExperimentError(f"{row['slug']} is completed; there is nothing to cancel.")

@@ -29,7 +29,6 @@ def test_slots_are_shared_and_come_back(tmp_path: Path) -> None:
     """Two runs share the slots between them; when one is killed, the other has all again."""
     ours = Neighbours(URL, tmp_path)
     other = neighbour(tmp_path)
-    assert ours.count() == 2
     assert ours.share(5) in (2, 3) and ours.share(1) == 1
     other.kill()
     other.communicate()

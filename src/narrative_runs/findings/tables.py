@@ -71,6 +71,10 @@ def write_tables(
             write_csv(table, draft)
         with written_whole(folder / "results.json") as draft:
             _write_json(table, draft)
+    else:
+        # Those of an earlier merge would pass for this one's.
+        for name in ("results.csv", "results.json"):
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_csv(table: pa.Table, path: Path) -> None:

@@ -128,17 +128,20 @@ def _columns(
 ) -> dict[str, Any]:
     """The columns of a completed experiment."""
     overall, labels = measured["overall"], results["manual_flag_ind"]
+    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     answered = journal.spans(folder.journals)
     seconds = results["response_sec"].mean()
     exports = params["run"]["save_csv_json"]
     return {
         "status": "completed",
-        "end_time": answered[-1][1].astimezone().strftime(state.TIME) if answered else None,
+        # As it was told where it was asked, like start_time.
+        "end_time": answered[-1][1].strftime(state.TIME) if answered else None,
         "total_runtime_sec": round(sum((last - first).total_seconds() for first, last in answered), 3),
         "last_progress_update": state.now(),
         "estimated_completion_time": None,
         "notes": params["experiment"]["notes"],
         "n_narratives_total": len(results),
+        "n_narratives_skipped": quality["blanks_skipped"]["total"] + quality["duplicates_dropped"]["total"],
         "n_narratives_processed": measured["n_processed"],
         "n_narratives_completed": measured["n_processed"] - measured["n_errors"],
         "avg_time_per_narrative_sec": None if pd.isna(seconds) or math.isnan(seconds) else round(float(seconds), 3),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from narrative_runs.monitoring.experiments import COMPLETED, Known
 from narrative_runs.session.block import done
@@ -22,9 +23,8 @@ def table_of(experiments: list[Known]) -> Table:
         row = known.row
         measures = [_shown(row[column]) if known.state == COMPLETED else "" for column in MEASURES.values()]
         processed = done(row["n_narratives_processed"] or 0, row["n_narratives_total"])
-        table.add_row(
-            row["slug"] or "", row["experiment_name"], known.state, processed, *measures, row["start_time"] or ""
-        )
+        name = Text(row["experiment_name"] or "")
+        table.add_row(row["slug"] or "", name, known.state, processed, *measures, row["start_time"] or "")
     return table
 
 

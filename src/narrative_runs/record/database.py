@@ -14,7 +14,6 @@ from narrative_runs.record import schema
 from narrative_runs.results import RESULT_COLUMNS, Result
 
 BUSY_TIMEOUT_S = 60.0
-OUTCOME_COLUMNS = ("is_true_positive", "is_true_negative", "is_false_positive", "is_false_negative")
 
 
 @contextmanager

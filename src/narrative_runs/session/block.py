@@ -14,6 +14,8 @@ AT_WORK = {
     "source": "the workbook is read",
     "retry_errors": "errors are asked again",
     "record": "all is merged",
+    "restore_record": "the record is filled again",
+    "report": "figures and report are made",
 }
 
 

@@ -47,8 +47,7 @@ class Follower:
             for place, entry in journal.entries(path, self._offsets.get(path, 0)):
                 self._offsets[path] = place.offset + place.length
                 result = self._take(entry, path)
-                if result is not None and (result.incident_id, result.narrative_type) not in (self._in_record or ()):
-                    self.unrecorded.append(result)
+                self._keep_if_lacking(result)
                 seen.append((entry, result))
         self._progress.note(time.monotonic())
         return seen
@@ -62,7 +61,10 @@ class Follower:
         if narrative is None:
             return None
         if path.stem == journal.RETRY:
-            self._count_error(fingerprint, result_of(narrative, entry).error_category)
+            again = result_of(narrative, entry)
+            self._count_error(fingerprint, again.error_category)
+            # The merge applies what a retry found; only a record that was lost has it from here.
+            self._keep_if_lacking(again)
             return None
         if fingerprint in self._answered:
             return None
@@ -75,6 +77,10 @@ class Follower:
         if result.error_category is None and "adopted" in entry:
             self._progress.adopted += 1
         return result
+
+    def _keep_if_lacking(self, result: Result | None) -> None:
+        if result is not None and (result.incident_id, result.narrative_type) not in (self._in_record or ()):
+            self.unrecorded.append(result)
 
     def _count_tokens(self, entry: dict[str, Any]) -> None:
         usage = entry.get("adopted") or (entry.get("response") or {}).get("usage") or {}

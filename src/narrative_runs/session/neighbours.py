@@ -35,10 +35,6 @@ class Neighbours:
                 return descriptor
             os.close(descriptor)
 
-    def count(self) -> int:
-        """How many runs there are, this one included; files of ended ones are removed."""
-        return len(self._running())
-
     def share(self, slots: int) -> int:
         """How many of all `slots` this run may use: an equal part, and at least one."""
         running = self._running()

@@ -34,6 +34,7 @@ from narrative_runs.session.neighbours import Neighbours
 from narrative_runs.session.order import Order
 
 FOLLOW_EVERY_S = 1.0
+LONGEST_FOLDER = 60
 AT_ONCE = "quit"
 SHOW_EVERY_S = 1.0
 
@@ -66,7 +67,10 @@ class Session:
     async def run(self) -> None:
         """Serve the jobs until the main process says that the run has ended, or is gone."""
         hold_as_child(self._folder.path)
-        with tempfile.TemporaryDirectory(prefix="narrative-runs-") as private:
+        # The path of a socket may have 104 bytes on some systems.
+        usual = tempfile.gettempdir()
+        short = usual if len(usual) < LONGEST_FOLDER else "/tmp"
+        with tempfile.TemporaryDirectory(prefix="narrative-runs-", dir=short) as private:
             self._ear.at_once = lambda: shutil.rmtree(private, ignore_errors=True)
             threading.Thread(target=self._obey, args=(asyncio.get_running_loop(),), daemon=True).start()
             socket = Path(private) / "session"

@@ -9,9 +9,9 @@ PACKAGE = Path(narrative_runs.__file__).parent
 
 
 def code_checksum() -> str:
-    """The MD5, in hex, of this package's Python files, by their names and contents; a touch does not change it."""
+    """The MD5, in hex, of this package's code and templates, by names and contents; a touch does not change it."""
     digest = hashlib.md5(usedforsecurity=False)
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for kind in ("*.py", "*.j2", "*.css") for path in PACKAGE.rglob(kind)):
         digest.update(f"{path.relative_to(PACKAGE).as_posix()}\0".encode())
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()

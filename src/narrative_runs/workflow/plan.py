@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from narrative_runs import experiment
+from narrative_runs import experiment, journal
 from narrative_runs import params as params_module
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
@@ -75,6 +75,20 @@ class Plan:
         return [*self.tables, str(self.folder.metrics), str(self.folder.report)]
 
     @property
+    def outputs(self) -> list[str]:
+        """All files that the rules make: whatever is missing of them is made again, of a completed experiment too."""
+        folder, count = self.folder, self.params.shards.count
+        numbers = range(1, count + 1)
+        paths = [
+            folder.data_quality,
+            *(folder.narratives_of(number, count) for number in numbers),
+            *(folder.results_of(number, count) for number in numbers),
+            folder.retries,
+        ]
+        figures = [*self.figures("png").values(), *self.figures("pdf").values()]
+        return [*map(str, paths), *self.findings, *figures]
+
+    @property
     def captions(self) -> dict[str, Caption]:
         """Title and caption of each of the report's figures, by its name."""
         return CAPTIONS
@@ -113,9 +127,18 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
 def typed(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What `--config` gave, with numbers and booleans as such: below the top level, Snakemake leaves them texts."""
     return {
-        key: typed(value) if isinstance(value, Mapping) else yaml.safe_load(value) if isinstance(value, str) else value
+        key: typed(value) if isinstance(value, Mapping) else _plain(value) if isinstance(value, str) else value
         for key, value in overrides.items()
     }
+
+
+def _plain(text: str) -> Any:
+    """The number, boolean or null that a text stands for; any other text is itself, whatever YAML would make of it."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if value is None or isinstance(value, bool | int | float) else text
 
 
 def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[str]) -> Plan:
@@ -124,7 +147,12 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     experiment_id, is_proof = overrides.pop("experiment_id", None), overrides.pop("proof", False)
     values: dict[str, Any] = {}
     for file in files:
-        values = experiment.merged(values, params_module.read_file(file))
+        try:
+            values = experiment.merged(values, params_module.read_file(file))
+        except ParamsError:
+            # An experiment that is named by its id needs no file.
+            if experiment_id is None:
+                raise
     values = experiment.merged(values, overrides)
     if experiment_id is None:
         params = params_module.check(values, origin)
@@ -133,6 +161,11 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     else:
         folder, begun = experiment.find_by_id(str(experiment_id))
         params = _params_by_id(begun, folder, values, overrides, origin)
+    if absent := journal.not_here(folder.journals):
+        raise ExperimentError(
+            f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. `dvc pull` brings them. "
+            "Without them all would be asked again."
+        )
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
     _check_slug(folder, begun, params, origin)
