@@ -257,3 +257,22 @@ def test_spans_tell_when_a_session_asked(tmp_path: Path) -> None:
         ("2024-05-01T12:00:05+00:00", "2024-05-01T12:00:25+00:00"),
         ("2024-05-02T12:00:00+00:00", "2024-05-02T12:00:02+00:00"),
     ]
+
+
+def test_folders_put_together_lose_nothing(tmp_path: Path) -> None:
+    """Where a sealed session has the number of an open one, both stay, and the open one gets the next number."""
+    written(tmp_path / "session-0001" / "1-of-3.jsonl", {"copy": 1})
+    written(journal.growing(tmp_path, 1) / "1-of-3.jsonl", {"copy": 2})
+    journal.seal(tmp_path)
+    assert {path.parent.name: read(path) for path in journal.files(tmp_path)} == {
+        "session-0001": [{"copy": 1}],
+        "session-0002": [{"copy": 2}],
+    }
+
+
+def test_answers_that_are_not_here_are_known(tmp_path: Path) -> None:
+    """A session that only a .dvc file names is missing until its folder is there."""
+    (tmp_path / "session-0001.dvc").touch()
+    assert journal.not_here(tmp_path) == ["session-0001"]
+    written(tmp_path / "session-0001" / "1-of-3.jsonl", {"a": 1})
+    assert journal.not_here(tmp_path) == []

@@ -35,6 +35,14 @@ def test_other_data_or_answers_may_have_other_findings(changed: str) -> None:
     assert vouched(lock_of(**{changed: "other"}), GIVEN, PARAMS) == {}
 
 
+def test_a_note_excuses_no_other_numbers() -> None:
+    """A param on which no finding depends, or another way to write a path, changes nothing of what is vouched for."""
+    lock = lock_of()
+    for dependency in lock["stages"]["record"]["deps"]:
+        dependency["path"] = f"./{dependency['path']}"
+    assert vouched(lock, GIVEN, {**PARAMS, "experiment": {"notes": "new"}}) == OUTS
+
+
 def test_other_params_may_have_other_findings() -> None:
     """With other params the lock says nothing."""
     assert vouched(lock_of(), GIVEN, {"run": {"seed": 43}}) == {}

@@ -121,8 +121,14 @@ def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
 
 
 def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Pushed and pulled on another machine, the answers give the same shards and findings, without a server or key."""
+    """Pushed and pulled on another machine, the answers, retried ones too, give the same shards and findings, without a
+    server or key; a clone that has not pulled them asks nothing."""
+    fake.behave(only_if="LE text of case 1.", status=400, body='{"error": {"message": "context length exceeded"}}')
     assert ready.run("dvc", "repro").returncode == 0
+    fake.behave()
+    assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
+    assert ready.run("dvc", "repro").returncode == 0
+    assert ready.read_json("results/cases/metrics.json")["n_errors"] == 0
     remote, there = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("there") / "clone"
     assert ready.run("dvc", "remote", "add", "-d", "ours", str(remote)).returncode == 0
     pushed = ready.run("dvc", "push")
@@ -130,8 +136,13 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
     ready.run("git", "add", "-A")
     ready.run("git", "-c", "user.name=n", "-c", "user.email=n@example.org", "commit", "-qm", "Publish")
     subprocess.run(["git", "clone", "-q", ready.folder, there], check=True)
-    fake.stop()
     clone = Project.at(there, ready.environment)
+    shutil.copy(ready.folder / "data/cases.xlsx", there / "data/cases.xlsx")
+    asked = fake.asked
+    refused = clone.snakemake()
+    assert refused.returncode == 1 and "`dvc pull` brings them" in refused.stdout
+    assert fake.asked == asked
+    fake.stop()
     for words in (["pull"], ["repro"]):
         result = clone.run("dvc", *words)
         assert result.returncode == 0, result.stdout

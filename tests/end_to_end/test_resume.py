@@ -260,7 +260,7 @@ def test_only_journals_are_left(ready: Project, fake: Fake) -> None:
 
 
 def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
-    """A touched workbook, an edited rule and a deleted shard throw no answer away."""
+    """A touched workbook and an edited rule throw no answer away; whatever is deleted is made again, unasked."""
     fake.behave()
     assert ready.snakemake().returncode == 0
     asked = fake.asked
@@ -268,8 +268,16 @@ def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
     (ready.folder / "data/cases.xlsx.dvc").touch()
     rule = ready.folder / "workflow/rules/classify.smk"
     rule.write_text(rule.read_text().replace("exec python", "exec  python"))
-    next((ready.folder / "results/cases/shards").iterdir()).unlink()
     assert ready.snakemake().returncode == 0
+    results = ready.folder / "results/cases"
+    made = [
+        *(next((results / folder).iterdir()) for folder in ("shards", "narratives", "figures")),
+        *(results / name for name in ("retries.parquet", "data_quality.json", "results.xlsx")),
+    ]
+    for path in made:
+        path.unlink()
+    assert ready.snakemake().returncode == 0
+    assert [path for path in made if not path.exists()] == []
     assert_complete(ready, fake)
     assert fake.asked == asked
 
@@ -313,10 +321,30 @@ def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
         after = fake.calls()["asked"]
         assert {text for text in after if after[text] != before[text]} == {"Narrative: LE text of case 1."}
         assert ready.query(errors) == [("0001", passes, "data_error")]
+    # A record that was lost meanwhile knows of the passes from the journals.
+    (ready.folder / "results/experiments.db").unlink()
     fake.behave()
     assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
+    assert ready.query("SELECT attempt_count FROM narrative_results WHERE first_error_message IS NOT NULL") == [(4,)]
     assert ready.query(errors) == []
     assert ready.read_json("results/cases/metrics.json")["n_errors"] == 0
+
+
+def test_retry_that_cannot_be_asked(ready: Project, fake: Fake) -> None:
+    """A retry that the server refuses ends with its reason; plain runs stand as before, and a later retry asks."""
+    fake.behave()
+    assert ready.snakemake().returncode == 0
+    execute(ready, "UPDATE narrative_results SET error_occurred = 1 WHERE incident_id = '0001'")
+    fake.behave(status=401)
+    refused = ready.run("snakemake", "--forcerun", "retry_errors")
+    assert refused.returncode == 1 and "LLM_API_KEY" in refused.stdout
+    fake.behave()
+    asked = fake.asked
+    plain = ready.snakemake()
+    assert plain.returncode == 0, plain.stdout
+    assert fake.asked == asked
+    assert ready.query("SELECT status FROM experiments") == [("completed",)]
+    assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
 
 
 def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:

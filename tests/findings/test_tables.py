@@ -74,7 +74,8 @@ def test_the_same_answers_give_the_same_bytes(random_results: ResultTable, tmp_p
 
 
 def test_csv_and_json_are_written_only_where_wanted(random_results: ResultTable, tmp_path: Path) -> None:
-    """Without `csv_json` there are the parquet file and the workbook, and nothing else."""
+    """Without `csv_json` there are the parquet file and the workbook, and nothing else, of an earlier merge neither."""
+    write(random_results(6, seed=4), tmp_path)
     folder = write(random_results(5, seed=4), tmp_path, csv_json=False)
     assert {path.name for path in folder.iterdir()} == {"results.parquet", "results.xlsx"}
 
