@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrative_runs import experiment
-from narrative_runs.errors import ExperimentError
+from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.experiment import FROZEN_KEYS, Begun
 from narrative_runs.journal import SESSION_FOLDER, Journal
 from narrative_runs.params import Params, check
@@ -255,3 +255,11 @@ def test_values_are_shown_where_they_differ() -> None:
     )
     assert "Yes or no?" in old and "No or yes?" in new and len(old) < 70
     assert experiment.apart(None, 0.7) == ("null", "0.7")
+
+
+def test_journals_of_two_experiments_are_not_mixed() -> None:
+    """Journals of another experiment in the same folder are named, and neither experiment goes on."""
+    journal_of("cases", 1, begun_of(params_of(), "a"))
+    journal_of("cases", 2, begun_of(params_of(), "b"))
+    with pytest.raises(JournalError, match="several experiments: a, b"):
+        experiment.find(ExperimentFolder("cases"))

@@ -224,7 +224,7 @@ def _is_url(text: str) -> bool:
 
 def slug_of(name: str) -> str:
     """A folder name made from an experiment's name: lower case, with hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "experiment"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_SLUG].strip("-") or "experiment"
 
 
 def read_file(path: Path) -> dict[str, Any]:

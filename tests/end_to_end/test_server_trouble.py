@@ -138,6 +138,16 @@ def test_context_too_long_is_the_rows_own(ready: Project, fake: Fake) -> None:
     ]
 
 
+def test_first_narrative_may_be_rejected(ready: Project, fake: Fake) -> None:
+    """A narrative that the server rejects is a data_error even when it is asked first and alone; the others follow."""
+    fake.behave(only_if="CME text of case 0.", status=400, body='{"error": {"message": "cannot process this"}}')
+    ready.write_params(fake.url, shards={"count": 1}, run={"max_in_flight": 1})
+    assert ready.snakemake().returncode == 0
+    assert ready.query("SELECT incident_id, error_category FROM narrative_results WHERE error_occurred") == [
+        ("0000", "data_error")
+    ]
+
+
 def test_retry_after_is_honoured(ready: Project, fake: Fake) -> None:
     """After a 429 nothing is asked before the time that the server names."""
     fake.behave(only_if="CME text of case 5.", next_calls=1, status=429, headers={"retry-after": "4"})

@@ -75,6 +75,10 @@ class Question:
             body["top_logprobs"] = TOP_LOGPROBS
         return json.dumps({**body, **settings["extra_body"]}).encode()
 
+    def trial(self, structured: bool, logprobs: bool) -> bytes:
+        """The body of a request about no narrative: it tells whether the server answers at all."""
+        return self.body(Narrative(0, "", "", "No narrative.", None, None), structured, logprobs)
+
 
 def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

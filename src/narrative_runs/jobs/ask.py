@@ -54,8 +54,9 @@ async def ask(
             link.say(f"without {error.part}")
             continue
         except failures.NarrativeRejected as error:
-            if answered == 0 and not isinstance(error, failures.NarrativeTooLong):
-                # The very first requests fail: this is the run's fault, not the narrative's.
+            is_first = answered == 0 and not isinstance(error, failures.NarrativeTooLong)
+            if is_first and not await _answers_at_all(question, client, link):
+                # This is the run's fault, not the narrative's.
                 link.give_up(str(error))
                 raise Stopped(str(error)) from None
             link.say("rejected")
@@ -79,6 +80,14 @@ async def ask(
             entry["response_sec"] = round(time.perf_counter() - began, 3)
             link.say(f"answer {reply.tokens_used(response)}")
             return {**entry, "requests": requests, "response": response}
+
+
+async def _answers_at_all(question: Question, client: Client, link: Link) -> bool:
+    try:
+        await client.ask(question.trial("schema" not in link.without, "logprobs" not in link.without))
+    except failures.RequestFailed:
+        return False
+    return True
 
 
 def _check_model(response: dict[str, Any], link: Link) -> None:

@@ -14,7 +14,6 @@ from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
-from narrative_runs.source.shards import Narrative
 
 LOOK_FOR_S = 10.0
 
@@ -49,9 +48,8 @@ class ModelServer:
         from narrative_runs.asking.client import Client, tls_for
 
         client = Client(server, tls_for(server))
-        nobody = Narrative(0, "", "", "No narrative.", None, None)
         try:
-            await client.ask(Question(self._params).body(nobody, structured=False, logprobs=False))
+            await client.ask(Question(self._params).trial(structured=False, logprobs=False))
         except RequestFailed:
             return False
         finally:
