@@ -365,6 +365,28 @@ def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:
     ]
 
 
+def test_plain_run_after_a_killed_retry(ready: Project, fake: Fake) -> None:
+    """After a killed retry a plain run asks nothing and merges what came back; the next retry asks for the rest."""
+    fake.behave(only_if="LE text", status=400, body='{"error": {"message": "context length exceeded"}}')
+    assert ready.snakemake().returncode == 0
+    asked = fake.asked
+    fake.behave(latency_s=0.15)
+    with ready.started("snakemake", "--forcerun", "retry_errors") as main:
+        wait_until(lambda: fake.asked >= asked + 8)
+        os.killpg(main.pid, signal.SIGKILL)
+    kept = fake.asked
+    plain = ready.snakemake()
+    assert plain.returncode == 0, plain.stdout
+    assert fake.asked == kept
+    assert 0 < ready.query("SELECT count(*) FROM narrative_results WHERE error_occurred")[0][0] < 20
+    result = ready.run("snakemake", "--forcerun", "retry_errors")
+    assert result.returncode == 0, result.stdout
+    assert 20 <= fake.asked - asked <= 24
+    assert ready.query("SELECT count(*) FROM narrative_results WHERE attempt_count = 2 AND NOT error_occurred") == [
+        (20,)
+    ]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_stops_at_once(ready: Project, fake: Fake, number: int) -> None:
     """Once more, and the run waits for nothing in flight; it is told as failed, and the same command goes on."""
