@@ -392,8 +392,8 @@ def test_a_second_signal_stops_at_once(ready: Project, fake: Fake, number: int) 
     """Once more, and the run waits for nothing in flight; it is told as failed, and the same command goes on."""
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 8)
-        fake.behave(hang=True)
         asked = fake.asked
+        fake.behave(hang=True)
         wait_until(lambda: fake.asked >= asked + 4)
         main.send_signal(number)
         time.sleep(1)
