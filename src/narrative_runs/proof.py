@@ -7,9 +7,7 @@ params or the answers have.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.source import checksum, workbook
 from narrative_runs.source.narratives import write_shards
+from narrative_runs.whole_files import scratch_folder
 
 # Not results.xlsx: reviewers write into it.
 COMPARED = ("data_quality.json", "results.parquet", "results.csv", "results.json", "metrics.json")
@@ -49,7 +48,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     if begun is None or not begun.has_answers:
         raise ExperimentError(f"{folder.path}/ holds no answers yet. Run snakemake first.")
     experiment.must_not_differ(begun, params, str(params_file))
-    with _scratch_folder(folder.path / ".proof") as scratch:
+    with scratch_folder(folder.path / ".proof") as scratch:
         aside = ExperimentFolder(folder.slug, scratch)
         _derive(begun, params, folder, aside)
         told = list(_compared(folder, aside))
@@ -85,7 +84,7 @@ def dvc_md5(folder: Path) -> str:
     """The checksum that DVC 3 gives a folder: the MD5 of the JSON list of its files' MD5s and relative paths, those
     left out that `.dvcignore` names."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.parent.name.endswith(OPEN)]
-    listed = [{"md5": _md5(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
+    listed = [{"md5": checksum.md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
     listed.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
@@ -120,28 +119,13 @@ def _compared(folder: ExperimentFolder, aside: ExperimentFolder) -> Iterator[str
                 f"or other code made it. Delete it and {folder.shards}/, and start snakemake: both are made again "
                 "from the journals."
             )
-        yield f"{found}: follows, byte for byte (md5 {_md5(found)})"
+        yield f"{found}: follows, byte for byte (md5 {checksum.md5_of(found)})"
 
 
 def _must_have(path: Path, md5: str, lock_file: Path) -> None:
-    if _md5(path) != md5:
+    if checksum.md5_of(path) != md5:
         raise ExperimentError(
             f"{path} is not the one that {lock_file} vouches for ({md5}), although workbook, params and answers are "
             "the same: the code has changed it. If it was meant to, `dvc commit --force record` vouches for the new "
             "one; else go back to the code that made the old one."
         )
-
-
-@contextmanager
-def _scratch_folder(path: Path) -> Iterator[Path]:
-    # Always the same one, since it holds narratives: what a killed process left behind must not pile up.
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(mode=0o700)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
-
-
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.poller import MONITORING_QUERY
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -230,19 +232,7 @@ WHERE result_id NOT IN (
     ),
     Query(
         "Monitoring During Execution: real-time progress",
-        """
-    SELECT
-      experiment_name,
-      status,
-      n_narratives_processed || '/' || n_narratives_total as progress,
-      ROUND(100.0 * n_narratives_processed / n_narratives_total, 1) || '%' as pct_done,
-      estimated_completion_time as eta,
-      last_progress_update
-    FROM experiments
-    WHERE status = 'running'
-    ORDER BY start_time DESC
-    LIMIT 1;
-  """,
+        MONITORING_QUERY,
         holds=lambda case, rows: _one_running(
             case,
             rows,

@@ -4,7 +4,6 @@ Every text is text, even one that begins like a formula. Each sheet has a frozen
 """
 
 import datetime
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.writer.excel import ExcelWriter
 
 from narrative_runs.findings.sheet_rows import Row, rows_xml
+from narrative_runs.whole_files import scratch_folder
 
 _WIDE = {
     "narrative_text": 80,
@@ -57,7 +57,7 @@ def write_sheets(sheets: Iterable[Sheet], path: Path) -> None:
     workbook = Workbook(write_only=True)
     workbook.properties.creator = "narrative-runs"
     workbook.properties.created = workbook.properties.modified = _NO_TIME
-    with _scratch_folder(path):
+    with _unfinished_beside(path):
         rows = [_add_sheet(workbook, sheet) for sheet in sheets]
         ExcelWriter(workbook, _Archive(path, rows)).save()
 
@@ -69,19 +69,16 @@ def table_rows(table: pa.Table) -> Iterator[Row]:
 
 
 @contextmanager
-def _scratch_folder(path: Path) -> Iterator[None]:
+def _unfinished_beside(path: Path) -> Iterator[None]:
     """Let openpyxl keep its unfinished sheets, which hold narratives, beside the file and not where all
     programs do."""
-    folder = path.with_name(f"{path.name}.sheets")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    usual = tempfile.tempdir
-    tempfile.tempdir = str(folder)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = usual
-        shutil.rmtree(folder)
+    with scratch_folder(path.with_name(f"{path.name}.sheets")) as folder:
+        usual = tempfile.tempdir
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = usual
 
 
 def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:

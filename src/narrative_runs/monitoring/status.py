@@ -13,6 +13,7 @@ from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, Known
 from narrative_runs.params import check
 from narrative_runs.record import database
+from narrative_runs.record.state import TIME
 from narrative_runs.session import lock
 from narrative_runs.session.block import rows
 from narrative_runs.session.cost import cost_of, cost_of_all
@@ -20,7 +21,6 @@ from narrative_runs.session.progress import duration
 from narrative_runs.session.standing import Standing
 
 SESSION_MAY_TAKE_S = 2.0
-TIME = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
+from narrative_runs.record.state import TIME
 from narrative_runs.session.cost import cost_of, cost_of_all
 from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
@@ -23,7 +24,6 @@ from narrative_runs.session.record_keeper import RecordKeeper
 from narrative_runs.session.screen import Screen
 from narrative_runs.session.standing import Standing
 
-TIME = "%Y-%m-%d %H:%M:%S"
 WITHOUT = {
     "schema": "The server takes no JSON schemas; plain JSON is asked for.",
     "logprobs": "The server gives no token probabilities; p_detected stays empty.",

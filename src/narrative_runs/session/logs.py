@@ -7,11 +7,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from narrative_runs.record.state import TIME
 from narrative_runs.results import Result
 
 LARGEST_FILE = 20_000_000
 KEPT_FILES = 5
-TIME = "%Y-%m-%d %H:%M:%S"
 PERFORMANCE_HEADER = "asked_at,incident_id,narrative_type,response_sec,requests,status"
 
 
