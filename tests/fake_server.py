@@ -26,8 +26,8 @@ class Behaviour:
     latency_s: seconds a reply takes; sigma: spread of log-normal latencies, 0 for none; padding: characters added to
     each reply; context_tokens: longer prompts are cut, without a word; fault_share: of all requests, so many fail, in
     all ways; odd_share: of all narratives, so many get a reply without an answer, in all ways; refuse_schema,
-    refuse_logprobs: answer requests for them with 400; models: what it lists; answers_as: the model that it names in
-    its answers.
+    refuse_logprobs: answer requests for them with this status, 0 for not at all; models: what it lists; answers_as: the
+    model that it names in its answers; replies: (status, body) for each narrative that holds this text.
 
     What follows holds for requests that contain `only_if`, and for the next `next_calls` of them: status and headers
     of the reply; body: instead of an answer; hang: accept and never answer; drop: break off.
@@ -44,12 +44,13 @@ class Behaviour:
     next_calls: int | None = None
     fault_share: float = 0.0
     odd_share: float = 0.0
-    refuse_schema: bool = False
-    refuse_logprobs: bool = False
+    refuse_schema: int = 0
+    refuse_logprobs: int = 0
     models: list[str] = field(default_factory=lambda: ["fake"])
     answers_as: str = "fake"
     padding: int = 0
     context_tokens: int = 1_000_000
+    replies: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 def answer_to(text: str) -> dict[str, Any]:
@@ -152,9 +153,14 @@ class FakeServer:
             factor = math.exp(self._random.gauss(0, spread) - spread**2 / 2) if spread else 1.0
             await asyncio.sleep(behaviour.latency_s * factor)
         if behaviour.refuse_schema and "response_format" in request:
-            return 400, {}, b'{"error": {"message": "response_format json_schema is not supported"}}'
+            message = b'{"error": {"message": "response_format json_schema is not supported"}}'
+            return behaviour.refuse_schema, {}, message
         if behaviour.refuse_logprobs and "logprobs" in request:
-            return 400, {}, b'{"error": {"message": "logprobs are not supported"}}'
+            return behaviour.refuse_logprobs, {}, b'{"error": {"message": "logprobs are not supported"}}'
+        for mark, (status, content) in behaviour.replies.items():
+            if mark in text:
+                self.answered[text] += status == 200
+                return status, {}, content.encode()
         if special and behaviour.hang:
             await asyncio.sleep(3600)
         if special and behaviour.drop:

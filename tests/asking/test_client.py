@@ -185,7 +185,7 @@ def test_the_time_to_wait_comes_along(fake: Fake) -> None:
 def test_a_server_that_takes_no_schema_or_gives_no_probabilities_says_so(fake: Fake) -> None:
     """What of the request is to be left out is told, and a request without it is answered."""
     for behaviour, part in (("refuse_schema", "schema"), ("refuse_logprobs", "logprobs")):
-        fake.behave(**{behaviour: True})
+        fake.behave(**{behaviour: 400})
         with pytest.raises(failures.FormatRejected) as caught:
             ask(fake.url, WITH_ALL)
         assert caught.value.part == part

@@ -200,7 +200,7 @@ def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
 
 def test_server_without_schemas_and_logprobs(ready: Project, fake: Fake) -> None:
     """A server that takes no JSON schema and gives no logprobs is asked in plain JSON, which is said once."""
-    fake.behave(refuse_schema=True, refuse_logprobs=True)
+    fake.behave(refuse_schema=400, refuse_logprobs=400)
     ready.write_params(fake.url, shards={"count": 2}, model={"logprobs": True})
     result = ready.snakemake()
     assert result.returncode == 0, result.stdout
