@@ -18,7 +18,7 @@ run = narrative_workflow.Run(planned)
 
 rule all:
     input:
-        planned.outputs,
+        planned.wanted,
 
 
 include: "workflow/rules/source.smk"

@@ -13,6 +13,7 @@ import yaml
 from narrative_runs import journal, places
 from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.params import Params, check
+from narrative_runs.source import rules
 from narrative_runs.whole_files import written_whole
 
 LONGEST_SHOWN = 60
@@ -36,7 +37,8 @@ class Begun:
     """An experiment that lies on disk already.
 
     `has_answers` tells whether its params are frozen: before the first answer a typo is just mended.
-    `params` are the whole params of its latest session, as a file would hold them.
+    `params` are the whole params of its latest session, as a file would hold them; `release` is the software of that
+    session, empty where nobody can say; `reading_rules` is the number of the rules by which its workbook is read.
     """
 
     experiment_id: str
@@ -44,6 +46,8 @@ class Begun:
     params: dict[str, Any]
     has_answers: bool
     began_at: str
+    reading_rules: int = rules.CURRENT.number
+    release: str = ""
 
 
 def frozen_params(params: Params) -> dict[str, Any]:
@@ -126,7 +130,16 @@ def find(folder: places.ExperimentFolder) -> Begun | None:
                 f"{folder.journals}/ holds journals of several experiments: {first['experiment_id']}, "
                 f"{', '.join(sorted(others))}. Move those that do not belong there away."
             )
-        return Begun(first["experiment_id"], first["source_md5"], last["params"], True, first["began_at"])
+        return Begun(
+            first["experiment_id"],
+            first["source_md5"],
+            last["params"],
+            True,
+            first["began_at"],
+            # The first release named no rules.
+            first.get("reading_rules", rules.OF_0_1_0.number),
+            str(last.get("software_version") or ""),
+        )
     return _described(folder)
 
 
@@ -140,6 +153,8 @@ def _described(folder: places.ExperimentFolder) -> Begun | None:
             description["params"],
             False,
             str(description["began_at"]),
+            # Before the first answer nothing hangs on how an earlier release read the workbook.
+            description.get("reading_rules", rules.CURRENT.number),
         )
     except (OSError, TypeError, KeyError, ValueError, yaml.YAMLError):
         return None
@@ -169,6 +184,7 @@ def describe(folder: places.ExperimentFolder, begun: Begun) -> None:
             "experiment_id": begun.experiment_id,
             "began_at": begun.began_at,
             "source_md5": begun.source_md5,
+            "reading_rules": begun.reading_rules,
             "frozen": [*FROZEN_KEYS, "source_md5"],
             "params": begun.params,
         },

@@ -5,6 +5,7 @@ from pathlib import Path
 
 RESULTS = Path("results")
 RECORD = RESULTS / "experiments.db"
+BACKUPS = RESULTS / "backups"
 
 
 def shard_name(shard: int, count: int) -> str:
@@ -73,6 +74,21 @@ class ExperimentFolder:
     def report(self) -> Path:
         """The report, one page."""
         return self.path / "report.html"
+
+    @property
+    def derived_by(self) -> Path:
+        """Which release and code derived the findings, with their checksums."""
+        return self.path / "derived_by.json"
+
+    @property
+    def changes(self) -> Path:
+        """What this release would derive differently from the same answers."""
+        return self.path / "changes.csv"
+
+    @property
+    def earlier_findings(self) -> Path:
+        """Findings as they were before `rederive`, one folder a time."""
+        return self.path / "earlier_findings"
 
     @property
     def logs(self) -> Path:

@@ -6,6 +6,7 @@ from statistics import mean
 
 import pandas as pd
 
+from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.asking import reply
 from narrative_runs.asking.client import Client, tls_for
@@ -13,10 +14,11 @@ from narrative_runs.asking.failures import FormatRejected, RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
+from narrative_runs.places import ExperimentFolder
 from narrative_runs.results import Result, result_of
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.progress import duration
-from narrative_runs.source import checksum, workbook
+from narrative_runs.source import checksum, rules, workbook
 from narrative_runs.source.shards import Narrative
 
 SAMPLE = 5
@@ -31,7 +33,9 @@ async def preflight(file: Path) -> None:
     params = params_module.check(params_module.read_file(file), str(file))
     checksum.fetch(params.data.file)
     checksum.verify(params.data.file)
-    narratives = workbook.read(params.data.file).narratives.iloc[: params.run.max_narratives]
+    begun = experiment.find(ExperimentFolder(params.slug))
+    reading_rules = rules.numbered(begun.reading_rules) if begun else rules.CURRENT
+    narratives = workbook.read(params.data.file, reading_rules).narratives.iloc[: params.run.max_narratives]
     server = ModelServer(params, print)
     try:
         results = await _ask(sample(narratives), params, server)

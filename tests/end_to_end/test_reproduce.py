@@ -12,7 +12,7 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
-from narrative_runs.proof import dvc_md5
+from narrative_runs.derivation.proof import dvc_md5
 from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
 
 pytestmark = pytest.mark.end_to_end

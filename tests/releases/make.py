@@ -301,7 +301,7 @@ def make(archive: Path) -> None:
 
 def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     """A file as anybody's, but for locks and what every clone has."""
-    if member.name.endswith(".lock") and member.name != "dvc.lock" or member.name.startswith("data/remote"):
+    if (member.name.endswith(".lock") and member.name != "dvc.lock") or member.name.startswith("data/remote"):
         return None
     member.uid = member.gid = 0
     member.uname = member.gname = ""

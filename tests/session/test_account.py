@@ -55,7 +55,9 @@ def begun(resumes: bool = False) -> Account:
     """The account of a session that has begun."""
     journal.seal(FOLDER.journals)
     mine = Account(
-        Order("cases", ID, "md5", PARAMS.model_dump(mode="json"), "2026-01-02 03:04:05", resumes, False, False, []),
+        Order(
+            "cases", ID, "md5", PARAMS.model_dump(mode="json"), "2026-01-02 03:04:05", 2, "", resumes, False, False, []
+        ),
         PARAMS,
     )
     mine.begin_writing()

@@ -74,6 +74,10 @@ def _add_work_with_findings(commands: Commands) -> None:
     prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
     prove.set_defaults(run=_prove)
+    about = "take over what this release reads differently from the answers of a completed experiment; asks nothing"
+    rederive = commands.add_parser("rederive", help=about, description=about)
+    rederive.add_argument("experiment", metavar="SLUG", help="slug or id")
+    rederive.set_defaults(run=_rederive)
 
 
 def _add_ways_from_the_r_system(commands: Commands) -> None:
@@ -153,9 +157,15 @@ def _preflight(arguments: argparse.Namespace) -> None:
 
 
 def _prove(arguments: argparse.Namespace) -> None:
-    from narrative_runs.proof import prove
+    from narrative_runs.derivation.proof import prove
 
     print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
+
+
+def _rederive(arguments: argparse.Namespace) -> None:
+    from narrative_runs.derivation.rederive import rederive
+
+    rederive(arguments.experiment, _tell)
 
 
 def _trace(arguments: argparse.Namespace) -> None:

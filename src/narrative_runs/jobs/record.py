@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs import journal
 from narrative_runs.errors import RecordError
-from narrative_runs.findings import cut_texts, metrics, tables
+from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
@@ -28,6 +28,9 @@ def merge(settings: dict[str, Any]) -> None:
     results, measured = write_findings(folder, settings["head"]["experiment_id"], settings["params"])
     _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
+    seal.seal(folder)
+    # What was listed there, if anything, has been taken over.
+    folder.changes.unlink(missing_ok=True)
 
 
 def restore(settings: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
-from narrative_runs.source import checksum, quality, workbook
+from narrative_runs.source import checksum, quality, rules, workbook
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.whole_files import written_whole
@@ -28,7 +28,7 @@ def read_source(job: Attendance) -> None:
     md5 = checksum.verify(file)
     if md5 != original:
         raise checksum.changed(file, original, md5)
-    source = workbook.read(file)
+    source = workbook.read(file, rules.numbered(settings["head"]["reading_rules"]))
     job.source_is_sound()
     write_shards(source.narratives, folder.narratives, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)

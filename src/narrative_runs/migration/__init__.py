@@ -3,7 +3,6 @@
 opened       an older record, looked at without a trace
 steps        what such a record lacks, as small named steps; pure
 migrate      takes these steps, after a backup, in one transaction
-backup       a verified copy of a record beside it
 r_rows       rows of the R system's tables as fields of ours; pure
 r_params     an experiment's row as params; pure
 matching     which rows of the R system answer which narratives of the workbook; pure

@@ -26,7 +26,7 @@ from narrative_runs.params import slug_of
 from narrative_runs.places import RECORD, RESULTS, ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
-from narrative_runs.source import checksum, quality, workbook
+from narrative_runs.source import checksum, quality, rules, workbook
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.shards import Narrative
@@ -62,7 +62,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
         params_of(row, str(file), slug, None)
         _must_be_new(experiment_id, slug)
         md5, is_proved = _checked_workbook(connection, row, file)
-        source = workbook.read(file)
+        source = workbook.read(file, rules.OF_THE_R_SYSTEM)
         narratives = _narratives(source)
         rows = connection.execute(
             "SELECT * FROM narrative_results WHERE experiment_id = ? ORDER BY result_id", (experiment_id,)
@@ -163,7 +163,12 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
             file.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
         _write_journals(adoption, draft)
         begun = experiment.Begun(
-            adoption.experiment_id, md5, params.model_dump(mode="json"), bool(adoption.entries), adoption.began_at
+            adoption.experiment_id,
+            md5,
+            params.model_dump(mode="json"),
+            bool(adoption.entries),
+            adoption.began_at,
+            rules.OF_THE_R_SYSTEM.number,
         )
         experiment.describe(draft, begun)
         columns = [column.name for column in columns_of_ours()["experiments"]]

@@ -12,6 +12,7 @@ from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.results import Result, result_of
 from narrative_runs.source.cells import text_of
+from narrative_runs.source.rules import OF_THE_R_SYSTEM
 from narrative_runs.source.shards import Narrative
 
 STATUSES = ("running", "completed", "failed", "cancelled")
@@ -72,6 +73,7 @@ class Adoption:
             "experiment_id": self.experiment_id,
             "slug": self.params.slug,
             "source_md5": self.source_md5,
+            "reading_rules": OF_THE_R_SYSTEM.number,
             "params": self.params.model_dump(mode="json"),
             "began_at": self.began_at,
             "session": 1,

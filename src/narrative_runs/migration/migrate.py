@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from narrative_runs.errors import RecordError
-from narrative_runs.migration.backup import back_up
 from narrative_runs.migration.opened import DUPLICATES, Found, columns_of_ours, look, read_only
 from narrative_runs.migration.steps import Step, steps
+from narrative_runs.record.backup import back_up
 
 BUSY_TIMEOUT_S = 60.0
 LISTED = 5

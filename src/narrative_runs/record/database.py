@@ -10,7 +10,7 @@ from typing import Any
 
 from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.places import RECORD
-from narrative_runs.record import schema
+from narrative_runs.record import release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result
 
 BUSY_TIMEOUT_S = 60.0
@@ -20,7 +20,8 @@ BUSY_TIMEOUT_S = 60.0
 def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
     """One writing transaction on the record, which is created if missing: all of it happens, or nothing.
 
-    patience_s: how long to wait for readers and other writers.
+    A record that an earlier release wrote is backed up first. patience_s: how long to wait for readers and other
+    writers.
 
     Raises:
         RecordLocked: another program kept the file for longer than that.
@@ -34,6 +35,7 @@ def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iter
         connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
+            release.claim(connection, path)
             schema.create(connection)
             yield connection
             connection.execute("COMMIT")

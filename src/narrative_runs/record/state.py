@@ -2,14 +2,14 @@
 
 import platform
 import socket
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
 from narrative_runs import __version__
 from narrative_runs.params import Params
-from narrative_runs.places import RECORD, RESULTS, ExperimentFolder
+from narrative_runs.places import BACKUPS, RECORD, ExperimentFolder
 from narrative_runs.record import database
+from narrative_runs.record.backup import back_up
 from narrative_runs.results import Result
 
 KEPT_BACKUPS = 5
@@ -102,18 +102,15 @@ def stop(experiment_id: str, status: str, reason: str) -> None:
         )
 
 
-def back_up() -> None:
-    """Copy the record beside itself before a resume; the newest copies are kept."""
+def back_up_before_resume() -> None:
+    """Copy the record before a resume; the newest copies are kept.
+
+    Raises:
+        RecordError: the record is damaged, or the copy cannot be written; the earlier copies are left as they are.
+    """
     if not RECORD.exists():
         return
-    folder = RESULTS / "backups"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"experiments-{datetime.now().strftime('%Y%m%d-%H%M%S')}.db"
-    source, copy = sqlite3.connect(RECORD, timeout=database.BUSY_TIMEOUT_S), sqlite3.connect(path)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
-    for old in sorted(folder.glob("experiments-*.db"))[:-KEPT_BACKUPS]:
+    with database.transaction():
+        back_up(RECORD, BACKUPS / f"experiments-{datetime.now().strftime('%Y%m%d-%H%M%S')}.db")
+    for old in sorted(BACKUPS.glob("experiments-*.db"))[:-KEPT_BACKUPS]:
         old.unlink()

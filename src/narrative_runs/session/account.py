@@ -42,7 +42,9 @@ class Account:
         self._order = order
         self._params = params
         self._folder = ExperimentFolder(order.slug)
-        self._follower = Follower(self._folder, order.experiment_id, params, self.progress)
+        self._follower = Follower(
+            self._folder, order.experiment_id, params, self.progress, is_new_release=bool(order.earlier_release)
+        )
         self._following = threading.Lock()
         self._watch = ErrorWatch()
         self._beat: Beat | None = None
@@ -56,9 +58,20 @@ class Account:
 
     def begin_writing(self) -> None:
         """Bring the experiment into its folder and the record; until the workbook has proved sound, nothing is."""
+        if self._logs is not None:
+            # A new release reads the workbook once more of an experiment that has begun.
+            return
         order = self._order
         describe(
-            self._folder, Begun(order.experiment_id, order.source_md5, order.params, order.resumes, order.began_at)
+            self._folder,
+            Begun(
+                order.experiment_id,
+                order.source_md5,
+                order.params,
+                order.resumes,
+                order.began_at,
+                order.reading_rules,
+            ),
         )
         if not order.recorded:
             state.begin(order.experiment_id, order.began_at, self._folder, self._params)
@@ -68,6 +81,7 @@ class Account:
             self._follower.follow()
         if order.resumes and not order.recorded:
             self._tell_resume()
+            self._tell_new_release()
         for change in order.changes:
             self.tell(f"Changed since the last session: {change}")
 
@@ -198,6 +212,14 @@ class Account:
             self.screen.say(text)
         if self._logs is not None:
             self._logs.resumed([f"RESUME ATTEMPT - {datetime.now().strftime(TIME)}", *lines])
+
+    def _tell_new_release(self) -> None:
+        if not self._order.earlier_release or self.progress.total is None:
+            return
+        self.tell(
+            f"Last run by {self._order.earlier_release}. Its answers are now read by release {__version__}: "
+            f"{self._follower.read_differently} of {self.progress.done} results are read differently."
+        )
 
 
 def report(answer: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import journal
+from narrative_runs.asking.reply import count_of
 from narrative_runs.asking.request import Question
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
@@ -13,14 +14,26 @@ from narrative_runs.results import Result, result_of, tokens_of
 from narrative_runs.session.progress import Progress
 from narrative_runs.source.shards import Narrative, iterate
 
+# What a release may read differently from the same answer.
+READ_FROM_ANSWERS = ("detected", "confidence", "indicators", "rationale", "error_category", "p_detected")
+
 
 class Follower:
     """Reads what the journals have gained.
 
-    model: as the server named it in the first answer; empty before; unrecorded: results that the record lacks.
+    model: as the server named it in the first answer; empty before; unrecorded: results that the record lacks;
+    read_differently: results that the record had otherwise, because an earlier release read their answers.
     """
 
-    def __init__(self, folder: ExperimentFolder, experiment_id: str, params: Params, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: ExperimentFolder,
+        experiment_id: str,
+        params: Params,
+        progress: Progress,
+        is_new_release: bool = False,
+    ) -> None:
+        """is_new_release: whether an earlier release filled the record."""
         self._folder = folder
         self._experiment_id = experiment_id
         self._params = params
@@ -32,7 +45,9 @@ class Follower:
         self._failed: dict[str, str] = {}
         self.model = ""
         self.unrecorded: list[Result] = []
-        self._in_record: set[tuple[str, str]] | None = None
+        self.read_differently = 0
+        self._is_new_release = is_new_release
+        self._in_record: dict[tuple[str, str], dict[str, Any]] = {}
 
     def follow(self) -> list[tuple[dict[str, Any], Result | None]]:
         """Take in all new entries; returns them, oldest first within a file, each with the result it gives if any."""
@@ -41,7 +56,7 @@ class Follower:
             if self._narratives is None:
                 return []
             self._progress.total = len(self._narratives)
-            self._in_record = self._keys_in_record()
+            self._in_record = self._results_in_record()
         seen: list[tuple[dict[str, Any], Result | None]] = []
         for path in journal.files(self._folder.journals):
             for place, entry in journal.entries(path, self._offsets.get(path, 0)):
@@ -79,14 +94,21 @@ class Follower:
         return result
 
     def _keep_if_lacking(self, result: Result | None) -> None:
-        if result is not None and (result.incident_id, result.narrative_type) not in (self._in_record or ()):
+        if result is None:
+            return
+        kept = self._in_record.get((result.incident_id, result.narrative_type))
+        if kept is None:
+            self.unrecorded.append(result)
+        elif self._is_new_release and _differs(result, kept):
+            self.read_differently += 1
             self.unrecorded.append(result)
 
     def _count_tokens(self, entry: dict[str, Any]) -> None:
-        usage = entry.get("adopted") or (entry.get("response") or {}).get("usage") or {}
+        usage = entry.get("adopted") or (entry.get("response") or {}).get("usage")
         self._progress.tokens += tokens_of(entry)
-        self._progress.prompt_tokens += int(usage.get("prompt_tokens") or 0)
-        self._progress.completion_tokens += int(usage.get("completion_tokens") or 0)
+        if isinstance(usage, dict):
+            self._progress.prompt_tokens += count_of(usage.get("prompt_tokens")) or 0
+            self._progress.completion_tokens += count_of(usage.get("completion_tokens")) or 0
 
     def _count_error(self, fingerprint: str, category: str | None) -> None:
         """The narrative's latest pass ended with this error, or with none."""
@@ -109,9 +131,16 @@ class Follower:
             for narrative in iterate(path, self._params.run.max_narratives)
         }
 
-    def _keys_in_record(self) -> set[tuple[str, str]]:
+    def _results_in_record(self) -> dict[tuple[str, str], dict[str, Any]]:
+        columns = ["incident_id", "narrative_type"]
+        columns += ["attempt_count", *READ_FROM_ANSWERS] if self._is_new_release else []
         rows = database.query(
-            "SELECT incident_id, narrative_type FROM narrative_results WHERE experiment_id = ?",
-            (self._experiment_id,),
+            f"SELECT {', '.join(columns)} FROM narrative_results WHERE experiment_id = ?", (self._experiment_id,)
         )
-        return {(row["incident_id"], row["narrative_type"]) for row in rows}
+        return {(row["incident_id"], row["narrative_type"]): row for row in rows}
+
+
+def _differs(result: Result, kept: dict[str, Any]) -> bool:
+    """Whether the record has this result otherwise; of several passes over a narrative it has the last alone."""
+    is_same_pass = result.attempt_count == kept["attempt_count"]
+    return is_same_pass and any(getattr(result, name) != kept[name] for name in READ_FROM_ANSWERS)

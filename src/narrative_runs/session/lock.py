@@ -51,6 +51,12 @@ class RunLock:
         finally:
             os.close(children)
 
+    def release(self) -> None:
+        """Let another process take the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def tell(self, session: str) -> None:
         """Write into the lock's file who holds it, and the socket of its session, for other terminals."""
         assert self._descriptor is not None

@@ -9,8 +9,9 @@ class Order:
     """One session to run.
 
     params: the whole effective params, frozen ones included; resumes: whether the experiment has answers already;
-    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; recorded: whether the record is complete,
-    so that only files made from it are missing; retry_errors: whether that was forced;
+    began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; reading_rules: the number of the rules by
+    which its workbook is read; earlier_release: the release that ran it last, empty if that was this one; recorded:
+    whether the record is complete, so that only files made from it are missing; retry_errors: whether that was forced;
     changes: what of the params that may change did change since the last session, in words.
     """
 
@@ -19,6 +20,8 @@ class Order:
     source_md5: str
     params: dict[str, Any]
     began_at: str
+    reading_rules: int
+    earlier_release: str
     resumes: bool
     recorded: bool
     retry_errors: bool

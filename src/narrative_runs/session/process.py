@@ -128,7 +128,7 @@ class Session:
         torn = journal.seal(self._folder.journals)
         session = journal.next_session(self._folder.journals)
         if order.resumes:
-            state.back_up()
+            state.back_up_before_resume()
         if self._folder.data_quality.exists():
             self._account.begin_writing()
         if torn:
@@ -157,6 +157,7 @@ class Session:
                 "experiment_id": order.experiment_id,
                 "slug": order.slug,
                 "source_md5": order.source_md5,
+                "reading_rules": order.reading_rules,
                 "params": order.params,
                 "began_at": order.began_at,
                 "session": session,

@@ -1,8 +1,9 @@
 """The file formats of a workbook: each opened into the columns of its layout, cells as they are stored."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from narrative_runs.errors import SourceError
-from narrative_runs.source.cells import text_of
-from narrative_runs.source.layouts import LABELLED, LONG, PRODUCTION, Layout, Match, match
+from narrative_runs.source.cells import text_of, whole_number
+from narrative_runs.source.layouts import ID_COLUMNS, LABELLED, LONG, PRODUCTION, Layout, Match, match
+from narrative_runs.source.rules import CURRENT, ReadingRules
 
 Cells = Sequence[object]
 
@@ -33,12 +35,16 @@ class Sheet:
     unread: tuple[str, ...]
 
 
-def open_sheet(path: Path) -> Sheet:
-    """Read the first sheet of a known layout from an .xlsx, .csv or .parquet file.
+def open_sheet(path: Path, rules: ReadingRules = CURRENT) -> Sheet:
+    """Read the first sheet of a known layout from an .xlsx, .csv or .parquet file, by the rules of the experiment.
 
     Raises SourceError, naming file, sheet and columns, if there is none or the file cannot be read.
     """
-    readers = {".xlsx": _open_xlsx, ".csv": _open_csv, ".parquet": _open_parquet}
+    readers: dict[str, Callable[[Path], Sheet]] = {
+        ".xlsx": _open_xlsx,
+        ".csv": partial(_open_csv, rules=rules),
+        ".parquet": _open_parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise SourceError(f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet.")
@@ -69,7 +75,7 @@ def _open_xlsx(path: Path) -> Sheet:
     raise _unknown_layout(path, findings)
 
 
-def _open_csv(path: Path) -> Sheet:
+def _open_csv(path: Path, rules: ReadingRules) -> Sheet:
     # A narrative may be longer than the limit that the csv module has by default.
     csv.field_size_limit(2**31 - 1)
     with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -87,8 +93,11 @@ def _open_csv(path: Path) -> Sheet:
                 "Save it as `CSV UTF-8`, or as .xlsx."
             ) from None
     # R writes a missing cell as NA; an id may well be those two letters.
-    for column in columns.keys() - {"IncidentID", "incident_id"}:
-        columns[column] = [None if cell == "NA" else cell for cell in columns[column]]
+    for column, cells in columns.items():
+        if column not in ID_COLUMNS:
+            columns[column] = [None if cell == "NA" else cell for cell in cells]
+        elif rules.csv_ids_are_numbers:
+            columns[column] = [whole_number(cell) for cell in cells]
     return Sheet(None, found.layout, columns, header_row + 1, found.unread(header))
 
 

@@ -23,6 +23,7 @@ LONG = Layout(
     required=("incident_id", "narrative_type", "narrative_text", "manual_flag_ind"),
     optional=("manual_flag",),
 )
+ID_COLUMNS = (PRODUCTION.required[0], LONG.required[0])
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,10 @@ class LongNarrative:
 
 @dataclass(frozen=True)
 class DataQuality:
-    """The workbook as it was read; ``labelled`` and ``positive`` count narratives by their own label."""
+    """The workbook as it was read; ``labelled`` and ``positive`` count narratives by their own label.
+
+    ``warnings`` is what a later release would refuse, in an experiment that an earlier one began.
+    """
 
     file: str
     layout: str
@@ -80,6 +83,7 @@ class DataQuality:
     without_id: WithoutId
     odd_labels: OddLabels
     longest: list[LongNarrative]
+    warnings: list[str]
 
     @property
     def skipped(self) -> int:
@@ -90,6 +94,8 @@ class DataQuality:
         """The content of data_quality.json for a workbook with this MD5: plain values, ready for JSON."""
         fields = asdict(self)
         fields["duplicates_dropped"]["ids"] = [list(key) for key in self.duplicates_dropped.ids]
+        # An experiment that an earlier release began keeps the file that it had: this is told, and not written.
+        del fields["warnings"]
         return {"file": fields.pop("file"), "md5": md5, **fields}
 
 
@@ -106,6 +112,7 @@ def measure(
     duplicates: pd.DataFrame,
     without_id: pd.DataFrame,
     odd_labels: list[OddLabel],
+    warnings: list[str],
 ) -> DataQuality:
     """Count the kept ``narratives`` and those left out: tables with narrative_type and the workbook's row."""
     own_label = narratives["manual_flag_ind"]
@@ -124,6 +131,7 @@ def measure(
         without_id=WithoutId(len(without_id), without_id["row"].unique()[:_LISTED_EXAMPLES].tolist()),
         odd_labels=OddLabels(len(odd_labels), odd_labels[:_LISTED_EXAMPLES]),
         longest=_longest(narratives),
+        warnings=warnings,
     )
 
 
@@ -149,6 +157,7 @@ def summary_lines(quality: DataQuality) -> list[str]:
     if quality.odd_labels.total:
         shown = [f"row {odd.row} {odd.column} {odd.value!r}" for odd in quality.odd_labels.examples[:5]]
         lines.append(_list(f"{quality.odd_labels.total} odd labels", shown, quality.odd_labels.total))
+    lines += [f"WARNING: {warning}" for warning in quality.warnings]
     return lines
 
 

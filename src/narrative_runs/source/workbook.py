@@ -12,11 +12,15 @@ from narrative_runs.source.cells import label_of, text_of
 from narrative_runs.source.formats import Sheet, open_sheet
 from narrative_runs.source.layouts import LABELLED, LONG
 from narrative_runs.source.quality import DataQuality, OddLabel, measure
+from narrative_runs.source.rules import CURRENT, ReadingRules
 from narrative_runs.source.shards import NARRATIVE_TYPES
 
 _KEY = ["incident_id", "narrative_type"]
 _COLUMNS = ["row_num", *_KEY, "narrative_text", "manual_flag_ind", "manual_flag", "source_row"]
 _SHOWN_CHARACTERS = 20
+_SHOWN_ROWS = 5
+# Excel keeps 15 digits of a number, and writes zeros for the rest.
+_EXCEL_CHANGES_FROM = 10**15
 
 Cell = TypeVar("Cell")
 
@@ -34,13 +38,15 @@ class Source:
     quality: DataQuality
 
 
-def read(path: Path) -> Source:
-    """Read an .xlsx, .csv or .parquet workbook of any of the three layouts.
+def read(path: Path, rules: ReadingRules = CURRENT) -> Source:
+    """Read an .xlsx, .csv or .parquet workbook of any of the three layouts, by the rules of the experiment.
 
     Left out are blank narratives, those without an id, and all but the first with one (incident_id,
-    narrative_type). Raises SourceError if the file cannot be read, has no known layout or has no narrative.
+    narrative_type). Raises SourceError if the file cannot be read, has no known layout or has no narrative, or if Excel
+    has changed its ids.
     """
-    sheet = open_sheet(path)
+    sheet = open_sheet(path, rules)
+    warnings = _refused_or_warned(path, sheet, rules)
     odd: list[OddLabel] = []
     cells = _long(path, sheet, odd) if sheet.layout is LONG else _wide(sheet, odd)
     row_is_empty = ~cells["row"].isin(cells.loc[~cells["empty"], "row"])
@@ -73,8 +79,37 @@ def read(path: Path) -> Source:
         duplicates=named[duplicate],
         without_id=cells[~blank & ~has_id],
         odd_labels=sorted(odd, key=lambda label: label.row),
+        warnings=warnings,
     )
     return Source(narratives, quality)
+
+
+def _refused_or_warned(path: Path, sheet: Sheet, rules: ReadingRules) -> list[str]:
+    """What these rules only warn about, because later ones were the first to refuse it."""
+    problem = _ids_changed_by_excel(path, sheet)
+    if problem and rules.refuse_since(2):
+        raise SourceError(problem)
+    return [problem] if problem else []
+
+
+def _ids_changed_by_excel(path: Path, sheet: Sheet) -> str:
+    """What is wrong with ids that were typed into Excel as numbers of more than 15 digits; empty if none was."""
+    if path.suffix.lower() != ".xlsx":
+        return ""
+    column = "incident_id" if sheet.layout is LONG else "IncidentID"
+    changed = [
+        row
+        for row, value in enumerate(sheet.columns[column], start=sheet.first_row)
+        if isinstance(value, int | float) and _EXCEL_CHANGES_FROM <= abs(value) < float("inf")
+    ]
+    if not changed:
+        return ""
+    rows = ", ".join(map(str, changed[:_SHOWN_ROWS])) + (", ..." if len(changed) > _SHOWN_ROWS else "")
+    return (
+        f"{_place(path, sheet)} has {len(changed)} ids in {column} that are numbers of more than 15 digits "
+        f"(rows {rows}): Excel keeps only the first 15, so that different ids may have become the same.\n"
+        "Save the file from its source again, with this column as text, or as .csv or .parquet."
+    )
 
 
 def _wide(sheet: Sheet, odd: list[OddLabel]) -> pd.DataFrame:

@@ -12,20 +12,24 @@ from typing import Any
 
 import yaml
 
-from narrative_runs import experiment, journal
+from narrative_runs import __version__, experiment, journal
 from narrative_runs import params as params_module
+from narrative_runs.code import code_checksum
+from narrative_runs.derivation.difference import Difference, is_by_this_code, last_look
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.report.captions import CAPTIONS, Caption
+from narrative_runs.session.lock import RunLock
 from narrative_runs.source import checksum
-from narrative_runs.workflow.code import code_checksum
 from narrative_runs.workflow.screen import give_up, tell
 
 PARAMS_FILE = Path("params.yaml")
 RETRY_RULE = "retry_errors"
+# What of the params that may change is to be seen in the files.
+SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
 
 
 @dataclass
@@ -34,6 +38,9 @@ class Plan:
 
     recorded: every narrative wanted has its result, and findings and record hold them all; completed: the report is
     there as well. record_is_behind: the findings are there, but the record was lost, or does not call them completed.
+    difference: what this release would change of a completed experiment: while there is any, nothing is made.
+    is_whole: a completed experiment of an earlier release, that this one derives the same, and of which nothing is
+    missing: it is left as it is.
     """
 
     params: Params
@@ -44,6 +51,8 @@ class Plan:
     completed: bool
     record_is_behind: bool
     retry_errors: bool
+    difference: Difference | None = None
+    is_whole: bool = False
 
     @cached_property
     def code(self) -> str:
@@ -73,6 +82,13 @@ class Plan:
     def findings(self) -> list[str]:
         """All that is to be there in the end: tables, metrics and report."""
         return [*self.tables, str(self.folder.metrics), str(self.folder.report)]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The files that this command is to make where they are missing or behind."""
+        if self.difference:
+            return [str(self.folder.changes)]
+        return [str(self.folder.description)] if self.is_whole else self.outputs
 
     @property
     def outputs(self) -> list[str]:
@@ -145,6 +161,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     origin = os.path.relpath(files[-1])
     # Not params, but what this command is to do.
     experiment_id, is_proof = overrides.pop("experiment_id", None), overrides.pop("proof", False)
+    is_rederived = overrides.pop("rederive", False)
     values: dict[str, Any] = {}
     for file in files:
         try:
@@ -160,7 +177,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
         begun = experiment.find(folder)
     else:
         folder, begun = experiment.find_by_id(str(experiment_id))
-        params = _params_by_id(begun, folder, values, overrides, origin)
+        params = _params_by_id(begun, folder, {} if is_rederived else values, overrides, origin)
     if absent := journal.not_here(folder.journals):
         raise ExperimentError(
             f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. `dvc pull` brings them. "
@@ -177,8 +194,8 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     source_md5 = _checked_source(params, begun)
     row = database.experiment(begun.experiment_id) if begun else None
     retry = RETRY_RULE in forced_rules
-    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists()
-    behind = folder.metrics.exists() and not recorded
+    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists() and not is_rederived
+    behind = folder.metrics.exists() and not recorded and not is_rederived
     if row is not None and recorded and row["n_narratives_total"] != _wanted(folder, params, row):
         # A pilot that is extended.
         recorded = False
@@ -191,12 +208,55 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
     planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry)
+    is_done = begun is not None and begun.has_answers and (recorded or (behind and row is None))
+    if begun is not None and is_done and not is_by_this_code(folder):
+        planned.difference = _difference(begun, params, folder)
+        planned.is_whole = completed and not retry and not planned.difference and _is_whole(planned)
+    if planned.difference and (retry or is_proof or row is None):
+        raise ExperimentError(_told(planned.difference, folder))
     if completed and row is not None and not retry:
         tell(
             f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "
             f"Its findings are in {folder.path}/."
         )
+    if planned.difference:
+        tell(f"Nothing was changed. {_told(planned.difference, folder)}")
+        if absent_files := [path for path in planned.outputs if not Path(path).exists()]:
+            tell(f"That also makes again what is missing: {', '.join(absent_files)}")
     return planned
+
+
+def _difference(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference | None:
+    """What this release reads differently from the answers of an experiment with findings; None if nothing."""
+    looked = last_look(folder)
+    if looked is not None:
+        return looked.difference
+    # Imported here: pandas takes time, and this is done once a release.
+    from narrative_runs.derivation.check import check
+
+    tell(f"{folder.path}/: comparing the findings with what this release ({__version__}) reads from the same answers.")
+    lock = RunLock(folder.path)
+    lock.acquire()
+    try:
+        return check(begun, params, folder)
+    finally:
+        lock.release()
+
+
+def _is_whole(planned: Plan) -> bool:
+    """Whether every file is there, as the params want it."""
+    assert planned.begun is not None
+    files = [planned.folder.description, *map(Path, planned.outputs)]
+    changed = experiment.changes(experiment.last_params(planned.folder, planned.begun), planned.params)
+    return all(path.exists() for path in files) and not any(change.startswith(SHOWN_PARAMS) for change in changed)
+
+
+def _told(difference: Difference, folder: ExperimentFolder) -> str:
+    return (
+        f"This release ({__version__}) derives other findings from the same answers: {difference.words()} would "
+        f"change; {folder.changes} lists them. To take them over and keep the old findings: "
+        f"narrative-runs rederive {folder.slug}"
+    )
 
 
 def _forced_rules() -> set[str]:
@@ -219,7 +279,8 @@ def _params_by_id(
             return params
     except ParamsError:
         pass
-    return params_module.check(experiment.merged(begun.params, overrides), str(folder.description))
+    before = experiment.last_params(folder, begun)
+    return params_module.check(experiment.merged(before, overrides), str(folder.description))
 
 
 def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:

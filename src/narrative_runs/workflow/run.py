@@ -15,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from narrative_runs import experiment
+from narrative_runs import __version__, experiment
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
 from narrative_runs.session.tether import SOCKET_VARIABLE
+from narrative_runs.source import rules
 from narrative_runs.workflow.plan import Plan
 from narrative_runs.workflow.screen import give_up, somebody_reads, tell
 
@@ -42,6 +43,8 @@ class Run:
 
     def begin(self) -> None:
         """Take the lock and start the session; ends the process with a message when that cannot be."""
+        if self._plan.difference:
+            give_up("nothing of it is made again, as this release would derive it differently: see above.")
         lock = RunLock(self._plan.folder.path)
         try:
             lock.acquire()
@@ -59,6 +62,8 @@ class Run:
             source_md5=self._plan.source_md5,
             params=self._plan.params.model_dump(mode="json"),
             began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            reading_rules=begun.reading_rules if begun else rules.CURRENT.number,
+            earlier_release=begun.release if begun and begun.release != __version__ else "",
             resumes=begun is not None and begun.has_answers,
             recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,

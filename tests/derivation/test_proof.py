@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.proof import vouched
+from narrative_runs.derivation.proof import vouched
 
 PARAMS = {"run": {"seed": 42}}
 GIVEN = {"data/cases.xlsx": "w", "results/cases/journal": "j.dir"}

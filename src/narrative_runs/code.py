@@ -1,4 +1,4 @@
-"""The checksum of the code: when it changes, all that is derived from the answers is derived again."""
+"""The checksum of the code: where it differs, the same answers may be read differently."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A verified copy of a record beside it, for its owner alone."""
+"""Verified copies of a record, for its owner alone."""
 
 import os
 import sqlite3
@@ -10,14 +10,18 @@ from narrative_runs.errors import RecordError
 def back_up(path: Path, target: Path) -> None:
     """Copy the record at `path` to `target`, which appears whole and verified or not at all.
 
+    To be called while the record is held for writing, so that no two are made at once; the copy is of what was last
+    committed.
+
     Raises:
-        RecordError: the record is damaged, or the copy differs from it.
+        RecordError: the record is damaged, the copy differs from it, or the copy cannot be written.
     """
-    draft = path.with_name(f".{path.name}.backup.draft")
-    for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    # Always the same name, so that what a killed process left behind is overwritten and does not pile up.
+    draft = target.with_name(f".{path.name}.backup.draft")
     try:
+        _remove(draft)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         source, copy = sqlite3.connect(path), sqlite3.connect(draft)
         try:
             source.backup(copy)
@@ -28,8 +32,18 @@ def back_up(path: Path, target: Path) -> None:
         with draft.open("rb+") as written:
             os.fsync(written.fileno())
         draft.replace(target)
+    except (sqlite3.Error, OSError) as error:
+        raise RecordError(
+            f"{target}: the backup of {path} cannot be written ({error}). The record was left as it is. Make room "
+            "there (is the disk full?), then start the same command again."
+        ) from None
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
+        leftover.unlink(missing_ok=True)
 
 
 def _verify(source: sqlite3.Connection, copy: sqlite3.Connection, path: Path) -> None:

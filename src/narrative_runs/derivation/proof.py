@@ -7,30 +7,22 @@ params or the answers have.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from narrative_runs import experiment
+from narrative_runs import __version__, experiment
 from narrative_runs import params as params_module
+from narrative_runs.derivation.aside import derived_aside, differing, missing
+from narrative_runs.derivation.evidence import is_altered
 from narrative_runs.errors import ExperimentError
 from narrative_runs.experiment import Begun
-from narrative_runs.findings.metrics import write_metrics
-from narrative_runs.jobs.classify import write_results
-from narrative_runs.jobs.record import write_findings
-from narrative_runs.jobs.retry_errors import write_retries
-from narrative_runs.jobs.source import write_quality
+from narrative_runs.findings.seal import SEALED, seal_of
 from narrative_runs.journal import OPEN
-from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
-from narrative_runs.source import checksum, workbook
-from narrative_runs.source.narratives import write_shards
-from narrative_runs.whole_files import scratch_folder
-
-# Not results.xlsx: reviewers write into it.
-COMPARED = ("data_quality.json", "results.parquet", "results.csv", "results.json", "metrics.json")
+from narrative_runs.source import checksum
 
 
 def prove(params_file: Path, lock_file: Path) -> list[str]:
@@ -48,16 +40,17 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     if begun is None or not begun.has_answers:
         raise ExperimentError(f"{folder.path}/ holds no answers yet. Run snakemake first.")
     experiment.must_not_differ(begun, params, str(params_file))
-    with scratch_folder(folder.path / ".proof") as scratch:
-        aside = ExperimentFolder(folder.slug, scratch)
-        _derive(begun, params, folder, aside)
-        told = list(_compared(folder, aside))
-    if lock_file.exists():
-        lock = yaml.safe_load(lock_file.read_text(encoding="utf-8"))
+    lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
+    with derived_aside(begun, params, folder) as aside:
+        if absent := missing(folder, aside):
+            raise ExperimentError(f"{absent[0]} is missing. Start snakemake: it is made again from the journals.")
+        _must_follow(begun, folder, differing(folder, aside), outs_of(lock))
+    if lock:
         given = {str(params.data.file): begun.source_md5, str(folder.journals): dvc_md5(folder.journals)}
         for path, md5 in vouched(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
-    return told
+    proved = [folder.path / name for name in SEALED if (folder.path / name).exists()]
+    return [f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved]
 
 
 def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
@@ -66,12 +59,22 @@ def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any])
     In: the content of dvc.lock; the MD5s of workbook and journals by path; the content of the params file. Out: the
     outs of the last stage `record`, if it had the same workbook, answers and params; else nothing.
     """
-    last = lock.get("stages", {}).get("record", {})
+    last = _last_stage(lock)
     had = {Path(part["path"]).as_posix(): part["md5"] for part in last.get("deps", ())}
     same_params = [_that_count(of_file) == _that_count(values) for of_file in last.get("params", {}).values()]
     if not any(same_params) or any(had.get(path) != md5 for path, md5 in given.items()):
         return {}
-    return {part["path"]: part["md5"] for part in last["outs"]}
+    return outs_of(lock)
+
+
+def outs_of(lock: dict[str, Any]) -> dict[str, str]:
+    """The MD5s of the findings that the content of a dvc.lock names, by path."""
+    return {Path(part["path"]).as_posix(): part["md5"] for part in _last_stage(lock).get("outs", ())}
+
+
+def _last_stage(lock: dict[str, Any]) -> dict[str, Any]:
+    stage: dict[str, Any] = lock.get("stages", {}).get("record", {})
+    return stage
 
 
 def _that_count(values: dict[str, Any]) -> list[Any]:
@@ -89,37 +92,28 @@ def dvc_md5(folder: Path) -> str:
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: ExperimentFolder) -> None:
-    """Derive all findings of an experiment into the folder `aside`."""
-    md5 = checksum.verify(params.data.file)
-    if md5 != begun.source_md5:
-        raise checksum.changed(params.data.file, begun.source_md5, md5)
-    aside.path.mkdir()
-    aside.journals.symlink_to(folder.journals.resolve(), target_is_directory=True)
-    source = workbook.read(params.data.file)
-    write_shards(source.narratives, aside.narratives, params.shards.count)
-    write_quality(source, md5, aside)
-    for shard in range(1, params.shards.count + 1):
-        write_results(aside, params, shard)
-    write_retries(aside, params)
-    _, measured = write_findings(aside, begun.experiment_id, params.model_dump(mode="json"))
-    write_metrics(measured, aside.metrics)
+def _must_follow(begun: Begun, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str]) -> None:
+    """Tell an altered file from one that this release derives differently.
 
-
-def _compared(folder: ExperimentFolder, aside: ExperimentFolder) -> Iterator[str]:
-    for derived in (aside.path / name for name in COMPARED):
-        if not derived.exists():
-            continue
-        found = folder.path / derived.name
-        if not found.exists():
-            raise ExperimentError(f"{found} is missing. Start snakemake: it is made again from the journals.")
-        if found.read_bytes() != derived.read_bytes():
+    Raises:
+        ExperimentError: one of these findings is there, and differs from what was derived aside.
+    """
+    altered = {name: is_altered(name, folder, begun.experiment_id, locked) for name in differing}
+    for name, verdict in altered.items():
+        if verdict:
             raise ExperimentError(
-                f"{found} does not follow from the workbook, the params, the answers and this code: it was altered, "
-                f"or other code made it. Delete it and {folder.shards}/, and start snakemake: both are made again "
-                "from the journals."
+                f"{folder.path / name} does not follow from the workbook, the params and the answers: it was altered. "
+                f"Delete it and {folder.shards}/, and start snakemake: both are made again from the journals."
             )
-        yield f"{found}: follows, byte for byte (md5 {checksum.md5_of(found)})"
+    if differing:
+        sealed = seal_of(folder)
+        unknown = [name for name, verdict in altered.items() if verdict is None]
+        raise ExperimentError(
+            f"{', '.join(str(folder.path / name) for name in differing)}: derived differently by this release "
+            f"({__version__}) than by {sealed.release if sealed else begun.release or 'an earlier one'}, from the same "
+            f"answers. `narrative-runs rederive {folder.slug}` takes over what is new, and keeps the old findings."
+            + (f"\nWhether {', '.join(unknown)} was altered too cannot be told: it has no checksum." if unknown else "")
+        )
 
 
 def _must_have(path: Path, md5: str, lock_file: Path) -> None:

@@ -1,0 +1,89 @@
+"""What this release would change of a completed experiment: looked at once and listed, and nothing is changed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from narrative_runs.derivation.aside import derived_aside, differing
+from narrative_runs.derivation.changes import KEY, figure_changes, row_changes
+from narrative_runs.derivation.difference import Difference, keep, last_look
+from narrative_runs.experiment import Begun
+from narrative_runs.findings.seal import seal, seal_of
+from narrative_runs.findings.tables import write_csv
+from narrative_runs.params import Params
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.whole_files import written_whole
+
+_SHOWN = 3
+_SHOWN_CHARACTERS = 30
+
+
+def check(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference | None:
+    """What this release derives differently of an experiment with findings; None if nothing. changes.csv lists it.
+
+    What was found is kept, so that the same code need not look twice at the same findings.
+
+    Raises:
+        NarrativeRunsError: the findings cannot be derived: the workbook or an answer is missing.
+    """
+    looked = last_look(folder)
+    if looked is not None:
+        return looked.difference
+    with derived_aside(begun, params, folder) as aside:
+        files = differing(folder, aside)
+        found = _difference(folder, aside, files) if files else None
+    if found is None:
+        folder.changes.unlink(missing_ok=True)
+        if seal_of(folder) is None:
+            # The first release kept no checksums; that its findings follow proves that nobody has altered them.
+            seal(folder, begun.release, code="")
+    keep(folder, found)
+    return found
+
+
+def _difference(folder: ExperimentFolder, aside: ExperimentFolder, files: list[str]) -> Difference:
+    after = _results(aside)
+    before = _results(folder) if folder.result_table.exists() else after
+    rows = row_changes(before, after, folder.result_table.name)
+    figures = pd.concat(
+        [
+            figure_changes(_figures(folder.metrics), _figures(aside.metrics), folder.metrics.name),
+            figure_changes(_figures(folder.data_quality), _figures(aside.data_quality), folder.data_quality.name),
+        ]
+    )
+    with written_whole(folder.changes) as draft:
+        write_csv(pa.Table.from_pandas(pd.concat([rows, figures]), preserve_index=False), draft)
+    shown = figures.head(_SHOWN)
+    return Difference(
+        files,
+        rows=len(rows.drop_duplicates(KEY)),
+        n_rows=len(before),
+        figures=len(figures),
+        examples=[
+            f"{name} {_short(old)} to {_short(new)}"
+            for name, old, new in zip(shown["name"], shown["before"], shown["after"], strict=True)
+        ],
+    )
+
+
+def _short(figure: Any) -> str:
+    """A figure as a person reads it."""
+    if pd.isna(figure):
+        return "nothing"
+    try:
+        return f"{float(figure):.3g}"
+    except ValueError:
+        return str(figure) if len(str(figure)) <= _SHOWN_CHARACTERS else f"{str(figure)[:_SHOWN_CHARACTERS]}..."
+
+
+def _figures(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _results(folder: ExperimentFolder) -> pd.DataFrame:
+    table: pd.DataFrame = pq.read_table(folder.result_table).to_pandas()
+    return table

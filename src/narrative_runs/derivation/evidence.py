@@ -1,0 +1,77 @@
+"""Whether findings were altered since they were derived, told from those that this release derives differently."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.seal import seal_of
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import database
+from narrative_runs.source.checksum import md5_of
+
+# The figures that the record keeps beside metrics.json, by their columns.
+_FIGURES = {
+    "n_narratives_processed": ("n_processed",),
+    "accuracy": ("overall", "accuracy", "value"),
+    "precision_ipv": ("overall", "precision", "value"),
+    "recall_ipv": ("overall", "recall", "value"),
+    "f1_ipv": ("overall", "f1", "value"),
+    "n_true_positive": ("overall", "tp"),
+    "n_false_positive": ("overall", "fp"),
+    "n_false_negative": ("overall", "fn"),
+    "n_true_negative": ("overall", "tn"),
+}
+
+
+def is_altered(name: str, folder: ExperimentFolder, experiment_id: str, locked: Mapping[str, str]) -> bool | None:
+    """Whether this file of the findings is another than the merge wrote; None where nothing tells.
+
+    The checksums of the merge tell, and those of a dvc.lock, MD5s by path. The first release kept no checksums: of
+    results.parquet the record's rows tell, and of metrics.json the record's few figures, where they are others.
+    """
+    path = folder.path / name
+    sealed = seal_of(folder)
+    if sealed is not None and name in sealed.md5:
+        return md5_of(path) != sealed.md5[name]
+    if locked.get(path.as_posix()) == md5_of(path):
+        return False
+    if path == folder.result_table:
+        return not _rows_are_the_records(path, experiment_id)
+    if path == folder.metrics and not _figures_are_the_records(path, experiment_id):
+        return True
+    return None
+
+
+def _rows_are_the_records(path: Path, experiment_id: str) -> bool:
+    found: pd.DataFrame = pq.read_table(path).to_pandas()
+    columns = [name for name in RESULT_TYPES if name in found]
+    kept = database.query(
+        f"SELECT {', '.join(columns)} FROM narrative_results WHERE experiment_id = ? ORDER BY row_num",
+        (experiment_id,),
+    )
+    if len(kept) != len(found):
+        return False
+    record = pd.DataFrame(kept, columns=columns, dtype=object)
+    return all(_typed(found[name]).equals(_typed(record[name])) for name in columns)
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """A column in a type that both files give: SQLite has no booleans, but 0 and 1."""
+    return column.astype("string" if RESULT_TYPES[str(column.name)] == "string" else "Float64")
+
+
+def _figures_are_the_records(path: Path, experiment_id: str) -> bool:
+    row = database.experiment(experiment_id)
+    measured = json.loads(path.read_text(encoding="utf-8"))
+    return row is not None and all(row[column] == _look_up(measured, way) for column, way in _FIGURES.items())
+
+
+def _look_up(measured: Any, way: tuple[str, ...]) -> Any:
+    for key in way:
+        measured = None if measured is None else measured[key]
+    return measured
