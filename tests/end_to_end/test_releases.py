@@ -165,7 +165,7 @@ def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str)
 
 
 def test_new_experiments_follow_the_rules_of_today(world: World) -> None:
-    """On the same workbooks a new experiment reads ids as the present release does, and is refused what that refuses."""
+    """On the same workbooks a new experiment reads ids as this release does, and is refused what that refuses."""
     project, fake = world.project, world.fake
     project.write_params(
         fake.url, "new.yaml", experiment={"name": "new", "slug": "new"}, data={"file": "data/long.csv"}
@@ -218,7 +218,7 @@ def test_the_record_is_backed_up_before_the_first_write(own: World) -> None:
 
 
 def test_other_findings_wait_for_the_users_word(own: World) -> None:
-    """Where this release derives other figures nothing changes until `rederive`, which keeps the old, and asks nothing."""
+    """Where other figures are derived nothing changes until `rederive`, which keeps the old ones and asks nothing."""
     project, fake = own.project, own.fake
     change_code(project, *OTHER_FIGURES)
     before, rows, folder = (

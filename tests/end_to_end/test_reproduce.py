@@ -221,7 +221,8 @@ def test_no_false_proof(
 
 
 def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
-    """After an edit of the code everything is derived again; other findings from the same answers are refused."""
+    """After an edit of the code everything is derived again; other findings from the same answers are refused until
+    `rederive` has taken them over, and the lock until it is committed."""
     metrics = ready.folder / "src/narrative_runs/findings/confusion.py"
     assert ready.run("dvc", "repro").returncode == 0
     asked, before = fake.asked, bytes_of(ready)
@@ -232,6 +233,10 @@ def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
     assert (fake.asked, bytes_of(ready)) == (asked, before)
     metrics.write_text(metrics.read_text().replace("int(matrix.tp + matrix.fp)", "int(matrix.tp + matrix.fp + 1)"))
     record = yaml.safe_load(lock_of(ready))["stages"]["record"]
+    refused = ready.run("dvc", "repro")
+    assert refused.returncode != 0 and "narrative-runs rederive cases" in refused.stdout
+    assert (fake.asked, bytes_of(ready)) == (asked, before)
+    assert ready.run("narrative-runs", "rederive", "cases").returncode == 0
     result = ready.run("dvc", "repro")
     assert result.returncode != 0
     assert "metrics.json is not the one that dvc.lock vouches for" in result.stdout

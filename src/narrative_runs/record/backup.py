@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from narrative_runs.errors import RecordError
@@ -38,7 +39,8 @@ def back_up(path: Path, target: Path) -> None:
             "there (is the disk full?), then start the same command again."
         ) from None
     finally:
-        _remove(draft)
+        with suppress(OSError):
+            _remove(draft)
 
 
 def _remove(draft: Path) -> None:

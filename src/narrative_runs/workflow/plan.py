@@ -211,7 +211,8 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     is_done = begun is not None and begun.has_answers and (recorded or (behind and row is None))
     if begun is not None and is_done and not is_by_this_code(folder):
         planned.difference = _difference(begun, params, folder)
-        planned.is_whole = completed and not retry and not planned.difference and _is_whole(planned)
+        is_left_alone = completed and not retry and not is_proof and not planned.difference
+        planned.is_whole = is_left_alone and _is_whole(planned)
     if planned.difference and (retry or is_proof or row is None):
         raise ExperimentError(_told(planned.difference, folder))
     if completed and row is not None and not retry:
