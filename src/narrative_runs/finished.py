@@ -41,7 +41,7 @@ def read(which: str, columns: Sequence[str]) -> Finished:
     if not which:
         row = chosen("").row
         which = row["slug"] or row["experiment_id"]
-    folder, begun = _found(which)
+    folder, begun = found(which)
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(
@@ -65,7 +65,12 @@ def read(which: str, columns: Sequence[str]) -> Finished:
     return Finished(folder, begun, metrics, results)
 
 
-def _found(which: str) -> tuple[ExperimentFolder, Begun]:
+def found(which: str) -> tuple[ExperimentFolder, Begun]:
+    """The folder of the experiment with this slug or id, and what was begun in it, whatever the record holds.
+
+    Raises:
+        FindingsError: there is none.
+    """
     folder = ExperimentFolder(which)
     begun = experiment.find(folder) if folder.path.is_dir() else None
     if begun is not None:

@@ -254,6 +254,20 @@ def test_other_findings_wait_for_the_users_word(own: World) -> None:
     assert nothing.returncode == 0 and "nothing to take over" in nothing.stdout
 
 
+def test_a_lost_record_is_filled_with_the_users_word_only(own: World) -> None:
+    """Where the record was lost and other figures are derived, it is filled by `rederive`, and not before."""
+    project, fake = own.project, own.fake
+    change_code(project, *OTHER_FIGURES)
+    (project.folder / "results/experiments.db").unlink()
+    before = findings_of(project, "completed")
+    refused = project.snakemake(*words_for("completed", fake))
+    assert refused.returncode == 1 and "narrative-runs rederive completed" in refused.stdout
+    assert findings_of(project, "completed") == before
+    taken = project.run("narrative-runs", "rederive", "completed")
+    assert taken.returncode == 0, taken.stdout
+    assert own.status("completed") == ("completed", 24, 24) and fake.asked == 0
+
+
 def test_altered_is_not_derived_differently(own: World) -> None:
     """A result, a figure or a file that somebody altered is told as altered, whichever release derived it."""
     project = own.project

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from narrative_runs import __version__, experiment
+from narrative_runs import __version__, experiment, finished
 from narrative_runs.derivation.check import check
 from narrative_runs.errors import AlreadyRunning, ExperimentError
 from narrative_runs.findings.seal import SEALED
-from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, chosen
 from narrative_runs.params import check as checked
 from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import database
 from narrative_runs.session import lock
 from narrative_runs.source.checksum import md5_of
 
@@ -24,19 +24,18 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
     Safe to repeat, and to kill at any moment. which: slug or id; tell: shows a line to the user.
 
     Raises:
-        ExperimentError: there is no such experiment here, it is not completed, or it could not be derived.
+        FindingsError: there is no such experiment here.
+        ExperimentError: it is not completed, or it could not be derived.
         NarrativeRunsError: the workbook or an answer is missing.
     """
-    known = chosen(which)
-    if not known.row["slug"]:
-        raise ExperimentError(f"{which} is of the R system. `narrative-runs adopt` brings it over.")
-    folder = known.folder
-    begun = experiment.find(folder)
-    if begun is None or not begun.has_answers:
+    folder, begun = finished.found(which)
+    if not begun.has_answers:
         raise ExperimentError(f"{folder.path}/ holds no answers from which anything could be derived.")
-    if known.state == RUNNING:
+    if lock.is_running(folder.path):
         raise AlreadyRunning(f"{folder.slug} is running: {lock.holder(folder.path)}. Wait for its end.")
-    if known.state != COMPLETED:
+    row = database.experiment(begun.experiment_id)
+    # A record that was lost is filled again by this.
+    if not folder.metrics.exists() or (row is not None and row["status"] != "completed"):
         raise ExperimentError(
             f"{folder.slug} is not completed: an unfinished experiment is read by this release anyway. To continue: "
             f"snakemake --cores 4 --config experiment_id={begun.experiment_id}"
