@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +155,15 @@ def test_a_description_is_found_again_before_the_first_answer() -> None:
 
 
 def test_the_journal_is_the_authority() -> None:
-    """Once there is an answer, the journal says what the experiment is, whatever experiment.yaml says."""
+    """Once there is an answer, the journal says what the experiment is, whatever experiment.yaml says; one that names no
+    rules of reading is of the first release."""
     folder = ExperimentFolder("cases")
     experiment.describe(folder, begun_of(params_of(**{"model.name": "typo"}), "described", has_answers=False))
     begun = begun_of(params_of(), "answered")
     journal_of("cases", 1, begun)
-    assert experiment.find(folder) == begun
+    assert experiment.find(folder) == replace(begun, reading_rules=1)
     folder.description.write_text("{damaged", encoding="utf-8")
-    assert experiment.find(folder) == begun
+    assert experiment.find(folder) == replace(begun, reading_rules=1)
 
 
 def test_an_experiment_keeps_its_beginning_and_goes_on_with_its_latest_params() -> None:
@@ -191,7 +193,7 @@ def test_the_description_is_for_people() -> None:
     experiment.describe(folder, begun_of(params_of(**{"experiment.author": "Ä. Author"})))
     text = folder.description.read_text(encoding="utf-8")
     shown = yaml.safe_load(text)
-    assert list(shown) == ["experiment_id", "began_at", "source_md5", "frozen", "params"]
+    assert list(shown) == ["experiment_id", "began_at", "source_md5", "reading_rules", "frozen", "params"]
     assert shown["frozen"] == [*FROZEN_KEYS, "source_md5"]
     assert "Ä. Author" in text
     assert list(shown["params"]) == ["experiment", "model", "prompt", "data", "run", "shards", "report"]
