@@ -155,8 +155,8 @@ def test_a_description_is_found_again_before_the_first_answer() -> None:
 
 
 def test_the_journal_is_the_authority() -> None:
-    """Once there is an answer, the journal says what the experiment is, whatever experiment.yaml says; one that names no
-    rules of reading is of the first release."""
+    """Once there is an answer, the journal says what the experiment is; one without rules of reading is of the first
+    release."""
     folder = ExperimentFolder("cases")
     experiment.describe(folder, begun_of(params_of(**{"model.name": "typo"}), "described", has_answers=False))
     begun = begun_of(params_of(), "answered")
