@@ -1,6 +1,7 @@
 """The checksum of the code: where it differs, the same answers may be read differently."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 import narrative_runs
@@ -8,6 +9,7 @@ import narrative_runs
 PACKAGE = Path(narrative_runs.__file__).parent
 
 
+@cache
 def code_checksum() -> str:
     """The MD5, in hex, of this package's code and templates, by names and contents; a touch does not change it."""
     digest = hashlib.md5(usedforsecurity=False)

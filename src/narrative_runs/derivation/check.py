@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs.derivation.aside import derived_aside, differing
 from narrative_runs.derivation.changes import KEY, figure_changes, row_changes
-from narrative_runs.derivation.difference import Difference, keep, last_look
+from narrative_runs.derivation.difference import Difference
 from narrative_runs.experiment import Begun
 from narrative_runs.findings.seal import seal, seal_of
 from narrative_runs.findings.tables import write_csv
@@ -23,16 +23,7 @@ _SHOWN_CHARACTERS = 30
 
 
 def check(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference | None:
-    """What this release derives differently of an experiment with findings; None if nothing. changes.csv lists it.
-
-    What was found is kept, so that the same code need not look twice at the same findings.
-
-    Raises:
-        NarrativeRunsError: the findings cannot be derived: the workbook or an answer is missing.
-    """
-    looked = last_look(folder)
-    if looked is not None:
-        return looked.difference
+    """Derive the findings aside, and write changes.csv where they differ; see `difference_of`."""
     with derived_aside(begun, params, folder) as aside:
         files = differing(folder, aside)
         found = _difference(folder, aside, files) if files else None
@@ -41,7 +32,6 @@ def check(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference 
         if seal_of(folder) is None:
             # The first release kept no checksums; that its findings follow proves that nobody has altered them.
             seal(folder, begun.release, code="")
-    keep(folder, found)
     return found
 
 

@@ -1,13 +1,18 @@
 """What this release reads differently from an experiment's answers, kept so that it need not look twice."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from narrative_runs import __version__
 from narrative_runs.code import code_checksum
+from narrative_runs.experiment import Begun
 from narrative_runs.findings.seal import SEALED, seal_of
+from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
+from narrative_runs.session.lock import RunLock
 from narrative_runs.whole_files import written_whole
 
 
@@ -37,6 +42,35 @@ def is_by_this_code(folder: ExperimentFolder) -> bool:
     """Whether this very code derived the findings, so that there is nothing to look for."""
     sealed = seal_of(folder)
     return sealed is not None and sealed.code == code_checksum()
+
+
+def difference_of(
+    begun: Begun, params: Params, folder: ExperimentFolder, tell: Callable[[str], None]
+) -> Difference | None:
+    """What this release derives differently of an experiment with findings; None if nothing. changes.csv lists it.
+
+    What was found is kept, so that the same code need not look twice at the same findings. tell: shows a line to the
+    user.
+
+    Raises:
+        AlreadyRunning: a run holds the experiment.
+        NarrativeRunsError: the findings cannot be derived: the workbook or an answer is missing.
+    """
+    looked = last_look(folder)
+    if looked is not None:
+        return looked.difference
+    # Imported here: pandas takes time, and this is done once a release.
+    from narrative_runs.derivation.check import check
+
+    tell(f"{folder.path}/: comparing the findings with what this release ({__version__}) reads from the same answers.")
+    lock = RunLock(folder.path)
+    lock.acquire()
+    try:
+        found = check(begun, params, folder)
+        keep(folder, found)
+    finally:
+        lock.release()
+    return found
 
 
 @dataclass(frozen=True)

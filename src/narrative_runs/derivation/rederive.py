@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from narrative_runs import __version__, experiment, finished
-from narrative_runs.derivation.check import check
+from narrative_runs.derivation.difference import difference_of
 from narrative_runs.errors import AlreadyRunning, ExperimentError
 from narrative_runs.findings.seal import SEALED
-from narrative_runs.params import check as checked
+from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.session import lock
@@ -28,6 +28,8 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
         ExperimentError: it is not completed, or it could not be derived.
         NarrativeRunsError: the workbook or an answer is missing.
     """
+    # Narratives are restricted data: what is written, its owner alone can read.
+    os.umask(0o077)
     folder, begun = finished.found(which)
     if not begun.has_answers:
         raise ExperimentError(f"{folder.path}/ holds no answers from which anything could be derived.")
@@ -40,11 +42,11 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
             f"{folder.slug} is not completed: an unfinished experiment is read by this release anyway. To continue: "
             f"snakemake --cores 4 --config experiment_id={begun.experiment_id}"
         )
-    found = check(begun, checked(experiment.last_params(folder, begun), str(folder.description)), folder)
+    params = check(experiment.last_params(folder, begun), str(folder.description))
+    found = difference_of(begun, params, folder, tell)
     if found is None:
         tell(f"{folder.slug}: this release ({__version__}) derives the same findings. There is nothing to take over.")
         return
-    os.umask(0o077)
     kept = _keep(folder)
     _derive(begun.experiment_id)
     tell(f"{folder.slug}: {found.words()} changed with this release. The old findings are in {kept}/.")

@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ import yaml
 from narrative_runs import __version__, experiment, journal
 from narrative_runs import params as params_module
 from narrative_runs.code import code_checksum
-from narrative_runs.derivation.difference import Difference, is_by_this_code, last_look
+from narrative_runs.derivation.difference import Difference, difference_of, is_by_this_code
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.report.captions import CAPTIONS, Caption
-from narrative_runs.session.lock import RunLock
 from narrative_runs.source import checksum
 from narrative_runs.workflow.screen import give_up, tell
 
@@ -54,7 +52,7 @@ class Plan:
     difference: Difference | None = None
     is_whole: bool = False
 
-    @cached_property
+    @property
     def code(self) -> str:
         """The checksum of the code: results that other code derived are derived again."""
         return code_checksum()
@@ -210,7 +208,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry)
     is_done = begun is not None and begun.has_answers and (recorded or (behind and row is None))
     if begun is not None and is_done and not is_by_this_code(folder):
-        planned.difference = _difference(begun, params, folder)
+        planned.difference = difference_of(begun, params, folder, tell)
         is_left_alone = completed and not retry and not is_proof and not planned.difference
         planned.is_whole = is_left_alone and _is_whole(planned)
     if planned.difference and (retry or is_proof or row is None):
@@ -225,23 +223,6 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
         if absent_files := [path for path in planned.outputs if not Path(path).exists()]:
             tell(f"That also makes again what is missing: {', '.join(absent_files)}")
     return planned
-
-
-def _difference(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference | None:
-    """What this release reads differently from the answers of an experiment with findings; None if nothing."""
-    looked = last_look(folder)
-    if looked is not None:
-        return looked.difference
-    # Imported here: pandas takes time, and this is done once a release.
-    from narrative_runs.derivation.check import check
-
-    tell(f"{folder.path}/: comparing the findings with what this release ({__version__}) reads from the same answers.")
-    lock = RunLock(folder.path)
-    lock.acquire()
-    try:
-        return check(begun, params, folder)
-    finally:
-        lock.release()
 
 
 def _is_whole(planned: Plan) -> bool:
