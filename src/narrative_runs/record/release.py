@@ -20,8 +20,9 @@ def number_of(version: str) -> int:
 def claim(connection: sqlite3.Connection, path: Path) -> None:
     """Mark the record as written by this release; if an earlier one wrote it, after a backup.
 
-    connection: in a writing transaction on the record at `path`, in which nothing was written yet. The mark is
-    committed at once, so that whatever becomes of that transaction, no second backup follows.
+    connection: in a writing transaction on the record at `path`, in which nothing was written yet. After a
+    backup the mark is committed at once, so that whatever becomes of that transaction, no second backup follows; a new
+    record appears with its tables.
 
     Raises:
         RecordError: the backup cannot be made; nothing was written.
@@ -34,8 +35,9 @@ def claim(connection: sqlite3.Connection, path: Path) -> None:
     if tables:
         back_up(path, backup_of(path))
     connection.execute(f"PRAGMA user_version = {this}")
-    connection.execute("COMMIT")
-    connection.execute("BEGIN IMMEDIATE")
+    if tables:
+        connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
 
 
 def backup_of(path: Path) -> Path:
