@@ -29,8 +29,7 @@ def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iter
     """
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(path)
         # A rollback journal, not a write-ahead log: the latter fails on network drives.
         connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
         try:
@@ -45,6 +44,31 @@ def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iter
             connection.close()
     except (sqlite3.Error, OSError) as error:
         raise _told(path, error, patience_s) from None
+
+
+def _make(path: Path) -> None:
+    """Make a record, which appears with its tables: whoever looks meanwhile sees all of them, or no file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            release.claim(connection, draft)
+            schema.create(connection)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+        # Unlike a move, this never replaces what another run has made meanwhile.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # A drive without hard links.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dict[str, Any]]:
