@@ -3,8 +3,8 @@
 Started as a process of its own: `python -m tests.fake_server` prints its address and serves until its input ends.
 The answer to a narrative is a function of its text alone, so that a test can tell whose answer a row holds. How it
 answers can be changed while it runs: POST /control takes the fields of `Behaviour` as JSON. GET /calls gives what was
-asked: for each user message the number of requests that came and of replies that were sent. GET /pace gives how busy it
-was, without the messages.
+asked: for each user message the number of requests that came and of replies that were sent; evidence requests are
+counted by themselves. GET /pace gives how busy it was, without the messages.
 """
 
 import asyncio
@@ -88,6 +88,7 @@ class FakeServer:
         self.behaviour = behaviour
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
+        self.evidence: Counter[str] = Counter()
         self.in_flight = 0
         self.busiest = 0
         self.busy_seconds = 0.0
@@ -132,17 +133,20 @@ class FakeServer:
             return 404, {}, b'{"error": {"message": "no such address"}}'
         request = json.loads(body)
         text = request["messages"][-1]["content"]
-        self.asked[text] += 1
+        is_evidence = headers.get("x-narrative-runs") == "evidence"
+        (self.evidence if is_evidence else self.asked)[text] += 1
         self.keys.add(headers.get("authorization", ""))
         if len(self.bodies) < 50:
             self.bodies.append(request)
         self._move(+1)
         try:
-            return await self._completion(request, text)
+            return await self._completion(request, text, Counter() if is_evidence else self.answered)
         finally:
             self._move(-1)
 
-    async def _completion(self, request: dict[str, Any], text: str) -> tuple[int, dict[str, str], bytes]:
+    async def _completion(
+        self, request: dict[str, Any], text: str, answered: Counter[str]
+    ) -> tuple[int, dict[str, str], bytes]:
         behaviour = self.behaviour
         special = behaviour.only_if in text
         if special and behaviour.next_calls is not None:
@@ -159,7 +163,7 @@ class FakeServer:
             return behaviour.refuse_logprobs, {}, b'{"error": {"message": "logprobs are not supported"}}'
         for mark, (status, content) in behaviour.replies.items():
             if mark in text:
-                self.answered[text] += status == 200
+                answered[text] += status == 200
                 return status, {}, content.encode()
         if special and behaviour.hang:
             await asyncio.sleep(3600)
@@ -168,14 +172,16 @@ class FakeServer:
         if special and behaviour.status != 200:
             return behaviour.status, behaviour.headers, (behaviour.body or '{"error": {"message": "no"}}').encode()
         if special and behaviour.body is not None:
-            self.answered[text] += 1
+            answered[text] += 1
             return 200, behaviour.headers, behaviour.body.encode()
         if behaviour.fault_share and self._random.random() < behaviour.fault_share:
             return await self._fault(text)
-        self.answered[text] += 1
         oddity = oddity_of(text, behaviour.odd_share)
         if oddity is not None:
-            return _odd_reply(oddity, text)
+            odd = _odd_reply(oddity, text)
+            answered[text] += odd[0] == 200
+            return odd
+        answered[text] += 1
         read = min(len(text), 4 * behaviour.context_tokens)
         return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
 
@@ -202,6 +208,7 @@ class FakeServer:
             **self.pace(),
             "asked": dict(self.asked),
             "answered": dict(self.answered),
+            "evidence": dict(self.evidence),
             "bodies": self.bodies,
             "keys": sorted(self.keys),
             "in_flight": self.in_flight,

@@ -1,11 +1,17 @@
+import copy
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrative_runs.asking.reply import counts_are_odd, is_reply, tokens_used
+from narrative_runs.asking.reply import read as read_reply
 from narrative_runs.results import RESULT_COLUMNS, Result, result_of, tokens_of
 from narrative_runs.results_file import read, write
 from narrative_runs.source.shards import Narrative
@@ -186,6 +192,130 @@ def test_whatever_a_model_writes_is_a_row_that_can_be_kept(content: str, finish_
         value = getattr(result, name)
         if isinstance(value, str):
             value.encode("utf-8")
+
+
+anything = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.sampled_from(
+            [10**30, -(10**400), 2**63, 40.5, "40", "n/a", "stop", "length", '{"detected": true}', "<think>"]
+        ),
+        st.floats(),
+        awkward,
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["text", "type", "token", "bytes", "logprob", "top_logprobs", "content", "thinking", "a"]),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=8,
+)
+TOKEN = {"token": "true", "logprob": -0.1, "bytes": [116], "top_logprobs": [{"token": "false", "logprob": -2.3}]}
+WHOLE: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "model": "fake",
+    "error": None,
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {
+                "content": '{"detected": true}',
+                **dict.fromkeys(("reasoning", "reasoning_content", "thinking", "reasoning_details", "refusal")),
+            },
+            "logprobs": {
+                "content": [
+                    {"token": '{"detected":', "logprob": 0, "bytes": None},
+                    {**TOKEN, "bytes": None},
+                    {"token": "}"},
+                ]
+            },
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 40,
+        "completion_tokens": 12,
+        "total_tokens": 60,
+        "prompt_tokens_details": {"cached_tokens": 50},
+        "completion_tokens_details": {"reasoning_tokens": 20},
+    },
+}
+IN_PARTS = {
+    **WHOLE["choices"][0]["message"],
+    "content": [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "b"}],
+}
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, ...]]:
+    """The way to each place in a value, its own left out."""
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (key,)
+        yield from ((key, *place) for place in places_in(part))
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> Any:
+    """A reply in which any JSON stands at up to three places."""
+    body = copy.deepcopy(WHOLE)
+    if draw(st.booleans()):
+        body["choices"][0]["message"] = copy.deepcopy(IN_PARTS)
+    for *way, last in draw(st.lists(st.sampled_from(list(places_in(body))), max_size=3, unique=True)):
+        part: Any = body
+        with suppress(LookupError, TypeError):
+            for key in way:
+                part = part[key]
+            part[last] = draw(anything)
+    return body
+
+
+@settings(max_examples=300, deadline=None)
+@given(bodies())
+def test_whatever_is_taken_for_a_reply_is_a_row(tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any]) -> None:
+    """Any JSON at any place of a reply gives a row that all files take, and counts; no error comes of it."""
+    if not is_reply(body):
+        return
+    entry = json.loads(json.dumps(entry_of(response=body)))
+    result = result_of(NARRATIVE, entry)
+    assert result.error_category in {*CATEGORIES, None}
+    assert tokens_of(entry) == tokens_used(body) == (result.tokens_used or 0)
+    assert isinstance(counts_are_odd(body), bool)
+    path = tmp_path_factory.mktemp("row") / "1-of-1.parquet"
+    assert write([result], path) == 1
+    assert list(read(path)) == [result]
+    values = [getattr(result, name) for name in RESULT_COLUMNS]
+    json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute(f"SELECT {', '.join('?' * len(values))}", values)
+
+
+@given(bodies())
+def test_what_can_be_a_reply_can_be_asked_of_anything(body: dict[str, Any]) -> None:
+    """Whether a body is a reply is answered for every body, and each part at its place is of its kind or none."""
+    if not is_reply(body):
+        return
+    parts = read_reply(body)
+    assert all(count is None or 0 <= count < 2**63 for count in (parts.prompt_tokens, parts.completion_tokens))
+    assert parts.p_detected is None or 0 <= parts.p_detected <= 1
+    for told in (parts.written, parts.thought, parts.finish_reason, parts.refusal, parts.model):
+        assert told is None or isinstance(told, str)
+
+
+@pytest.mark.parametrize("depth", [50, 90, 500, 100_000])
+def test_a_deeply_nested_answer_does_not_stop_the_shard(depth: int) -> None:
+    """However deep a model nests its JSON, there is a row."""
+    nested = "[" * depth + "]" * depth
+    for text in (
+        nested,
+        f'{{"detected": true, "confidence": 0.9, "indicators": {nested}}}',
+        '{"detected": true, "rationale": ' + '{"a":' * depth + "1" + "}" * depth + "}",
+        f'{{"arguments": "{nested}"}}',
+    ):
+        assert result_from_text(text).error_category in {*CATEGORIES, None}
 
 
 @pytest.mark.parametrize("escape", ["\\ud83d", "\\udc00", "\\u0000"])

@@ -12,7 +12,7 @@ import yaml
 
 from narrative_runs import journal, places
 from narrative_runs.errors import ExperimentError, JournalError
-from narrative_runs.params import Params, check
+from narrative_runs.params import Params, check, default_of
 from narrative_runs.source import rules
 from narrative_runs.whole_files import written_whole
 
@@ -96,13 +96,14 @@ def _cut(text: str, begin: int) -> str:
 
 def changes(before: Mapping[str, Any], params: Params) -> list[str]:
     """What differs from the params of the last session among those that may change, in words."""
-    now = params.model_dump(mode="json")
-    return [
-        f"{section}.{name}: {' is now '.join(apart(before.get(section, {}).get(name), value))}"
-        for section, values in now.items()
-        for name, value in values.items()
-        if f"{section}.{name}" not in FROZEN_KEYS and before.get(section, {}).get(name) != value
-    ]
+    found = []
+    for section, values in params.model_dump(mode="json").items():
+        for name, value in values.items():
+            # What an earlier release did not know had its default.
+            old = before.get(section, {}).get(name, default_of(section, name))
+            if f"{section}.{name}" not in FROZEN_KEYS and old != value:
+                found.append(f"{section}.{name}: {' is now '.join(apart(old, value))}")
+    return found
 
 
 def last_params(folder: places.ExperimentFolder, begun: Begun) -> dict[str, Any]:

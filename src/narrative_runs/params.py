@@ -4,18 +4,21 @@
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticUndefined
 
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
 LONGEST_SLUG = 100
+DEFAULT_SEED = 42
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -79,8 +82,8 @@ class Model(Section):
         "openai", description="`embedded` starts the embedded server; any other name is a server at api_url."
     )
     api_url: Text = Field("", description="The full chat-completions URL, or its /v1 base.")
-    temperature: Annotated[float, BeforeValidator(_as_r_reads)] = Field(
-        0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable."
+    temperature: Annotated[float | None, BeforeValidator(_as_r_reads)] = Field(
+        0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable; null sends none."
     )
     max_tokens: int | None = Field(4096, ge=1, description="Longest answer, in tokens; null leaves it to the server.")
     structured_output: Literal["auto", "json_schema", "plain"] = Field(
@@ -88,6 +91,9 @@ class Model(Section):
     )
     logprobs: bool = Field(False, description="Ask for token probabilities, stored as p_detected.")
     allow_remote: bool = Field(False, description="Allow narratives to leave for a server outside this network.")
+    answers_as: list[str] = Field(
+        default_factory=list, description="Names that the server may give for model.name; any other stops the run."
+    )
     extra_body: dict[str, Any] = Field(default_factory=dict, description="Passed on in each request as it is.")
 
     @field_validator("extra_body", mode="before")
@@ -113,8 +119,10 @@ class Model(Section):
 
     @property
     def base_url(self) -> str:
-        """The server's /v1 base, without a slash at its end."""
-        return re.sub(r"/chat/completions/?$", "", self.api_url.strip()).rstrip("/")
+        """The server's /v1 base, without a slash at its end; a query stays where it belongs."""
+        parts = urlsplit(self.api_url.strip())
+        path = re.sub(r"/chat/completions/?$", "", parts.path).rstrip("/")
+        return urlunsplit(parts._replace(path=path))
 
 
 class Prompt(Section):
@@ -141,8 +149,11 @@ class Data(Section):
 class Run(Section):
     """How much is asked, how fast, and when to stop."""
 
-    seed: Annotated[int, BeforeValidator(_as_r_reads)] = Field(
-        42, ge=-(2**63), lt=2**63, description="Sent to the model, and used for the bootstrap intervals."
+    seed: Annotated[int | None, BeforeValidator(_as_r_reads)] = Field(
+        DEFAULT_SEED,
+        ge=-(2**63),
+        lt=2**63,
+        description="Sent to the model, and used for the bootstrap intervals; null sends none (they then use 42).",
     )
     max_narratives: Annotated[int | None, BeforeValidator(_as_r_reads)] = Field(
         None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
@@ -212,6 +223,20 @@ class Params(Section):
     def slug(self) -> str:
         """The experiment's folder under results/."""
         return self.experiment.slug
+
+
+def default_of(section: str, name: str) -> Any:
+    """The value that a key has where a file leaves it out; None for one that no file may leave out."""
+    kind = Params.model_fields[section].annotation
+    assert isinstance(kind, type) and issubclass(kind, Section)
+    value = kind.model_fields[name].get_default(call_default_factory=True)
+    return None if value is PydanticUndefined else value
+
+
+def bootstrap_seed(params: Mapping[str, Any]) -> int:
+    """The seed of the bootstrap intervals: run.seed of these params, or 42 where the model is sent none."""
+    seed = params["run"]["seed"]
+    return DEFAULT_SEED if seed is None else int(seed)
 
 
 def _is_url(text: str) -> bool:

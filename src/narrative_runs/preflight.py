@@ -3,19 +3,21 @@
 import time
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pandas as pd
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
-from narrative_runs.asking import reply
 from narrative_runs.asking.client import Client, tls_for
-from narrative_runs.asking.failures import FormatRejected, RequestFailed
+from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
+from narrative_runs.asking.trial import look_for_evidence
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.results import Result, result_of
+from narrative_runs.session.account import WITHOUT
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.progress import duration
 from narrative_runs.source import checksum, rules, workbook
@@ -58,37 +60,49 @@ def sample(narratives: pd.DataFrame) -> list[Narrative]:
 async def _ask(narratives: list[Narrative], params: Params, model_server: ModelServer) -> list[Result]:
     server = await model_server.open()
     client, question = Client(server, tls_for(server)), Question(params)
-    structured = logprobs = True
+    without: set[str] = set()
     results = []
-    for narrative in narratives:
-        while True:
-            began = time.perf_counter()
-            try:
-                response = await client.ask(question.body(narrative, structured, logprobs))
-                break
-            except FormatRejected as refused:
-                structured, logprobs = structured and refused.part != "schema", logprobs and refused.part != "logprobs"
-            except RequestFailed as failure:
-                raise ServerError(f"preflight: {failure}. Nothing was recorded.") from None
-        entry = {
-            "fingerprint": "",
-            "asked_at": "",
-            "attempt": 1,
-            "first_error_message": None,
-            "response_sec": time.perf_counter() - began,
-            "response": response,
-        }
-        results.append(result_of(narrative, entry))
-        print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
-    if not reply.tokens_used(response):
-        print("This server does not count tokens: run.budget_tokens has no effect.")
-    await client.close()
+    try:
+        for narrative in narratives:
+            results.append(result_of(narrative, await _entry(narrative, question, client, without)))
+            print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
+    finally:
+        await client.close()
+    if not any(result.tokens_used for result in results):
+        print("This server does not count tokens: run.budget_tokens cannot be kept.")
     return results
+
+
+async def _entry(narrative: Narrative, question: Question, client: Client, without: set[str]) -> dict[str, Any]:
+    """What a journal would keep of one narrative, which is asked at most twice.
+
+    without: parts that the server does not take; those that it turns out not to take are added.
+
+    Raises:
+        ServerError: the server answers nothing at all.
+    """
+    entry: dict[str, Any] = {"fingerprint": "", "asked_at": "", "attempt": 1, "first_error_message": None}
+    for is_last in (False, True):
+        began = time.perf_counter()
+        try:
+            response = await client.ask(question.body(narrative, without))
+            return {**entry, "response_sec": time.perf_counter() - began, "response": response}
+        except RequestFailed as failed:
+            failure = failed.failure
+        if not is_last:
+            evidence = await look_for_evidence(question, client, without, None, parts_are_proved=False)
+            if evidence.failure is not None:
+                reason = evidence.failure.reason or evidence.failure.message
+                raise ServerError(f"preflight: {reason}. Nothing was recorded.")
+            without.update(evidence.without)
+            for part in evidence.without:
+                print(WITHOUT[part])
+    return {**entry, "error": {"category": failure.category, "message": failure.message}}
 
 
 def _outcome(result: Result) -> str:
     answer = result.error_message if result.error_occurred else f"detected: {str(result.detected).lower()}"
-    return f"{result.response_sec:.1f} s, {result.tokens_used or 0} tokens, {answer}"
+    return f"{result.response_sec or 0.0:.1f} s, {result.tokens_used or 0} tokens, {answer}"
 
 
 def told(results: list[Result], narratives: pd.DataFrame, params: Params) -> list[str]:

@@ -1,10 +1,12 @@
 """From a narrative and its journal entry to a row of results: the one place where this is decided."""
 
 import json
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
 from narrative_runs.asking import answer, reply
+from narrative_runs.asking.refusal import is_refusal
 from narrative_runs.source.shards import Narrative
 
 
@@ -47,6 +49,18 @@ class Result:
     source_row: int | None
 
 
+REFUSED = "the model refused to answer; its words are in raw_response"
+WITHHELD = "the server's content filter withheld the answer"
+_CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length", "token_limit")
+_FILTERS = (
+    "content_filter",
+    "content_filtered",
+    "safety",
+    "recitation",
+    "prohibited_content",
+    "blocklist",
+    "sensitive",
+)
 RESULT_COLUMNS = tuple(field.name for field in fields(Result))
 
 
@@ -93,13 +107,11 @@ def _answered(body: dict[str, Any]) -> dict[str, Any]:
         "model_answered": parts.model,
     }
     if parts.refusal:
-        return _failed("data_error", "the model refused to answer; its words are in raw_response", counted)
-    if parts.finish_reason == "content_filter":
-        return _failed("data_error", "the server's content filter withheld the answer", counted)
+        return _failed("data_error", REFUSED, counted)
     try:
-        answered = answer.read(parts.written)
+        answered = _counting(parts)
     except answer.Unreadable as problem:
-        return _failed("parse_error", _why_unreadable(parts, problem), counted)
+        return _failed(*_why_unreadable(parts, problem), counted)
     return {
         "detected": answered.detected,
         "confidence": answered.confidence,
@@ -113,12 +125,36 @@ def _answered(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _why_unreadable(parts: reply.Reply, problem: answer.Unreadable) -> str:
-    if parts.finish_reason != "length":
-        return str(problem)
+def _counting(parts: reply.Reply) -> answer.Answer:
+    """The answer, which counts in a text that was broken off only if it is whole and no draft."""
+    found = answer.located(parts.written)
+    if parts.is_at_its_end or (found.is_final and not parts.is_draft_open):
+        return found.answer
+    raise answer.Unreadable("the answer is no whole JSON object")
+
+
+def _why_unreadable(parts: reply.Reply, problem: answer.Unreadable) -> tuple[str, str]:
+    """Category and message of the error."""
+    reason = (parts.finish_reason or "").strip().lower()
+    if reason in _FILTERS:
+        return "data_error", WITHHELD if reason == "content_filter" else f"{WITHHELD} ({_ending(reason)})"
+    if is_refusal(parts.written) or reason == "refusal":
+        return "data_error", REFUSED
+    if parts.is_at_its_end:
+        return "parse_error", str(problem)
+    if reason not in _CUT_OFF:
+        return "parse_error", f"{problem}; it was broken off ({_ending(reason)})"
     if not parts.written and parts.thought:
         problem = answer.Unreadable("the reasoning used up all tokens before an answer")
-    return f"{problem}; it was cut off (finish_reason: length). Ask with a higher model.max_tokens, in a new experiment"
+    return (
+        "parse_error",
+        f"{problem}; it was cut off ({_ending(reason)}). Ask with a higher model.max_tokens, in a new experiment",
+    )
+
+
+def _ending(reason: str) -> str:
+    # A server could put anything there, even a piece of the narrative.
+    return f"finish_reason: {reason if re.fullmatch('[a-z0-9_.-]{1,40}', reason) else 'unknown'}"
 
 
 def _failed(category: str, message: str, counted: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 import json
 import math
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.asking.answer import Answer, Unreadable, apart_from_thinking, read
+from narrative_runs.asking.answer import Answer, Unreadable, located, read
 
 answers = st.fixed_dictionaries(
     {
@@ -178,36 +179,10 @@ def test_damage_that_leaves_no_doubt_is_mended(written: str, answer: Answer) -> 
     assert read(written) == answer
 
 
-@pytest.mark.parametrize("value", ["85", "-0.1", "1.01", '"high"', "null", "true", "NaN", "1e400", '"85%"'])
+@pytest.mark.parametrize("value", ["85", "-0.1", "1.01", '"high"', "null", "true", "NaN", "1e400", '"85"'])
 def test_a_confidence_that_is_none_is_left_out(value: str) -> None:
     """What is no number from 0 to 1 is no confidence, and costs no answer."""
     assert read(f'{{"detected": true, "confidence": {value}}}').confidence is None
-
-
-@given(st.text(st.characters(exclude_characters="<"), min_size=1), answers)
-def test_thinking_is_kept_apart(thought: str, answer: dict[str, Any]) -> None:
-    """What stands between the thinking marks is the thought, and the rest is what was written."""
-    text = json.dumps(answer)
-    written, thoughts = apart_from_thinking(f"<think>{thought}</think>\n{text}")
-    assert json.loads(written) == answer
-    assert (thoughts or "") == thought.strip()
-
-
-def test_an_answer_that_is_only_thought_of_is_not_written() -> None:
-    """JSON inside the thinking does not count: neither with an end mark nor without."""
-    considered = '{"detected": true, "confidence": 0.9}'
-    assert apart_from_thinking(f"<think>{considered}</think>") == ("", considered)
-    assert apart_from_thinking(f"<thinking>{considered}") == ("", considered)
-
-
-def test_thinking_that_was_opened_in_the_prompt_is_thinking() -> None:
-    """Where only the end mark comes back, all before it is thought."""
-    assert apart_from_thinking("Was it him?\n</think>\n{}") == ("{}", "Was it him?")
-
-
-def test_text_without_thinking_stays() -> None:
-    """Without marks nothing is thought."""
-    assert apart_from_thinking(" {} ") == ("{}", None)
 
 
 @given(
@@ -223,3 +198,65 @@ def test_every_indicator_is_a_text(value: Any) -> None:
     assert isinstance(found.indicators[0], str)
     assert found.confidence is not None
     assert math.isclose(found.confidence, 0.5)
+
+
+@given(answers, st.sampled_from(["{}", "Well:\n```json\n{}\n```", "[{}]", '{"answer": {}}', "{ {} }", "{}{}"]))
+def test_the_place_of_the_decision_is_told(answer: dict[str, Any], around: str) -> None:
+    """Wherever an answer stands, its place is that of the word which decides it."""
+    text = around.replace("{}", json.dumps(answer))
+    found = located(text)
+    assert found.place is not None
+    assert text[found.place :].startswith(json.dumps(answer["detected"]))
+
+
+@pytest.mark.parametrize(
+    ("written", "behind"),
+    [
+        ('{"detected": "yes", "confidence": 0.9}', '{"detected": "'),
+        ("{'detected': True, 'confidence': 0.9}", "{'detected': "),
+        ('{"detected": true, "confidence": 0.9,}', '{"detected": '),
+        ('{"confidence": 0.9, detected: true}', '{"confidence": 0.9, detected: '),
+        ('Form: {"detected": true/false}. {"detected": true}', 'Form: {"detected": true/false}. {"detected": '),
+        ('{"detected": true, "confidence": 0.9,} {"detected": true, "confidence": 0.9,}', None),
+        ('{"detected": true, "again": {"detected": true}}', None),
+        ('"{\\"detected\\": true}"', None),
+    ],
+)
+def test_a_place_is_told_for_certain_or_not_at_all(written: str, behind: str | None) -> None:
+    """In a damaged answer too the place is known where there is one, and not where there are several."""
+    assert located(written).place == (None if behind is None else len(behind))
+
+
+@pytest.mark.parametrize(
+    ("written", "is_final"),
+    [
+        ('{"detected": true}', True),
+        ('So: {"detected": true} And', True),
+        ('{"detected": true} or {"det', False),
+        ('{"detected": true,}', False),
+        ('{"detected": true, "confidence": 0.9, "rationale": "x', False),
+    ],
+)
+def test_what_is_whole_and_last_is_final(written: str, is_final: bool) -> None:
+    """Only an object that is whole in its form, and behind which no other begins, can outlast a text broken off."""
+    assert located(written).is_final is is_final
+
+
+@pytest.mark.parametrize(
+    "opening", ["{", "[", '"', "`", '{"a":', "'", "\\", "/*", "\n", '"detected": true,', '{"', ":'"]
+)
+@pytest.mark.parametrize("before", ["", '"detected": true,', '{"detected": true,'])
+def test_reading_takes_no_longer_than_the_text(opening: str, before: str) -> None:
+    """Twice as many odd signs take about twice as long, whatever stands before them."""
+    shorter, longer = (_seconds(before + opening * (count // len(opening))) for count in (8_000, 32_000))
+    assert longer < 10 * shorter + 0.05
+
+
+def _seconds(text: str) -> float:
+    best = math.inf
+    for _ in range(2):
+        began = time.perf_counter()
+        with pytest.raises(Unreadable):
+            read(text)
+        best = min(best, time.perf_counter() - began)
+    return best

@@ -10,25 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrative_runs.asking import failures
+from narrative_runs.asking.failures import Failure, Kind
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ASKED = {"model": "m", "messages": [], "response_format": {"type": "json_schema"}, "logprobs": True}
-KINDS: dict[str, tuple[type[failures.RequestFailed], str]] = {
-    # the error's name: (what it means, what the message names)
-    "model_not_found": (failures.Hopeless, "model.name"),
-    "no_model_loaded": (failures.Hopeless, "model.name"),
-    "bad_address": (failures.Hopeless, "model.api_url"),
-    "bad_key": (failures.Hopeless, "LLM_API_KEY"),
-    "context_too_long": (failures.NarrativeTooLong, "context"),
-    "context_too_long_flat": (failures.NarrativeTooLong, "context"),
-    "content_policy": (failures.NarrativeRejected, "content_filter"),
-    "format_unsupported": (failures.FormatRejected, "schema"),
-    "logprobs_unsupported": (failures.FormatRejected, "probabilities"),
-    "rate_limit": (failures.RateLimited, "429"),
-    "rate_limit_without_time": (failures.RateLimited, "429"),
-    "crashed": (failures.ServerFault, "500"),
-    "overloaded": (failures.ServerFault, "503"),
-    "loading": (failures.ServerFault, "503"),
+KINDS = {
+    "model_not_found": Kind.REFUSED,
+    "no_model_loaded": Kind.REFUSED,
+    "bad_address": Kind.REFUSED,
+    "bad_key": Kind.REFUSED,
+    "context_too_long": Kind.REFUSED,
+    "context_too_long_flat": Kind.REFUSED,
+    "content_policy": Kind.REFUSED,
+    "format_unsupported": Kind.REFUSED,
+    "logprobs_unsupported": Kind.REFUSED,
+    "rate_limit": Kind.RATE_LIMITED,
+    "rate_limit_without_time": Kind.RATE_LIMITED,
+    "crashed": Kind.SERVER_FAULT,
+    "overloaded": Kind.SERVER_FAULT,
+    "loading": Kind.SERVER_FAULT,
 }
 
 
@@ -45,65 +45,135 @@ ERRORS = {
 }
 
 
-def failure_of(told: dict[str, Any], asked: dict[str, Any]) -> failures.RequestFailed:
-    """The failure that an error reply means."""
+def of(
+    status: int, body: bytes = b"", asked: dict[str, Any] = ASKED, has_narrative: bool = True, seconds: float = 0.0
+) -> Failure:
+    """The failure that a reply means."""
+    return failures.of_reply(status, [], body, asked, has_narrative, seconds).failure
+
+
+def failure_of(told: dict[str, Any]) -> Failure:
+    """The failure that an error reply of a fixture means."""
     body = told["body"] if isinstance(told["body"], str) else json.dumps(told["body"])
     headers = [(name.encode(), value.encode()) for name, value in told["headers"].items()]
-    return failures.of_status(told["status"], headers, body.encode(), asked)
+    return failures.of_reply(told["status"], headers, body.encode(), ASKED, False).failure
+
+
+def asked_of(narrative: str) -> dict[str, Any]:
+    """A request that holds this narrative."""
+    return {"messages": [{"role": "user", "content": f"Narrative: {narrative}"}]}
 
 
 @pytest.mark.parametrize(("name", "told"), ERRORS.values(), ids=ERRORS)
 def test_the_errors_of_every_server_are_told_apart(name: str, told: dict[str, Any]) -> None:
-    """Each server's way to say it is understood, and the message names the status and what to mend."""
-    kind, named = KINDS[name]
-    failure = failure_of(told, ASKED)
-    assert type(failure) is kind
-    assert named in str(failure)
-    assert f"HTTP {told['status']}" in str(failure)
-
-
-@pytest.mark.parametrize(("name", "told"), [error for error in ERRORS.values() if "unsupported" in error[0]])
-def test_the_part_to_leave_out_is_named(name: str, told: dict[str, Any]) -> None:
-    """A rejected form says which part to leave out; once it is left out, the same words reject the request."""
-    part = "schema" if name == "format_unsupported" else "logprobs"
-    failure = failure_of(told, ASKED)
-    assert isinstance(failure, failures.FormatRejected)
-    assert failure.part == part
-    assert not isinstance(failure_of(told, {"model": "m", "messages": []}), failures.FormatRejected)
+    """Each server's errors are of the right kind, name the status, and only those about a length seem too long."""
+    failure = failure_of(told)
+    assert failure.kind is KINDS[name]
+    assert f"HTTP {told['status']}" in failure.message
+    assert failure.seems_too_long == name.startswith("context_too_long")
 
 
 def test_a_rate_limit_says_how_long_to_wait() -> None:
     """The seconds of the Retry-After header come along, and None where the server gives none."""
-    waits = [failure_of(errors_of("openai")[name], ASKED) for name in ("rate_limit", "rate_limit_without_time")]
-    assert [wait.retry_after for wait in waits if isinstance(wait, failures.RateLimited)] == [7.0, None]
+    waits = [failure_of(errors_of("openai")[name]) for name in ("rate_limit", "rate_limit_without_time")]
+    assert [wait.retry_after for wait in waits] == [7.0, None]
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404, 405, 301, 307, 308])
-def test_what_can_never_work_ends_the_run(status: int) -> None:
-    """A bad key, an empty account, a wrong address or a redirect is not held against a narrative."""
-    assert isinstance(failures.of_status(status, [], b"", ASKED), failures.Hopeless)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 413, 422, 301, 307, 308])
+def test_a_refusal_is_no_conclusion_about_its_cause(status: int) -> None:
+    """Whether a refusal is the narrative's fault or the run's, its status alone does not tell."""
+    assert of(status).kind is Kind.REFUSED
+    assert not of(status).passes
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("status", [408, 409, 425, 498, 499, 500, 502, 503, 504, 529, 204])
 def test_what_may_pass_is_the_fault_of_the_server(status: int) -> None:
     """A server that fails for now is asked again, whatever its words are."""
-    words = b'{"error": {"message": "model not found, context length, response_format"}}'
-    assert type(failures.of_status(status, [], words, ASKED)) is failures.ServerFault
+    failure = of(status, b'{"error": {"message": "model not found, context length, response_format"}}')
+    assert failure.kind is Kind.SERVER_FAULT
+    assert failure.passes
+    assert not failure.seems_too_long
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_other_rejections_concern_one_narrative(status: int) -> None:
-    """A request that a server rejects for reasons of its own is data_error of that narrative."""
-    failure = failures.of_status(status, [], b'{"error": "no"}', ASKED)
-    assert type(failure) is failures.NarrativeRejected
-    assert failure.category == "data_error"
+def test_a_request_that_is_too_large_seems_too_long() -> None:
+    """413 is about the size of the request, whatever is said with it."""
+    assert of(413, b"<html>").seems_too_long
 
 
-@given(st.integers(300, 599), st.one_of(st.binary(), st.text().map(str.encode)))
-def test_any_error_is_some_failure(status: int, body: bytes) -> None:
-    """Whatever body comes with an error, it is told as a failure with its status."""
-    failure = failures.of_status(status, [], body, ASKED)
-    assert f"HTTP {status}" in str(failure)
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!doctype html><title>Login</title>", "web page"),
+        (b"data: {}\n\ndata: [DONE]\n\n", "stream"),
+        (b'{"error": "no such endpoint"}', "error"),
+        (b'{"status": "ok"}', "no chat completion"),
+    ],
+)
+def test_a_success_that_is_no_answer_is_told_for_what_it_is(body: bytes, words: str) -> None:
+    """A login page, a stream or an error that comes with HTTP 200 is none of the narrative's doing."""
+    failure = of(200, body)
+    assert failure.kind is Kind.NO_CHAT
+    assert words in failure.message
+
+
+@pytest.mark.parametrize("body", [b"", b"  ", b"{", b"[]", b'{"choices": []}', b"null", b"[" * 100_000])
+def test_a_broken_success_may_pass(body: bytes) -> None:
+    """An empty or broken reply is asked for again."""
+    assert of(200, body).kind is Kind.SERVER_FAULT
+
+
+def test_a_proxy_that_waits_no_longer_is_named_with_its_seconds() -> None:
+    """504 is a time limit in front of the server, and the message says how long it is and where it is set."""
+    message = of(504, seconds=60.2).message
+    assert "60 s" in message
+    assert "proxy_read_timeout" in message
+
+
+PATTERNS = (
+    "context length",
+    "maximum context",
+    "too long",
+    "n_ctx",
+    "input length",
+    "the model 1911 pistol was not found",
+    "unstructured, guided by staff",
+    "invalid api key",
+    "insufficient_quota",
+    "logprobs",
+)
+
+
+@pytest.mark.parametrize("said", PATTERNS)
+@pytest.mark.parametrize("key", ["message", "code", "type"])
+def test_the_narratives_own_words_are_no_evidence(said: str, key: str) -> None:
+    """Whatever of a narrative the server repeats in its error, nothing is concluded from it, and nothing of it told."""
+    narrative = f"V wrote that {said} in her diary."
+    body = json.dumps({"error": {key: f"cannot take: {narrative}"}}).encode()
+    failure = of(400, body, asked_of(narrative))
+    assert not failure.seems_too_long
+    assert (failure.code, failure.words) == ("", "")
+    assert failure.message == "HTTP 400"
+    one_word = json.dumps({"error": {key: said.split()[-1]}}).encode()
+    assert of(400, one_word, asked_of(narrative)).code == ""
+
+
+def test_words_that_were_not_sent_are_evidence() -> None:
+    """The server's own words about a length count, also beside a narrative that it repeats."""
+    body = json.dumps({"error": {"message": "maximum context length is 4096 tokens: V was found dead"}}).encode()
+    assert of(400, body, asked_of("V was found dead")).seems_too_long
+
+
+def test_the_servers_words_are_told_where_no_narrative_was_sent() -> None:
+    """Of a question about nothing the server's words come along, as one line; of a narrative they do not."""
+    body = b'{"error": {"message": "Unsupported\\nparameter"}}'
+    assert of(400, body, has_narrative=False).words == "Unsupported parameter"
+    assert of(400, body, has_narrative=True).words == ""
+
+
+@given(st.integers(200, 599), st.one_of(st.binary(), st.text().map(str.encode)))
+def test_any_reply_is_some_failure(status: int, body: bytes) -> None:
+    """Whatever body comes with it, a reply is told as a failure with its status."""
+    assert f"HTTP {status}" in of(status, body).message
 
 
 json_values = st.recursive(
@@ -112,19 +182,10 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from([400, 429, 500]), json_values)
+@given(st.sampled_from([200, 400, 429, 500]), json_values)
 def test_any_json_is_some_failure(status: int, value: Any) -> None:
     """An error body of any form is told as a failure."""
-    assert f"HTTP {status}" in str(failures.of_status(status, [], json.dumps(value).encode(), ASKED))
-
-
-@pytest.mark.parametrize("key", ["message", "code", "type"])
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
-def test_no_failure_repeats_the_narrative(status: int, key: str) -> None:
-    """Servers may quote what they were sent; the message, which goes into logs, does not."""
-    narrative = "V was struck by her boyfriend."
-    body = json.dumps({"error": {key: f"cannot take: {narrative}"}}).encode()
-    assert "boyfriend" not in str(failures.of_status(status, [], body, ASKED))
+    assert "HTTP " in of(status, json.dumps(value).encode()).message
 
 
 @given(st.floats(0, 1e6))
@@ -168,17 +229,5 @@ def test_no_header_is_no_wait() -> None:
 
 def test_every_failure_has_a_category_of_the_record() -> None:
     """What a failure is filed under is one of the categories that the record knows."""
-    categories = {
-        kind.category
-        for kind in (
-            failures.Unreachable,
-            failures.ServerFault,
-            failures.TimedOut,
-            failures.RateLimited,
-            failures.NarrativeRejected,
-            failures.NarrativeTooLong,
-            failures.FormatRejected,
-            failures.Hopeless,
-        )
-    }
+    categories = {Failure(kind, "").category for kind in Kind}
     assert categories == {"api_error", "timeout", "rate_limit", "data_error"}

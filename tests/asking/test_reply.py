@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrative_runs.asking import answer
-from narrative_runs.asking.reply import Reply, is_reply, read, tokens_used
+from narrative_runs.asking.reply import Counts, Reply, counts_are_odd, counts_of, is_reply, read, tokens_used
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RATIONALE = "Her boyfriend struck V on Sunday."
@@ -37,6 +37,11 @@ def logprobs_of(*tokens: tuple[str, float | None, dict[str, float | None]]) -> d
             for token, logprob, others in tokens
         ]
     }
+
+
+def text_of(tokens: list[Any]) -> str:
+    """The text of tokens, of each of which the text comes first."""
+    return "".join(token[0] for token in tokens)
 
 
 ANSWERED = {
@@ -125,15 +130,15 @@ def test_the_probability_does_not_depend_on_what_was_drawn(true: float, false: f
     """The same probabilities give the same share, whichever of both tokens the model took."""
     likely: dict[str, float | None] = {f"{blank}true": true, f"{blank}false": false}
     taken = f"{blank}true" if drawn else f"{blank}false"
-    logprobs = logprobs_of(('{"', 0.0, {}), ("detected", 0.0, {}), ('":', 0.0, {}), (taken, likely[taken], likely))
-    found = read(body_of({"content": ""}, logprobs=logprobs)).p_detected
+    tokens = [('{"', 0.0, {}), ("detected", 0.0, {}), ('":', 0.0, {}), (taken, likely[taken], likely), ("}", 0.0, {})]
+    found = read(body_of({"content": text_of(tokens)}, logprobs=logprobs_of(*tokens))).p_detected
     assert found == pytest.approx(math.exp(true) / (math.exp(true) + math.exp(false)))
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(['{"', "detected", '":', ' "', '"detected":', " true", "false", "t", "", "no", "é"]),
+            st.sampled_from(['{"', "detected", '":', ' "', '{"detected":', " true", "false", "t", "", "no", "é", "}"]),
             st.one_of(st.none(), st.floats(-9999, 0)),
             st.dictionaries(
                 st.sampled_from(["true", " false", "f", "x", ""]), st.one_of(st.none(), st.floats(-9999, 0))
@@ -144,7 +149,8 @@ def test_the_probability_does_not_depend_on_what_was_drawn(true: float, false: f
 )
 def test_any_token_probabilities_are_a_probability_or_none(tokens: list[Any]) -> None:
     """However the tokens are cut, and where a server gives no logarithm, the outcome is from 0 to 1, or None."""
-    found = read(body_of({"content": ""}, logprobs=logprobs_of(*tokens))).p_detected
+    content = text_of(tokens)
+    found = read(body_of({"content": content}, logprobs=logprobs_of(*tokens))).p_detected
     assert found is None or 0 <= found <= 1
 
 
@@ -206,6 +212,58 @@ def test_other_bodies_are_no_reply(body: Any) -> None:
     assert not is_reply(body)
 
 
+@pytest.mark.parametrize("innermost", [{}, []])
+def test_a_reply_that_is_nested_without_end_is_none(innermost: Any) -> None:
+    """What no encoder could write again is not taken for a reply, wherever in it the nesting is."""
+    for _ in range(5_000):
+        innermost = {"a": innermost} if isinstance(innermost, list) else [innermost]
+    assert not is_reply(body_of({"content": "x", "extra": innermost}))
+    assert not is_reply({**body_of({"content": "x"}), "usage": innermost})
+
+
+@pytest.mark.parametrize(
+    ("content", "written", "thought"),
+    [
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "{}"}],
+            "{}",
+            "Hm.",
+        ),
+        ([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "{}"}], "{}", "Hm."),
+        ([{"type": "reasoning", "text": "Hm."}, {"type": "output_text", "text": "{}"}], "{}", "Hm."),
+        ([{"text": "Hm.", "thought": True}, {"text": "{}"}], "{}", "Hm."),
+    ],
+)
+def test_parts_that_are_thinking_are_not_written(content: Any, written: str, thought: str) -> None:
+    """Where a server gives the content in parts, those that it calls thinking are no answer."""
+    parts = read(body_of({"content": content}))
+    assert (parts.written, parts.thought) == (written, thought)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_thinking_is_found_under_every_name(name: str) -> None:
+    """Servers give the thinking a place of its own under several names, as a text or in parts."""
+    assert read(body_of({"content": "{}", name: "Hm."})).thought == "Hm."
+    assert read(body_of({"content": "{}", name: [{"type": "reasoning", "text": "Hm."}]})).thought == "Hm."
+
+
+def test_a_refusal_among_the_parts_is_one() -> None:
+    """A refusal can be a part of the content."""
+    assert read(body_of({"content": [{"type": "refusal", "refusal": "No."}]})).refusal == "No."
+
+
+@pytest.mark.parametrize("reason", ["stop", "STOP", "eos", "eos_token", "end_turn", "tool_calls", None, ""])
+def test_a_normal_end_is_one(reason: Any) -> None:
+    """Whatever a server calls it, a model that came to its end by itself is told from one that did not."""
+    assert read(body_of({"content": "x"}, finish_reason=reason)).is_at_its_end
+
+
+@pytest.mark.parametrize("reason", ["length", "error", "content_filter", "max_tokens", "abort", "cancelled", "x"])
+def test_an_end_that_is_not_known_to_be_normal_is_none(reason: str) -> None:
+    """An unknown reason is not taken for a good one."""
+    assert not read(body_of({"content": "x"}, finish_reason=reason)).is_at_its_end
+
+
 @pytest.mark.parametrize(
     ("usage", "tokens"),
     [
@@ -220,3 +278,65 @@ def test_other_bodies_are_no_reply(body: Any) -> None:
 def test_tokens_are_those_that_the_server_counts(usage: Any, tokens: int) -> None:
     """The server's total counts, else the sum of its parts, and 0 where it counts nothing."""
     assert tokens_used({"usage": usage}) == tokens
+
+
+@pytest.mark.parametrize(
+    ("usage", "prompt", "completion", "together"),
+    [
+        ({"prompt_tokens": "40", "completion_tokens": 12.0}, 40, 12, 52),
+        ({"prompt_tokens": 40.5, "completion_tokens": 12}, None, 12, 12),
+        ({"prompt_tokens": -1, "completion_tokens": True, "total_tokens": 10**30}, None, None, 0),
+        ({"prompt_tokens": "n/a", "completion_tokens": "12", "total_tokens": "52"}, None, 12, 52),
+        ({"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}}, 100, 5, 105),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 105,
+                "prompt_tokens_details": {"cached_tokens": 90},
+            },
+            100,
+            5,
+            105,
+        ),
+        ({"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}}, 100, 5, 105),
+        ({"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 300}, 100, 200, 300),
+        ({"prompt_tokens": 100, "total_tokens": 300}, 100, 200, 300),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 60}},
+            100,
+            65,
+            165,
+        ),
+        ({"prompt_tokens": 10, "prompt_tokens_details": "n/a"}, 10, None, 10),
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": "n/a"}}, 10, None, 10),
+        ("n/a", None, None, 0),
+        ([40, 12], None, None, 0),
+        (None, None, None, 0),
+    ],
+)
+def test_counts_are_read_where_they_can_be(usage: Any, prompt: Any, completion: Any, together: int) -> None:
+    """Texts and round floats are counts; cached prompt tokens and reasoning count with the rest; all else is none."""
+    assert counts_of({"usage": usage}) == Counts(prompt, completion, together)
+    assert tokens_used({"usage": usage}) == together
+
+
+@pytest.mark.parametrize(
+    ("usage", "are_odd"),
+    [
+        (None, False),
+        ({}, False),
+        ({"prompt_tokens": None, "completion_tokens": 4}, False),
+        ({"prompt_tokens": "40", "completion_tokens": 12.0}, False),
+        ({"prompt_tokens": 40.5}, True),
+        ({"completion_tokens": "n/a"}, True),
+        ({"total_tokens": 10**30}, True),
+        ({"prompt_tokens": False}, True),
+        ("n/a", True),
+        ([], True),
+        (0, True),
+    ],
+)
+def test_odd_counts_are_told(usage: Any, are_odd: bool) -> None:
+    """A usage of which a count cannot be read is odd; one that is not there is not."""
+    assert counts_are_odd({"usage": usage}) is are_odd

@@ -28,7 +28,8 @@ def params_of(**changes: Any) -> Params:
 
 def body_of(params: Params, narrative: Narrative = NARRATIVE, structured: bool = True, logprobs: bool = True) -> Any:
     """The decoded body of a request."""
-    return json.loads(Question(params).body(narrative, structured, logprobs))
+    without = {part for part, wanted in (("schema", structured), ("logprobs", logprobs)) if not wanted}
+    return json.loads(Question(params).body(narrative, without))
 
 
 ingredients = st.fixed_dictionaries(

@@ -1,16 +1,23 @@
 import math
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from narrative_runs.session.gate import LONGEST_PAUSE_S, Gate, Limits
+from narrative_runs.asking.failures import Failure, Kind
+from narrative_runs.session.gate import LONGEST_PAUSE_S, REFUSALS_ENDURED, SHORTEST_PAUSE_S, Gate, Limits
 
 JOBS = st.integers(1, 4)
 HALF_AN_HOUR = 1800.0
+AWAY = Failure(Kind.UNREACHABLE, "the server cannot be reached")
+REFUSED = Failure(Kind.REFUSED, "HTTP 400", 400)
+
+
+def limited(seconds: float | None = None) -> Failure:
+    """What a server says that wants fewer requests."""
+    return Failure(Kind.RATE_LIMITED, "HTTP 429", 429, retry_after=seconds)
 
 
 def gate_of(
@@ -53,7 +60,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def grant(self) -> None:
-        """The oldest job first; never during a pause, never too fast, never over the budget."""
+        """The oldest job first; never during a pause, never too fast, never over the budget or the slots."""
         granted = self.gate.grants(self.now)
         self.waiting.sort()
         assert granted == self.waiting[: len(granted)]
@@ -77,20 +84,29 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.gate.trouble_since is None
 
     @precondition(lambda self: self.open)
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        self.gate.failed(self.close_one(data), self.now)
+    @rule(data=st.data(), failure=st.sampled_from([AWAY, REFUSED, Failure(Kind.SERVER_FAULT, "HTTP 503", 503)]))
+    def fail(self, data: st.DataObject, failure: Failure) -> None:
+        self.gate.failed(self.close_one(data), self.now, failure)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), seconds=st.one_of(st.none(), st.floats(0, 100)))
     def limit(self, data: st.DataObject, seconds: float | None) -> None:
-        self.gate.limited(self.close_one(data), self.now, seconds)
+        self.gate.failed(self.close_one(data), self.now, limited(seconds))
         self.wait_until = max(self.wait_until, self.now + (seconds or 0))
 
     @precondition(lambda self: self.open)
-    @rule(data=st.data(), unused=st.booleans())
-    def give_back(self, data: st.DataObject, unused: bool) -> None:
-        (self.gate.unused if unused else self.gate.rejected)(self.close_one(data))
+    @rule(data=st.data(), tokens=st.integers(0, 200), is_answered=st.booleans())
+    def evidence(self, data: st.DataObject, tokens: int, is_answered: bool) -> None:
+        self.largest_answer = max(self.largest_answer, tokens)
+        if is_answered:
+            self.gate.evidence_answered(self.close_one(data), tokens, about_narrative=True)
+        else:
+            self.gate.evidence_failed(self.close_one(data), self.now, AWAY, anything_answered=True)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        self.gate.unused(self.close_one(data))
 
     @rule(job=JOBS)
     def drop(self, job: int) -> None:
@@ -213,26 +229,40 @@ def test_a_spent_budget_stops_only_when_something_is_left_to_ask() -> None:
 
 @given(st.floats(0, 1e5))
 def test_retry_after_is_honoured(seconds: float) -> None:
-    """What the server says to wait is waited by all jobs, to the moment, and is no sign of its death."""
-    gate = fill(gate_of(give_up_after_s=60))
+    """What the server says to wait is waited by all jobs, to the moment; without a pause it is never asked again."""
+    gate = fill(gate_of())
     gate.grants(10)
-    gate.limited(1, 10, seconds)
-    if seconds > 0.001:
-        assert gate.grants(10 + seconds * 0.999) == []
-        assert gate.next_moment(10) == 10 + seconds
-    gate.check(10 + seconds)
-    assert gate.stopped is None
+    gate.failed(1, 10, limited(seconds))
+    pause = max(seconds, SHORTEST_PAUSE_S)
+    assert gate.grants(10 + pause * 0.999) == []
+    assert gate.next_moment(10) == 10 + pause
     gate.unused(1)
-    assert gate.grants(10 + seconds) == [1]
+    assert gate.grants(10 + pause) == [1]
+
+
+@given(st.sampled_from([0.0, 0.2, 1.0, None]))
+def test_pauses_that_the_server_asks_for_do_not_put_off_the_end(seconds: float | None) -> None:
+    """A server that asks for one pause after the other and never answers is given up like any other."""
+    gate = fill(gate_of(max_in_flight=2, give_up_after_s=60), wishes=10_000)
+    now, requests = 0.0, 0
+    while gate.stopped is None:
+        requests += len(granted := gate.grants(now))
+        for job in granted:
+            gate.failed(job, now, limited(seconds))
+        now = gate.next_moment(now) or now + 1
+        gate.check(now)
+    assert 60 <= now <= 60 + LONGEST_PAUSE_S
+    assert requests <= 70
+    assert "HTTP 429" in gate.stopped
 
 
 def test_a_longer_wait_is_not_cut_by_a_shorter_one() -> None:
     """Of several waits the longest counts, whichever was said last."""
     gate = fill(gate_of(max_in_flight=3))
     assert len(gate.grants(0)) == 3
-    gate.limited(1, 0, 30)
-    gate.limited(1, 0, 5)
-    gate.failed(1, 0)
+    gate.failed(1, 0, limited(30))
+    gate.failed(1, 0, limited(5))
+    gate.failed(1, 0, AWAY)
     assert gate.grants(29) == []
     assert gate.grants(30) == [1]
 
@@ -244,7 +274,7 @@ def test_pauses_grow_to_a_minute(pauses: int) -> None:
     now = 0.0
     for number in range(pauses):
         assert gate.grants(now) == [1]
-        gate.limited(1, now, None)
+        gate.evidence_failed(1, now, AWAY, anything_answered=True)
         pause = gate.paused_until - now
         expected = min(LONGEST_PAUSE_S, 2.0**number)
         assert 0.75 * expected <= pause <= 1.25 * expected + 1e-6
@@ -255,7 +285,7 @@ def test_a_single_failure_is_no_trouble() -> None:
     """One lost request is not held against the server."""
     gate = fill(gate_of(max_in_flight=4))
     gate.grants(0)
-    gate.failed(1, 0)
+    gate.failed(1, 0, AWAY)
     assert gate.trouble_since is None
     assert gate.grants(0) == [1]
 
@@ -265,7 +295,7 @@ def test_a_server_in_trouble_is_tried_with_one_request_at_a_time() -> None:
     gate = fill(gate_of(max_in_flight=4))
     gate.grants(0)
     for _ in range(4):
-        gate.failed(1, 0)
+        gate.failed(1, 0, AWAY)
     assert gate.grants(0) == []
     assert gate.grants(gate.paused_until) == [1]
     assert gate.grants(gate.paused_until) == []
@@ -274,15 +304,12 @@ def test_a_server_in_trouble_is_tried_with_one_request_at_a_time() -> None:
 
 
 @given(st.floats(1, 1e4), st.booleans())
-def test_a_dead_server_is_given_up_after_the_time_given(seconds: float, limited: bool) -> None:
+def test_a_dead_server_is_given_up_after_the_time_given(seconds: float, is_limited: bool) -> None:
     """Without any answer since trouble began, the run stops at `give_up_after_s` and not before."""
     gate = fill(gate_of(max_in_flight=2, give_up_after_s=seconds))
     gate.grants(50)
     for _ in range(2):
-        if limited:
-            gate.limited(1, 50, None)
-        else:
-            gate.failed(1, 50)
+        gate.failed(1, 50, limited() if is_limited else AWAY)
     gate.check(50 + seconds * 0.99)
     assert gate.stopped is None
     gate.check(50 + seconds + 1e-3)
@@ -292,24 +319,112 @@ def test_a_dead_server_is_given_up_after_the_time_given(seconds: float, limited:
     assert gate.next_moment(1e9) is None
 
 
-@pytest.mark.parametrize("sign", ["answer", "rejected"])
-def test_any_sign_of_life_ends_the_trouble(sign: str) -> None:
-    """An answer, or a rejection of one narrative, shows that the server lives, and the time starts anew."""
+@pytest.mark.parametrize("sign", ["answer", "evidence"])
+def test_any_answer_ends_the_trouble(sign: str) -> None:
+    """An answer, also one to an evidence request, shows that the server is well, and the time starts anew."""
     gate = fill(gate_of(max_in_flight=3, give_up_after_s=100))
     gate.grants(0)
-    gate.failed(1, 0)
-    gate.limited(1, 0, None)
-    call: Any = getattr(gate, sign)
-    call(*((1, 5) if sign == "answer" else (1,)))
+    for _ in range(2):
+        gate.failed(1, 0, AWAY)
+    gate.evidence_failed(1, 0, AWAY, anything_answered=True)
+    assert gate.trouble_since is not None
+    assert gate.grants(1000) == [1]
+    if sign == "answer":
+        gate.answer(1, 5)
+    else:
+        gate.evidence_answered(1, 5, about_narrative=False)
     gate.check(1000)
     assert gate.stopped is None
+
+
+def test_a_refusal_before_any_answer_ends_the_run() -> None:
+    """What is refused from the first request on will be refused again: the run ends at once, with the reason."""
+    gate = fill(gate_of())
+    gate.grants(0)
+    gate.evidence_failed(1, 0, Failure(Kind.REFUSED, "HTTP 400", 400, reason="the server wants a key"), False)
+    assert gate.stopped == "the server wants a key. Open narratives stay open."
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_key_that_is_refused_ends_the_run_at_once(status: int) -> None:
+    """A key or an account that an evidence request finds refused does not come back by itself."""
+    gate = fill(gate_of())
+    gate.grants(0)
+    gate.evidence_failed(1, 0, Failure(Kind.REFUSED, f"HTTP {status}", status), anything_answered=True)
+    assert gate.stopped is not None
+
+
+def test_other_refusals_are_endured_for_a_while() -> None:
+    """After answers a refusal of everything is tried again, at growing distances, before the run ends."""
+    gate, now = fill(gate_of(max_in_flight=1)), 0.0
+    for _ in range(REFUSALS_ENDURED):
+        assert gate.grants(now) == [1]
+        gate.evidence_failed(1, now, REFUSED, anything_answered=True)
+        assert gate.stopped is None
+        now = gate.paused_until
+    gate.grants(now)
+    gate.evidence_failed(1, now, REFUSED, anything_answered=True)
+    assert gate.stopped is not None
+    assert now > 20
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limit_on_requests_in_time_is_learned(status: int) -> None:
+    """Of a server that takes five requests a second, far fewer are refused than answered, and it is kept busy."""
+    gate = gate_of(max_in_flight=8)
+    kind = Kind.RATE_LIMITED if status == 429 else Kind.SERVER_FAULT
+    now, free_at, answered, refused = 0.0, 0.0, 0, 0
+    while answered < 200:
+        fill(gate, wishes=8 - gate.waiting)
+        for job in gate.grants(now):
+            if now >= free_at:
+                free_at, answered = now + 0.2, answered + 1
+                gate.answer(job, 1)
+            else:
+                refused += 1
+                gate.failed(job, now, Failure(kind, f"HTTP {status}", status))
+        now = max(gate.next_moment(now) or now, now + 0.001)
+    assert refused < answered / 3
+    assert now < 200 * 0.2 * 2.5
+
+
+def test_a_server_with_few_places_is_asked_for_less_at_once() -> None:
+    """Of a server that turns away whoever is the third, hardly any request is turned away in the long run."""
+    gate = gate_of(max_in_flight=8)
+    now, answered, refused = 0.0, 0, 0
+    while answered < 300:
+        fill(gate, wishes=8 - gate.waiting)
+        granted = gate.grants(now)
+        for place, job in enumerate(granted):
+            if place < 2:
+                answered += 1
+                gate.answer(job, 1)
+            else:
+                refused += 1
+                gate.failed(job, now, Failure(Kind.SERVER_FAULT, "HTTP 503", 503))
+        now += 1.0
+    assert refused < answered / 4
+    assert now < 300
+
+
+def test_tokens_that_are_not_counted_cannot_be_budgeted() -> None:
+    """With a budget, a server that counts no tokens stops the run at once; a single such answer costs the mean."""
+    gate = fill(gate_of(budget_tokens=1000))
+    gate.grants(0)
+    gate.answer(1, 0)
+    assert "run.budget_tokens" in (gate.stopped or "")
+    gate = fill(gate_of(budget_tokens=1000))
+    gate.grants(0)
+    gate.answer(1, 100)
+    gate.answer(1, 0)
+    assert (gate.spent_tokens, gate.stopped) == (200, None)
 
 
 def test_the_first_reason_to_stop_stays() -> None:
     """A gate that was stopped says why it was, whatever comes later."""
     gate = fill(gate_of(give_up_after_s=1))
     gate.stopped = "stopped by a signal"
-    gate.limited(1, 0, None)
+    gate.failed(1, 0, limited())
     gate.check(1000)
     assert gate.stopped == "stopped by a signal"
     assert gate.grants(1000) == []

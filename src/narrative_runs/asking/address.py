@@ -39,14 +39,29 @@ def is_near(base_url: str) -> bool:
 
 
 def proxy_for(base_url: str) -> str | None:
-    """The proxy that the environment names for a remote server; never one for a near server."""
-    proxy = getproxies().get(urlsplit(base_url).scheme)
+    """The proxy that the environment names for a remote server; never one for a near server.
+
+    Raises:
+        ServerError: it is a SOCKS proxy.
+    """
+    named = getproxies()
+    scheme = urlsplit(base_url).scheme
+    proxy = named.get(scheme) or named.get("all")
     if proxy is None or proxy_bypass(_host(base_url)):
         return None
     try:
-        return None if is_near(base_url) else proxy
+        if is_near(base_url):
+            return None
     except (OSError, ValueError):
-        return proxy
+        # A name that this machine cannot find may be known to the proxy.
+        pass
+    if urlsplit(proxy).scheme.startswith("socks"):
+        variable = f"{scheme}_proxy" if scheme in named else "all_proxy"
+        raise ServerError(
+            f"The environment variable {variable} names a SOCKS proxy, which cannot be used here. Set it to an HTTP "
+            f"proxy, or add {_host(base_url)} to no_proxy to reach the server without one."
+        )
+    return proxy
 
 
 def _host(base_url: str) -> str:

@@ -2,20 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-_SPECIAL_TOKENS = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]")
-_THINKING = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_UNFINISHED_THINKING = re.compile(r"<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_SPELLED_DIGIT = re.compile(rf"\b([01])\s*\.\s*({'|'.join(_DIGITS)})\b", re.IGNORECASE)
-_KEY = r"""(?:["']{name}["']|(?:^|(?<=[{{,\n]))\s*{name})\s*:\s*"""
-_VERDICT = re.compile(_KEY.format(name="detected") + r"""["']?([^,}\n"']*?)\s*(?=[,}\n"']|\Z)""", re.IGNORECASE)
-_WHOLE_CONFIDENCE = re.compile(_KEY.format(name="confidence") + r"""["']?[^,}\n"']+["']?\s*[,}\n]""", re.IGNORECASE)
+from narrative_runs.asking import damaged, json_objects
+from narrative_runs.asking.confidence import confidence_of
+
 CONTRADICTION = "the answer holds both detected: true and detected: false"
+NEITHER = "`detected` is neither true nor false"
+_KEYS = ("detected", "confidence", "indicators", "rationale")
 _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
+# What the form of the answer has in the place of a decision.
+_FORM = re.compile(r"<.*>|\.{3}|…|bool(?:ean)?|(?:true|yes)\W+(?:or\W+)?(?:false|no)", re.DOTALL)
+_TAG = re.compile(r"<[^<>]{1,40}>")
+_LEAD_IN = re.compile(r"(?:[^\n{}]{0,200}:)?[\s\ufeff]*(?:`{3,}\w*)?[\s\[]*")
+_VALUE = re.compile(r'"detected"\s*+:\s*+"?+', re.IGNORECASE)
 
 
 class Unreadable(Exception):
@@ -35,144 +37,204 @@ class Answer:
     rationale: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """An answer and where it stands.
+
+    place: of the first letter of the value of `detected`, None where it cannot be told; is_final: whether it is an
+    object that is whole in its form, with no words before it but such as lead in to it, and no other begun behind it.
+    """
+
+    answer: Answer
+    place: int | None
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An object in the text that holds a decision; `verdict` is None for the form of one that is only said back."""
+
+    values: dict[str, Any]
+    start: int
+    end: int
+    verdict: bool | None
+
+
 def read(written: str) -> Answer:
     """The answer in the text that a model wrote, without its thinking.
 
     Raises:
         Unreadable: there is no answer in it, or more than one and they differ.
     """
+    return located(written).answer
+
+
+def located(written: str) -> Located:
+    """The answer in the text that a model wrote, without its thinking, and where it stands.
+
+    Raises:
+        Unreadable: there is no answer in it, or more than one and they differ.
+    """
     if not written.strip():
         raise Unreadable("the answer is empty")
-    try:
-        return _validated(_DECODER.decode(written), _boolean)
-    except (ValueError, RecursionError, Unreadable):
-        pass
-    plain = _SPELLED_DIGIT.sub(lambda match: f"{match[1]}.{_DIGITS.index(match[2].lower())}", written)
-    plain = _SPECIAL_TOKENS.sub(" ", plain)
-    told = _told_verdict(plain)
-    answers = [_validated(value, _lenient_boolean) for value in _objects(plain)]
-    if not answers:
-        answers = [_validated(_repaired(plain), _lenient_boolean)]
-    if any(answer.detected != told for answer in answers):
+    whole = list(_whole(written))
+    decided = [found for found in whole if found.verdict is not None]
+    if not decided:
+        return _located_in_damage(written)
+    verdicts = {found.verdict for found in decided} | set(_verdicts_around(written, whole))
+    if len(verdicts) > 1:
         raise Unreadable(CONTRADICTION)
-    return answers[-1]
-
-
-def apart_from_thinking(content: str) -> tuple[str, str | None]:
-    """(what was written, what was thought before it); a model that never stops thinking has written nothing."""
-    thoughts = [thought.strip() for thought in _THINKING.findall(content)]
-    written = _THINKING.sub("", content)
-    unfinished = _UNFINISHED_THINKING.search(written)
-    if unfinished:
-        thoughts.append(re.sub(r"^<think(?:ing)?>", "", unfinished[0], flags=re.IGNORECASE).strip())
-        written = written[: unfinished.start()]
-    elif re.search(r"</think(?:ing)?>", written, re.IGNORECASE):
-        # Some chat templates open the thinking in the prompt, so that only its end is in the answer.
-        head, written = re.split(r"</think(?:ing)?>", written, maxsplit=1, flags=re.IGNORECASE)
-        thoughts.append(head.strip())
-    return written.strip(), "\n\n".join(thought for thought in thoughts if thought) or None
-
-
-def _told_verdict(text: str) -> bool:
-    """What stands behind every key `detected` in a text, whole or damaged."""
-    verdicts = {verdict.lower() for verdict in _VERDICT.findall(text)}
-    if not verdicts:
-        raise Unreadable("the answer has no key `detected`")
-    # An echo of the instructions, such as `true or false`, is no verdict, and not one to be repaired into one.
-    values = {_YES_NO.get(verdict) for verdict in verdicts}
-    if None in values:
-        raise Unreadable("`detected` is neither true nor false")
-    if len(values) > 1:
-        raise Unreadable(CONTRADICTION)
-    return bool(values.pop())
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    start = text.find("{")
-    while start >= 0:
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            start = text.find("{", start + 1)
-            continue
-        if "detected" in value:
-            yield value
-        start = text.find("{", end)
-
-
-def _repaired(text: str) -> Any:
-    # Imported here: it is rarely needed, and each job would pay for it.
-    from json_repair import repair_json
-
-    start = text.find("{")
-    if start < 0:
-        raise Unreadable("the answer holds no JSON object")
-    try:
-        value = repair_json(text[start:], return_objects=True)
-    except (ValueError, RecursionError):
-        raise Unreadable("the answer is no JSON object") from None
-    if isinstance(value, list):
-        value = next((part for part in value if isinstance(part, dict) and "detected" in part), None)
-    if not isinstance(value, dict) or not _WHOLE_CONFIDENCE.search(text):
-        # Cut off before its second value ends, an answer is a guess.
-        raise Unreadable("the answer is no whole JSON object")
-    return value
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if sum(name == "detected" for name, _ in pairs) > 1:
-        raise Unreadable("the answer has more than one key `detected`")
-    return dict(pairs)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles)
-
-
-def _validated(value: Any, boolean: Callable[[Any], bool]) -> Answer:
-    if not isinstance(value, dict) or "detected" not in value:
-        raise Unreadable("the answer has no key `detected`")
-    indicators = value.get("indicators") or []
-    if isinstance(indicators, str):
-        indicators = [indicators]
-    if not isinstance(indicators, list):
-        raise Unreadable("`indicators` is not a list")
-    rationale = value.get("rationale")
-    return Answer(
-        detected=boolean(value["detected"]),
-        confidence=_confidence(value.get("confidence")),
-        indicators=[_text(indicator) for indicator in indicators],
-        rationale=None if rationale is None else _text(rationale),
+    taken = decided[-1]
+    return Located(
+        answer=_validated(taken.values, verdicts == {True}),
+        place=_place(written, taken),
+        is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
     )
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        # What it is instead is not told: it could be a piece of the narrative.
-        raise Unreadable("`detected` is neither true nor false")
-    return value
-
-
-def _lenient_boolean(value: Any) -> bool:
-    if isinstance(value, str) and value.strip().lower() in _YES_NO:
-        return _YES_NO[value.strip().lower()]
-    return _boolean(value)
-
-
-def _confidence(value: Any) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        return None
-    return float(value)
-
-
-def _text(value: Any) -> str:
-    return fit_for_files(value if isinstance(value, str) else json.dumps(value))
 
 
 def fit_for_files(text: str) -> str:
     """The text without lone surrogates, which JSON can carry and no file takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _whole(text: str) -> Iterator[_Whole]:
+    for start, end in json_objects.spans(text):
+        for values in _deciding(_decoded(text[start:end])):
+            yield _Whole(values, start, end, _verdict(values["detected"]))
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _deciding(value: Any, is_within_answer: bool = False) -> Iterator[dict[str, Any]]:
+    """All mappings in a value that have the key `detected`; a text that is JSON counts as what it stands for."""
+    if isinstance(value, str):
+        for start, end in () if is_within_answer else json_objects.spans(value):
+            yield from _deciding(_decoded(value[start:end]), is_within_answer=True)
+    if isinstance(value, dict) and "detected" in value:
+        is_within_answer = True
+        yield value
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _deciding(part, is_within_answer)
+
+
+def _verdicts_around(text: str, whole: list[_Whole]) -> Iterator[bool]:
+    """What damaged objects beside the whole ones decide, and lines such as `detected: no`.
+
+    A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a decision is no other
+    decision where it is the form of the answer, or stands in prose.
+    """
+    edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(text)]
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        part = text[start:end]
+        has_braces = "{" in part or "}" in part
+        for told in damaged.told_in(part):
+            verdict = _YES_NO.get(told.word or "")
+            if verdict is not None and (has_braces or not told.is_sure):
+                yield verdict
+            elif verdict is None and has_braces and told.is_sure and not _is_form(told.word):
+                raise Unreadable(NEITHER)
+
+
+def _located_in_damage(text: str) -> Located:
+    told = damaged.told_in(text)
+    if not told:
+        if inner := _unescaped(text):
+            return replace(located(inner), place=None)
+        raise Unreadable("the answer has no key `detected`")
+    # An echo of the instructions, such as `true or false`, is no verdict, and not one to be repaired into one.
+    verdicts = {_YES_NO.get(each.word or "") for each in told}
+    if None in verdicts:
+        raise Unreadable(NEITHER)
+    if len(verdicts) > 1:
+        raise Unreadable(CONTRADICTION)
+    found = damaged.object_around(text, told[-1].start)
+    if found is None:
+        raise Unreadable("the answer holds no JSON object")
+    confidences = found.confidences
+    if not found.is_closed and not confidences:
+        # Cut off before its second value ends, an answer is a guess.
+        raise Unreadable("the answer is no whole JSON object")
+    values = damaged.mended(found.text)
+    if values is None:
+        raise Unreadable("the answer is no JSON object")
+    if _verdict(values.get("detected")) not in verdicts:
+        raise Unreadable(CONTRADICTION)
+    confidence = confidences[0] if len(set(confidences)) == 1 else None
+    return Located(
+        answer=_validated({**values, "confidence": confidence}, verdicts == {True}),
+        place=told[0].start if len(told) == 1 else None,
+        is_final=False,
+    )
+
+
+def _unescaped(text: str) -> str | None:
+    """The text that a JSON string stands for, with its quotes or without; None where there is no such string."""
+    string = text.strip().strip("`").removeprefix("json").strip().removeprefix('"').removesuffix('"')
+    value = _decoded(f'"{string}"') if '\\"' in string else None
+    return value if isinstance(value, str) else None
+
+
+def _leads_in(before: str) -> bool:
+    """Whether words announce what follows; others may be thinking that the prompt had opened."""
+    return _LEAD_IN.fullmatch(_TAG.sub("", before).strip().removeprefix("assistant")) is not None
+
+
+def _place(text: str, found: _Whole) -> int | None:
+    values = [match.end() for match in _VALUE.finditer(text, found.start, found.end)]
+    return values[0] if len(values) == 1 else None
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = [(name.strip().lower() if name.strip().lower() in _KEYS else name, value) for name, value in pairs]
+    if sum(name == "detected" for name, _ in named) > 1:
+        raise Unreadable("the answer has more than one key `detected`")
+    return dict(named)
+
+
+# Models leave line breaks in their strings as they are.
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles, strict=False)
+
+
+def _verdict(value: Any) -> bool | None:
+    """The decision that a value is; None for the form of one.
+
+    Raises:
+        Unreadable: it is neither; what it is instead is not told: it could be a piece of the narrative.
+    """
+    word = value.strip().lower() if isinstance(value, str) else None
+    if isinstance(value, bool):
+        return value
+    if word in _YES_NO:
+        return _YES_NO[word]
+    if isinstance(value, dict) or _is_form(word):
+        return None
+    raise Unreadable(NEITHER)
+
+
+def _is_form(word: str | None) -> bool:
+    return word is not None and (word.startswith("{") or _FORM.fullmatch(word) is not None)
+
+
+def _validated(values: dict[str, Any], detected: bool) -> Answer:
+    indicators = values.get("indicators") or []
+    if isinstance(indicators, str):
+        indicators = [indicators]
+    if not isinstance(indicators, list):
+        raise Unreadable("`indicators` is not a list")
+    rationale = values.get("rationale")
+    return Answer(
+        detected=detected,
+        confidence=confidence_of(values.get("confidence")),
+        indicators=[_text(indicator) for indicator in indicators],
+        rationale=None if rationale is None else _text(rationale),
+    )
+
+
+def _text(value: Any) -> str:
+    return fit_for_files(value if isinstance(value, str) else json.dumps(value))

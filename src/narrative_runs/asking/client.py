@@ -1,14 +1,18 @@
-"""The connections to the model server, kept alive: as many as there are requests at once."""
+"""The connections to the model server, kept alive: the one place for TLS, proxies, headers and time limits."""
 
 import json
 import ssl
+import time
 from typing import Any
 
 import aiohttp
 
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.address import proxy_for
+from narrative_runs.asking.failures import Kind
 from narrative_runs.asking.server import BAD_KEY, Server, can_be_sent
+
+EVIDENCE_HEADER = {"X-Narrative-Runs": "evidence"}
 
 
 class Client:
@@ -16,8 +20,9 @@ class Client:
 
     def __init__(self, server: Server, tls: ssl.SSLContext | None) -> None:
         """tls: what `tls_for` gives for the server."""
-        self._url = server.completions_url
+        self._server = server
         self.timeout_s = server.timeout_s
+        self.has_key = bool(server.api_key)
         self._proxy = proxy_for(server.base_url)
         self._key_can_be_sent = can_be_sent(server.api_key)
         headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
@@ -32,30 +37,70 @@ class Client:
             trust_env=False,
         )
 
-    async def ask(self, body: bytes) -> dict[str, Any]:
+    async def ask(self, body: bytes, has_narrative: bool = True, is_evidence: bool = False) -> dict[str, Any]:
         """The decoded reply to one request.
 
+        has_narrative: whether the body holds one, so that the server's words may not be told; is_evidence: whether it
+        is asked to find out what is wrong.
+
         Raises:
-            RequestFailed: there is none; the class says why.
+            RequestFailed: there is none; its failure says why.
         """
-        if not self._key_can_be_sent:
-            raise failures.Hopeless(BAD_KEY)
+        began = time.perf_counter()
+        headers = EVIDENCE_HEADER if is_evidence else None
+        status, headers_back, content = await self._reply("POST", self._server.completions_url, body, headers)
+        decoded = _decoded(content) if status == 200 else None
+        if decoded is not None:
+            return decoded
+        raise failures.of_reply(
+            status,
+            headers_back,
+            self._without_key(content),
+            json.loads(body),
+            has_narrative,
+            time.perf_counter() - began,
+        )
+
+    async def models(self, timeout_s: float) -> tuple[int, Any]:
+        """The status and the content of the list of models; None for content that is no JSON.
+
+        Raises:
+            RequestFailed: there is no reply within timeout_s seconds.
+        """
+        status, _, content = await self._reply("GET", self._server.models_url, None, None, timeout_s)
         try:
-            async with self._session.post(self._url, data=body, proxy=self._proxy, allow_redirects=False) as response:
-                content = await response.read()
-        except TimeoutError:
-            raise failures.TimedOut(f"no answer within {self.timeout_s:g} s") from None
-        except ValueError:
-            raise failures.Hopeless("model.api_url, or the proxy that the environment names, is no address") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise failures.Unreachable(_reason(error)) from None
-        if response.status != 200:
-            raise failures.of_status(response.status, list(response.raw_headers), content, json.loads(body))
-        return _decoded(content, body)
+            return status, json.loads(content)
+        except (ValueError, RecursionError):
+            return status, None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+    async def _reply(
+        self, method: str, url: str, body: bytes | None, headers: dict[str, str] | None, timeout_s: float | None = None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        if not self._key_can_be_sent:
+            raise failures.failed(Kind.UNSENDABLE, BAD_KEY)
+        limit = aiohttp.ClientTimeout(total=timeout_s or self.timeout_s)
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False, timeout=limit
+            ) as response:
+                return response.status, list(response.raw_headers), await response.read()
+        except TimeoutError:
+            raise failures.failed(Kind.TIMED_OUT, f"no answer within {timeout_s or self.timeout_s:g} s") from None
+        except ValueError:
+            raise failures.failed(
+                Kind.UNSENDABLE, "model.api_url, or the proxy that the environment names, is no address"
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise failures.failed(Kind.UNREACHABLE, _reason(error)) from None
+
+    def _without_key(self, content: bytes) -> bytes:
+        """The reply without the key, which some servers repeat in their errors."""
+        key = self._server.api_key.encode()
+        return content.replace(key, b"...") if key else content
 
 
 def tls_for(server: Server) -> ssl.SSLContext | None:
@@ -63,19 +108,13 @@ def tls_for(server: Server) -> ssl.SSLContext | None:
     return ssl.create_default_context() if server.base_url.startswith("https:") else None
 
 
-def _decoded(content: bytes, asked: bytes) -> dict[str, Any]:
+def _decoded(content: bytes) -> dict[str, Any] | None:
+    """The chat completion in a reply; None if it is none."""
     try:
         body = json.loads(content)
-    except ValueError:
-        raise failures.ServerFault("the reply is not JSON") from None
-    if not reply.is_reply(body):
-        # Some gateways answer 200 and put the error's status into the body.
-        told = body.get("error") if isinstance(body, dict) else None
-        status = told.get("code") if isinstance(told, dict) else None
-        if isinstance(status, int) and 400 <= status < 600:
-            raise failures.of_status(status, [], content, json.loads(asked))
-        raise failures.ServerFault("the reply is no chat completion")
-    return dict(body)
+    except (ValueError, RecursionError):
+        return None
+    return dict(body) if reply.is_reply(body) else None
 
 
 def _reason(error: Exception) -> str:

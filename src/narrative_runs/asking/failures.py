@@ -1,128 +1,159 @@
-"""What one request can come back with instead of an answer, told apart.
+"""What one request can come back with instead of an answer, told apart by status, code and type.
 
-RequestFailed
-├── Unreachable        connection refused or reset, DNS, a reply cut short: says nothing about the narrative
-├── ServerFault        5xx, or a body that is no reply
-├── TimedOut           no reply within run.timeout_s
-├── RateLimited        429, with what Retry-After says
-├── NarrativeRejected  4xx for this narrative alone, as it seems
-│   └── NarrativeTooLong
-├── FormatRejected     the server takes no JSON schema, or gives no token probabilities
-└── Hopeless           4xx that can never work: bad key, unknown model, wrong address
+Words of the server are no proof: servers echo what they were sent, so that the words may be the narrative's own.
+Whether a failure is the narrative's fault or the run's is decided by evidence, in `inquiry`.
 """
 
 import json
 import math
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any
 
+LONGEST_WORDS = 300
+_TOO_LONG_CODES = ("context_length_exceeded", "exceed_context_size_error", "string_above_max_length")
 _TOO_LONG = re.compile(
-    r"context[_ ](?:length|size|window)|maximum context|context_length|exceed_context|too (?:long|many tokens)"
-    r"|n_ctx|num_ctx|prompt is too long|input length",
+    r"context[_ ](?:length|size|window)|maximum context|too (?:long|many tokens)|n_ctx|num_ctx|input length",
     re.IGNORECASE,
 )
-_FORMAT = re.compile(r"response_format|json_schema|structured|grammar|guided", re.IGNORECASE)
-_LOGPROBS = re.compile(r"logprob", re.IGNORECASE)
-_UNKNOWN_MODEL = re.compile(
-    r"model_not_found|no such model|model.{0,80}(?:not found|does not exist|not loaded|not exist)"
-    r"|unknown model|invalid model|no models? loaded",
-    re.IGNORECASE | re.DOTALL,
-)
+_USED_UP_CODES = ("insufficient_quota", "billing_hard_limit_reached")
+_PASSING_4XX = (408, 409, 425, 498, 499)
+_OVERLOADED = (498, 503, 529)
+_CODE = re.compile(r"[A-Za-z][\w.-]{0,59}")
+_TAG = re.compile(r"<[^<>]{0,400}>")
+_EVENT = re.compile(rb"\s*(?:data|event|id):")
+
+
+class Kind(StrEnum):
+    """The ways in which a request fails."""
+
+    UNREACHABLE = "Unreachable"  # connection refused or reset, DNS, a reply that was cut short
+    SERVER_FAULT = "ServerFault"  # 5xx, a 4xx that passes, or a reply that is empty or broken
+    TIMED_OUT = "TimedOut"  # no reply within run.timeout_s
+    RATE_LIMITED = "RateLimited"  # 429
+    REFUSED = "Refused"  # any other status but 200
+    NO_CHAT = "NoChat"  # 200 with something else than a chat completion: a web page, a stream, an error
+    UNSENDABLE = "Unsendable"  # the request cannot leave: a key or an address that is none
+
+
+CATEGORIES = {
+    Kind.UNREACHABLE: "api_error",
+    Kind.SERVER_FAULT: "api_error",
+    Kind.TIMED_OUT: "timeout",
+    Kind.RATE_LIMITED: "rate_limit",
+    Kind.REFUSED: "data_error",
+    Kind.NO_CHAT: "api_error",
+    Kind.UNSENDABLE: "api_error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One request without an answer.
+
+    message: what happened, without narrative text; status: HTTP status, 0 without a reply; code: the server's own code
+    or type; retry_after: seconds to wait, where the server says so; seems_too_long: by code, status or words that were
+    not sent; words: the server's own, kept only where no narrative was sent; reason: what the user reads where this
+    failure ends the run.
+    """
+
+    kind: Kind
+    message: str
+    status: int = 0
+    code: str = ""
+    retry_after: float | None = None
+    seems_too_long: bool = False
+    words: str = ""
+    reason: str = ""
+
+    @property
+    def category(self) -> str:
+        """error_category of the row, should this failure become one."""
+        return CATEGORIES[self.kind]
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may be answered a moment later."""
+        return self.kind in (Kind.UNREACHABLE, Kind.SERVER_FAULT, Kind.TIMED_OUT, Kind.RATE_LIMITED)
+
+    @property
+    def is_overload(self) -> bool:
+        """Whether fewer requests at once may help."""
+        return self.kind in (Kind.RATE_LIMITED, Kind.TIMED_OUT) or self.status in _OVERLOADED
+
+    @property
+    def is_key_or_account(self) -> bool:
+        """Whether the server says that this key, or its account, may not ask: that does not pass by itself."""
+        return self.status in (401, 402, 403) or self.code in _USED_UP_CODES
+
+    @property
+    def alike(self) -> str:
+        """Failures of the same nature have the same text."""
+        return f"{self.kind} {self.status} {self.code}"
 
 
 class RequestFailed(Exception):
-    """One request gave no reply; the message holds no narrative text.
+    """One request gave no answer; `failure` says why."""
 
-    category: error_category of the row, should this failure become one.
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def failed(kind: Kind, message: str) -> RequestFailed:
+    """A failure of which nothing but kind and message is known."""
+    return RequestFailed(Failure(kind, message))
+
+
+def of_reply(
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+    asked: Mapping[str, Any],
+    has_narrative: bool,
+    seconds: float = 0.0,
+) -> RequestFailed:
+    """The failure that an HTTP reply means which is no chat completion.
+
+    asked: the request's body, decoded; has_narrative: whether it holds one, so that the server's words may quote it;
+    seconds: how long the reply took.
     """
-
-    category = "unknown"
-
-
-class Unreachable(RequestFailed):
-    """The server was not reached, or broke off."""
-
-    category = "api_error"
-
-
-class ServerFault(RequestFailed):
-    """The server answered that it failed."""
-
-    category = "api_error"
-
-
-class TimedOut(RequestFailed):
-    """The server gave no reply in time."""
-
-    category = "timeout"
-
-
-class RateLimited(RequestFailed):
-    """The server wants fewer requests; `retry_after` seconds where it says how long to wait."""
-
-    category = "rate_limit"
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    told = _decoded(body)
+    error = told.get("error", told) if isinstance(told, dict) else None
+    sent = sent_text(asked).lower()
+    code = _code(error, sent)
+    words = _words(error, body)
+    if status == 200:
+        kind, message = _odd_success(told, body)
+        inner = error.get("code") if isinstance(error, dict) else None
+        if isinstance(inner, int) and 400 <= inner < 600:
+            # Some gateways answer 200 and put the error's status into the body.
+            return of_reply(inner, [], body, asked, has_narrative, seconds)
+    else:
+        kind, message = _kind(status), f"HTTP {status}" + (f" ({code})" if code else "")
+        message += _of_proxy(status, seconds)
+    is_said = any(match[0].lower() not in sent for match in _TOO_LONG.finditer(words))
+    seems_too_long = kind is Kind.REFUSED and (code in _TOO_LONG_CODES or status == 413 or is_said)
+    return RequestFailed(
+        Failure(
+            kind,
+            message,
+            status,
+            code,
+            retry_after(headers) if kind is Kind.RATE_LIMITED else None,
+            seems_too_long,
+            "" if has_narrative else words,
+        )
+    )
 
 
-class NarrativeRejected(RequestFailed):
-    """The server cannot take this narrative; others it can."""
-
-    category = "data_error"
-
-
-class NarrativeTooLong(NarrativeRejected):
-    """Prompt and narrative are longer than the model's context."""
-
-
-class FormatRejected(RequestFailed):
-    """The server does not know a part of the request that can be left out: `schema` or `logprobs`."""
-
-    category = "api_error"
-
-    def __init__(self, message: str, part: str) -> None:
-        super().__init__(message)
-        self.part = part
-
-
-class Hopeless(RequestFailed):
-    """No request can succeed as things are."""
-
-    category = "api_error"
-
-
-def of_status(status: int, headers: list[tuple[bytes, bytes]], body: bytes, asked: Any) -> RequestFailed:
-    """The failure that an HTTP reply other than a success means.
-
-    asked: the request's body, decoded; only its keys are looked at.
-    """
-    code, words = _told(body)
-    message = f"HTTP {status}" + (f" ({code})" if code else "")
-    if status >= 500 or status < 300 or status in (408, 409, 425):
-        return ServerFault(message)
-    if status == 402 or code in ("insufficient_quota", "billing_hard_limit_reached"):
-        return Hopeless(f"{message}: the account is used up. Fill it, then start the same command again")
-    if status == 429:
-        return RateLimited(message, retry_after(headers))
-    if status in (401, 403):
-        return Hopeless(f"{message}: the server refuses the key. Set LLM_API_KEY to a valid one")
-    if 300 <= status < 400:
-        return Hopeless(f"{message}: the server points elsewhere; redirects are not followed. Mend model.api_url")
-    if _UNKNOWN_MODEL.search(words):
-        return Hopeless(f"{message}: the server does not know this model. Mend model.name")
-    if _TOO_LONG.search(words):
-        return NarrativeTooLong(f"{message}: prompt and narrative are longer than the model's context")
-    if "logprobs" in asked and _LOGPROBS.search(words):
-        return FormatRejected(f"{message}: the server gives no token probabilities", "logprobs")
-    if "response_format" in asked and _FORMAT.search(words):
-        return FormatRejected(f"{message}: the server takes no JSON schema", "schema")
-    if status in (404, 405):
-        return Hopeless(f"{message}: there is no chat completion at this address. Mend model.api_url")
-    return NarrativeRejected(f"{message}: the server rejects this request")
+def sent_text(asked: Mapping[str, Any]) -> str:
+    """All that the messages of a request hold."""
+    return "\n".join(str(message.get("content", "")) for message in asked.get("messages", []))
 
 
 def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
@@ -140,12 +171,63 @@ def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
         return None
 
 
-def _told(body: bytes) -> tuple[str, str]:
-    """(the error's code or type, the server's words); the words may quote the narrative and are only searched."""
-    words = body[:4000].decode("utf-8", "replace")
+def _kind(status: int) -> Kind:
+    if status == 429:
+        return Kind.RATE_LIMITED
+    if status >= 500 or status < 300 or status in _PASSING_4XX:
+        return Kind.SERVER_FAULT
+    return Kind.REFUSED
+
+
+def _odd_success(told: Any, body: bytes) -> tuple[Kind, str]:
+    """What came with HTTP 200 and is no chat completion."""
+    if isinstance(told, dict) and "choices" not in told and told:
+        return Kind.NO_CHAT, "HTTP 200 with no chat completion in it, but " + (
+            "an error" if "error" in told else "other JSON"
+        )
+    if _EVENT.match(body):
+        return Kind.NO_CHAT, "HTTP 200 with a stream of events, though none was asked for"
+    if body.lstrip()[:1] == b"<":
+        return Kind.NO_CHAT, "HTTP 200 with a web page instead of an answer"
+    if not body.strip():
+        return Kind.SERVER_FAULT, "HTTP 200 with an empty reply"
+    return Kind.SERVER_FAULT, "HTTP 200 with a reply that is no chat completion"
+
+
+def _of_proxy(status: int, seconds: float) -> str:
+    match status:
+        case 502:
+            return ": the proxy in front of the model server does not reach it"
+        case 504:
+            return (
+                f": a proxy in front of the model server waits no longer than {seconds:.0f} s for an answer; raise its "
+                "time limit (nginx: proxy_read_timeout; haproxy: timeout server)"
+            )
+        case _:
+            return ""
+
+
+def _decoded(body: bytes) -> Any:
     try:
-        error = json.loads(body)["error"]
-        code = str(error.get("code") or error.get("type") or "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", words
-    return (code if re.fullmatch(r"[\w.-]{1,60}", code) and not code.isdigit() else ""), words
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _code(error: Any, sent: str) -> str:
+    """The error's code or type, where it is a single word, and none of those that were sent."""
+    if not isinstance(error, dict):
+        return ""
+    for key in ("code", "type"):
+        code = error.get(key)
+        if isinstance(code, str) and _CODE.fullmatch(code) and code.lower() not in sent:
+            return code
+    return ""
+
+
+def _words(error: Any, body: bytes) -> str:
+    """What the server says about the failure, as one line."""
+    if isinstance(error, dict):
+        error = next((error[key] for key in ("message", "detail", "error") if isinstance(error.get(key), str)), error)
+    text = error if isinstance(error, str) else _TAG.sub(" ", body[:4000].decode("utf-8", "replace"))
+    return " ".join(text.split())[:LONGEST_WORDS]

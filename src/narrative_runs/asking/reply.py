@@ -1,18 +1,27 @@
 """The parts of a chat-completions reply, as LM Studio, Ollama, vLLM, llama.cpp and the OpenAI API write them."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from narrative_runs.asking.answer import apart_from_thinking, fit_for_files
+from narrative_runs.asking import answer
+from narrative_runs.asking.answer import fit_for_files
+from narrative_runs.asking.thinking import Content, apart_from_thinking
+from narrative_runs.asking.token_probability import probability_of_true
 
 # More tokens than any context holds: what is larger is no count.
 LARGEST_COUNT = 2**31 - 1
-# Rounding lets the logarithm of a probability of one be a little above zero.
-_ABOUT_ZERO = 0.01
+# Far from what a JSON encoder or decoder can take, wherever the reply is written and read again.
+DEEPEST = 100
 _DIGITS = re.compile(r"[0-9]{1,10}")
-_DETECTED_KEY = re.compile(r'"detected"\s*:\s*')
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_THOUGHT = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "reasoning_content", "thought")
+_NORMAL_ENDS = {
+    *("stop", "stop_sequence", "stopped", "eos", "eos_token", "end", "end_turn", "end_of_turn"),
+    *("complete", "completed", "done", "finish", "finished", "success"),
+    *("tool_calls", "tool_call", "tool_use", "function_call"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +29,9 @@ class Reply:
     """One reply of the server.
 
     written: the answer's text, without thinking; thought: the thinking, if the server or the model tells it;
-    finish_reason: `stop`, `length`, `content_filter`, ...; tokens: counts, None where the server gives none;
-    p_detected: probability of true against false at the answer's token, None without logprobs.
+    finish_reason: `stop`, `length`, `content_filter`, ...; prompt_tokens, completion_tokens: None where nobody knows
+    them; p_detected: probability of true against false at the answer's token, None without logprobs or without an
+    answer; is_draft_open: whether the text has thinking in it that was begun and never ended.
     """
 
     written: str
@@ -32,12 +42,30 @@ class Reply:
     prompt_tokens: int | None
     completion_tokens: int | None
     p_detected: float | None
+    is_draft_open: bool = False
+
+    @property
+    def is_at_its_end(self) -> bool:
+        """Whether the model ended by itself, as far as the server tells."""
+        return self.finish_reason is None or self.finish_reason.strip().lower() in _NORMAL_ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tokens of one reply, None where nobody knows them; `together` is 0 where nothing was counted.
+
+    Prompt tokens with those from a cache, completion tokens with those of the reasoning.
+    """
+
+    prompt: int | None
+    completion: int | None
+    together: int
 
 
 def is_reply(body: Any) -> bool:
-    """Whether a decoded body is a chat-completions reply at all."""
+    """Whether a decoded body is a chat-completions reply at all, and one that can be written and read again."""
     try:
-        return isinstance(body["choices"][0]["message"], dict)
+        return isinstance(body["choices"][0]["message"], dict) and _is_shallow(body)
     except (KeyError, IndexError, TypeError):
         return False
 
@@ -46,27 +74,51 @@ def read(body: dict[str, Any]) -> Reply:
     """The parts of a decoded reply for which `is_reply` holds."""
     choice = body["choices"][0]
     message = choice["message"]
-    content = _text(message.get("content"))
-    written, thought = apart_from_thinking(content)
-    usage = _usage(body)
+    told = _text(_parts(message.get("content"), are_thinking=False))
+    content = apart_from_thinking(told)
+    counts = counts_of(body)
+    thoughts = [*(_text(message.get(name)) for name in _THOUGHT), _thought_in(message.get("content"))]
     return Reply(
-        written=written,
-        thought=_text(message.get("reasoning_content")) or _text(message.get("reasoning")) or thought,
+        written=content.written,
+        thought=next(filter(None, thoughts), content.thought),
         finish_reason=_text(choice.get("finish_reason")) or None,
-        refusal=_text(message.get("refusal")) or None,
-        model=_text(body.get("model")) or None,
-        prompt_tokens=count_of(usage.get("prompt_tokens")),
-        completion_tokens=count_of(usage.get("completion_tokens")),
-        p_detected=_probability_of_true(choice.get("logprobs")),
+        refusal=_text(message.get("refusal")) or _refusal_in(message.get("content")) or None,
+        model=model_of(body),
+        prompt_tokens=counts.prompt,
+        completion_tokens=counts.completion,
+        p_detected=_p_detected(choice.get("logprobs"), told, content),
+        is_draft_open=content.is_draft_open,
     )
+
+
+def model_of(body: dict[str, Any]) -> str | None:
+    """The model's name as the server gives it, None where it gives none."""
+    return _text(body.get("model")) or None
 
 
 def tokens_used(body: dict[str, Any]) -> int:
     """Prompt and completion tokens together; 0 where the server does not count."""
-    usage = _usage(body)
-    return count_of(usage.get("total_tokens")) or sum(
-        count_of(usage.get(part)) or 0 for part in ("prompt_tokens", "completion_tokens")
-    )
+    return counts_of(body).together
+
+
+def counts_of(body: dict[str, Any]) -> Counts:
+    """The tokens of a reply, from the server's counts where they can be read."""
+    usage = _mapping(body.get("usage"))
+    total = count_of(usage.get("total_tokens"))
+    prompt = _with_part(usage, "prompt_tokens", "cached_tokens")
+    completion = _with_part(usage, "completion_tokens", "reasoning_tokens")
+    if total is not None and prompt is not None and total > prompt + (completion or 0):
+        completion = total - prompt
+    return Counts(prompt, completion, max(total or 0, (prompt or 0) + (completion or 0)))
+
+
+def counts_are_odd(body: dict[str, Any]) -> bool:
+    """Whether a reply has a usage of which a count cannot be read; one that is not there, or null, is not odd."""
+    usage = body.get("usage")
+    if usage is None:
+        return False
+    told = [_mapping(usage).get(name) for name in _COUNTS]
+    return not isinstance(usage, dict) or any(value is not None and count_of(value) is None for value in told)
 
 
 def count_of(value: Any) -> int | None:
@@ -79,52 +131,63 @@ def count_of(value: Any) -> int | None:
     return value if is_count else None
 
 
-def _usage(body: dict[str, Any]) -> dict[str, Any]:
-    usage = body.get("usage")
-    return usage if isinstance(usage, dict) else {}
+def _with_part(usage: dict[str, Any], name: str, part: str) -> int | None:
+    """A count, to which the part that it should include is added where it cannot have been included."""
+    count, included = count_of(usage.get(name)), count_of(_mapping(usage.get(f"{name}_details")).get(part))
+    return count + included if count is not None and included is not None and count < included else count
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_shallow(body: Any) -> bool:
+    level = [body]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _p_detected(logprobs: Any, told: str, content: Content) -> float | None:
+    if not _mapping(logprobs).get("content"):
+        return None
+    try:
+        place = answer.located(content.in_place).place
+    except answer.Unreadable:
+        return None
+    return probability_of_true(logprobs, told, place)
 
 
 def _text(value: Any) -> str:
+    """A text, or those of several parts, one behind the other."""
     if isinstance(value, list):
         value = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     return fit_for_files(value) if isinstance(value, str) else ""
 
 
-def _probability_of_true(logprobs: Any) -> float | None:
-    """P(true) / (P(true) + P(false)) among the most likely tokens where the value of `detected` begins."""
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(tokens, list) or not all(isinstance(_token(token), str) for token in tokens):
-        return None
-    key = _DETECTED_KEY.search("".join(token["token"] for token in tokens))
-    if key is None:
-        return None
-    end = 0
-    for token in tokens:
-        end += len(token["token"])
-        if end > key.end():
-            others = token.get("top_logprobs")
-            return _share_of_true([token, *(others if isinstance(others, list) else [])])
-    return None
+def _parts(content: Any, are_thinking: bool) -> Any:
+    """A content's parts that are thinking, or those that are not; a content without parts is all written."""
+    if not isinstance(content, list):
+        return None if are_thinking else content
+    return [part for part in content if isinstance(part, dict) and _is_thinking(part) == are_thinking]
 
 
-def _token(entry: Any) -> Any:
-    return entry.get("token") if isinstance(entry, dict) else None
+def _is_thinking(part: dict[str, Any]) -> bool:
+    return part.get("type") in _THINKING_PARTS or part.get("thought") is True
 
 
-def _share_of_true(candidates: list[Any]) -> float | None:
-    likely: dict[str, float] = {}
-    for candidate in candidates:
-        token = _token(candidate)
-        logprob = candidate.get("logprob") if isinstance(token, str) else None
-        # Some servers write a probability of zero as null; what is above one is no probability.
-        if isinstance(logprob, int | float) and logprob <= _ABOUT_ZERO:
-            likely[token] = math.exp(logprob)
-    true = sum(share for token, share in likely.items() if _begins(token, "true"))
-    false = sum(share for token, share in likely.items() if _begins(token, "false"))
-    return true / (true + false) if true + false > 0 else None
+def _thought_in(content: Any) -> str:
+    parts = _parts(content, are_thinking=True) or []
+    return "".join(_text(part.get("thinking")) or _text(part.get("text")) for part in parts)
 
 
-def _begins(token: str, word: str) -> bool:
-    # A token may carry the blank before the value, or be its first letters only.
-    core = token.strip(' ":\n').lower().split(",")[0].split("}")[0]
-    return bool(core) and (word.startswith(core) or core.startswith(word))
+def _refusal_in(content: Any) -> str:
+    parts = content if isinstance(content, list) else []
+    return "".join(_text(part.get("refusal")) for part in parts if isinstance(part, dict))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any
 
 from narrative_runs.params import TEXT_MARK, Params
@@ -17,6 +18,18 @@ ANSWER_SCHEMA: dict[str, Any] = {
     },
     "required": ["detected", "confidence", "indicators", "rationale"],
     "additionalProperties": False,
+}
+
+# Where each part of a request stands that a server may not take, though the answer can do without.
+PARTS = {"schema": "response_format", "logprobs": "logprobs"}
+
+# How to leave out what a server does not take.
+WAYS_TO_LEAVE_OUT = {
+    "temperature": "model.temperature: null",
+    "seed": "run.seed: null",
+    "max_tokens": "model.max_tokens: null",
+    "response_format": "model.structured_output: plain",
+    "logprobs": "model.logprobs: false",
 }
 
 # Enough for the tokens of true and false to be among them, and within what every server allows.
@@ -40,6 +53,7 @@ class Question:
             "extra_body": json.loads(json.dumps(params.model.extra_body)),
         }
         self._schema = None if params.model.structured_output == "plain" else ANSWER_SCHEMA
+        self._needs_schema = params.model.structured_output == "json_schema"
         self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))
 
     def fingerprint(self, narrative: Narrative) -> str:
@@ -48,36 +62,51 @@ class Question:
         digest.update(_canonical([narrative.incident_id, narrative.narrative_type, narrative.narrative_text]))
         return digest.hexdigest()
 
-    def body(self, narrative: Narrative, structured: bool, logprobs: bool) -> bytes:
+    def body(self, narrative: Narrative, without: Collection[str] = ()) -> bytes:
         """The JSON body of a chat-completions request.
 
-        structured, logprobs: whether this server takes a schema, and gives token probabilities.
+        without: what this server does not take: a schema, or token probabilities (`schema`, `logprobs`).
         """
+        return json.dumps(self._request(narrative.narrative_text, without)).encode()
+
+    def about_nothing(self, without: Collection[str] = (), but: Collection[str] = ()) -> bytes:
+        """The body of a request of the same kind about no narrative; but: keys that are left out."""
+        request = self._request("No narrative.", without)
+        return json.dumps({key: value for key, value in request.items() if key not in but}).encode()
+
+    def parts(self, without: Collection[str] = ()) -> set[str]:
+        """The parts of a request that can be left out, and are not yet."""
+        request = self._request("", without)
+        return {part for part, key in PARTS.items() if key in request and key not in self._settings["extra_body"]}
+
+    @property
+    def needed_parts(self) -> set[str]:
+        """Those of them that the params insist on."""
+        return {"schema"} if self._needs_schema else set()
+
+    def ways_to_leave_out(self, without: Collection[str] = ()) -> dict[str, str]:
+        """The keys of a request that the params can leave out, each with the way to do so."""
+        extra = self._settings["extra_body"]
+        ways = {key: f"take {key} out of model.extra_body" for key in extra}
+        request = self._request("", without)
+        return ways | {key: way for key, way in WAYS_TO_LEAVE_OUT.items() if key in request and key not in extra}
+
+    def _request(self, text: str, without: Collection[str]) -> dict[str, Any]:
         settings = self._settings
         messages = [{"role": "system", "content": self._system}] if self._system else []
         # The template is filled in a single pass: a mark inside the narrative is only text.
-        messages.append({"role": "user", "content": self._template.replace(TEXT_MARK, narrative.narrative_text)})
-        body: dict[str, Any] = {
-            "model": settings["model"],
-            "messages": messages,
-            "temperature": settings["temperature"],
-            "seed": settings["seed"],
-        }
-        if settings["max_tokens"] is not None:
-            body["max_tokens"] = settings["max_tokens"]
-        if self._schema is not None and structured:
-            body["response_format"] = {
+        messages.append({"role": "user", "content": self._template.replace(TEXT_MARK, text)})
+        request: dict[str, Any] = {"model": settings["model"], "messages": messages}
+        request |= {key: settings[key] for key in ("temperature", "seed", "max_tokens") if settings[key] is not None}
+        if self._schema is not None and "schema" not in without:
+            request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": self._schema},
             }
-        if settings["logprobs"] and logprobs:
-            body["logprobs"] = True
-            body["top_logprobs"] = TOP_LOGPROBS
-        return json.dumps({**body, **settings["extra_body"]}).encode()
-
-    def trial(self, structured: bool, logprobs: bool) -> bytes:
-        """The body of a request about no narrative: it tells whether the server answers at all."""
-        return self.body(Narrative(0, "", "", "No narrative.", None, None), structured, logprobs)
+        if settings["logprobs"] and "logprobs" not in without:
+            request["logprobs"] = True
+            request["top_logprobs"] = TOP_LOGPROBS
+        return {**request, **settings["extra_body"]}
 
 
 def _canonical(value: Any) -> bytes:

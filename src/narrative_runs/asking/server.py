@@ -2,18 +2,21 @@
 
 import os
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from narrative_runs.errors import ServerError
 
 API_KEY_VARIABLE = "LLM_API_KEY"
 BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
+_SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
 
 
 @dataclass(frozen=True)
 class Server:
     """Where to ask.
 
-    base_url: the /v1 base; api_key: sent as bearer token unless empty; timeout_s: seconds for a whole reply.
+    base_url: the /v1 base, with a query where the server wants one; api_key: sent as bearer token unless empty;
+    timeout_s: seconds for a whole reply.
     """
 
     base_url: str
@@ -23,7 +26,16 @@ class Server:
     @property
     def completions_url(self) -> str:
         """The URL that takes the requests."""
-        return f"{self.base_url}/chat/completions"
+        return self._url("chat/completions")
+
+    @property
+    def models_url(self) -> str:
+        """The URL that lists the models."""
+        return self._url("models")
+
+    def _url(self, path: str) -> str:
+        parts = urlsplit(self.base_url)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}"))
 
 
 def key_from_environment() -> str:
@@ -41,3 +53,14 @@ def key_from_environment() -> str:
 def can_be_sent(key: str) -> bool:
     """Whether a key can stand in an HTTP header."""
     return key.isascii() and (not key or key.isprintable())
+
+
+def secret_in(url: str) -> str | None:
+    """What in a URL is a secret, or may be one, in words; None for nothing."""
+    parts = urlsplit(url.strip())
+    if parts.username is not None or parts.password is not None:
+        return "a user or a password"
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if any(word in name.lower().replace("-", "_").split("_") for word in _SECRETS) or "apikey" in name.lower():
+            return f"a key ({name})"
+    return None

@@ -12,6 +12,7 @@ from narrative_runs.comparison.params_apart import params_apart
 from narrative_runs.comparison.screen import LETTERS, Screen
 from narrative_runs.errors import FindingsError
 from narrative_runs.given_out import check_free
+from narrative_runs.params import bootstrap_seed
 
 
 def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
@@ -30,7 +31,7 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
     params = params_apart([one.begun for one in experiments])
     metrics = metrics_beside([one.metrics for one in experiments])
     joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
-    tests = pairs.adjusted([pairs.pair_tests(pair, first.begun.params["run"]["seed"]) for pair in joined])
+    tests = pairs.adjusted([pairs.pair_tests(pair, bootstrap_seed(first.begun.params)) for pair in joined])
     changes = [pairs.changed(pair) for pair in joined]
 
     if csv_folder is not None:

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import signal
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,7 +15,8 @@ from narrative_runs import journal, results_file
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.request import Question
 from narrative_runs.errors import JournalError, ServerError
-from narrative_runs.jobs.ask import ask
+from narrative_runs.jobs.answered_before import AnsweredBefore
+from narrative_runs.jobs.ask import LeftOpen, Open, SetAside, ask
 from narrative_runs.journal import Journal, Place
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder, shard_name
@@ -22,9 +24,6 @@ from narrative_runs.results import Result, result_of
 from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
 from narrative_runs.source.shards import Narrative, iterate
-
-# A narrative to be asked, the number of the pass over it from 1, and how the first pass failed.
-Open = tuple[Narrative, int, str | None]
 
 REQUESTS_MAY_TAKE_S = 30.0
 SYNC_EVERY_S = 1.0
@@ -44,9 +43,12 @@ async def classify(link: Link, shard: int) -> int:
     name = shard_name(shard, params.shards.count)
     known = answers(folder, name).keys()
     narratives = iterate(folder.narratives_of(shard, params.shards.count), params.run.max_narratives)
-    still_open = (narrative for narrative in narratives if question.fingerprint(narrative) not in known)
+    numbers = count(1)
+    still_open = (
+        Open(narrative, next(numbers)) for narrative in narratives if question.fingerprint(narrative) not in known
+    )
     async with kept_journal(folder, link.settings, name) as kept:
-        await ask_all(((narrative, 1, None) for narrative in still_open), question, params, link, kept)
+        await ask_all(still_open, question, params, link, kept)
 
     return write_results(folder, params, shard)
 
@@ -123,7 +125,7 @@ async def ask_all(narratives: Iterator[Open], question: Question, params: Params
     """Ask for all open narratives, as many at once as the session lets, and keep each answer as it comes.
 
     Raises:
-        ServerError: the run was stopped first.
+        ServerError: the run was stopped first, or a narrative stays open whose failure may be the run's.
         JournalError: an answer cannot be kept.
     """
     loop = asyncio.get_running_loop()
@@ -139,17 +141,32 @@ async def ask_all(narratives: Iterator[Open], question: Question, params: Params
         raise ServerError(str(stopped)) from None
     client = Client(server, tls_for(server))
 
+    before = AnsweredBefore(ExperimentFolder(link.settings["slug"]), params, question)
+    aside: deque[Open] = deque()
+    left_open: list[str] = []
+
     async def work(still_open: Open | None) -> None:
         while still_open is not None:
-            narrative, attempt, first_error = still_open
-            entry = await ask(narrative, question, client, link, params.run.max_attempts)
-            kept.append({**entry, "attempt": attempt, "first_error_message": first_error})
-            still_open = next(narratives, None)
+            try:
+                entry = await ask(still_open, question, client, link, before)
+            except SetAside:
+                aside.append(still_open)
+            except LeftOpen as left:
+                left_open.append(str(left))
+            else:
+                # The name by which the model answers belongs to what an experiment is.
+                link.settings["head"]["model_answered"] = link.model
+                kept.append({**entry, "attempt": still_open.attempt, "first_error_message": still_open.first_error})
+                if "response" in entry:
+                    before.add(still_open.narrative)
+            still_open = next(narratives, None) or (aside.popleft() if aside else None)
 
     try:
         await _finish([asyncio.create_task(work(first)) for first in firsts], link)
     finally:
         await client.close()
+    if left_open:
+        raise ServerError(f"{len(left_open)} narratives stay open: {Counter(left_open).most_common(1)[0][0]}.")
 
 
 async def _finish(workers: list[asyncio.Task[None]], link: Link) -> None:

@@ -12,6 +12,7 @@ from narrative_runs import journal
 from narrative_runs.errors import RecordError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
@@ -71,7 +72,7 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    return results, metrics.measure(results, experiment_id, params["run"]["seed"]), quality
+    return results, metrics.measure(results, experiment_id, bootstrap_seed(params)), quality
 
 
 def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from narrative_runs import journal, results_file
 from narrative_runs.asking.request import Question
+from narrative_runs.jobs.ask import Open
 from narrative_runs.jobs.classify import ask_all, kept_journal
 from narrative_runs.journal import Place
 from narrative_runs.params import Params, check
@@ -56,14 +57,15 @@ async def _ask_again(folder: ExperimentFolder, params: Params, link: Link) -> No
     question = Question(params)
     errors = error_rows(link.settings["head"]["experiment_id"])
     asked = passes(folder)
-    still_open: list[tuple[Narrative, int, str | None]] = []
+    still_open: list[Open] = []
     for narrative in _narratives(folder, params):
         row = errors.get((narrative.incident_id, narrative.narrative_type))
         if row is None:
             continue
         attempt = (row["attempt_count"] or 1) + 1
         if attempt not in asked.get(question.fingerprint(narrative), {}):
-            still_open.append((narrative, attempt, row["first_error_message"] or row["error_message"]))
+            first_error = row["first_error_message"] or row["error_message"]
+            still_open.append(Open(narrative, len(still_open) + 1, attempt, first_error))
     link.say(f"tell Asking again for {len(still_open)} narratives with an error.")
     async with kept_journal(folder, link.settings, journal.RETRY) as kept:
         await ask_all(iter(still_open), question, params, link, kept)

@@ -56,6 +56,11 @@ class Account:
         """The model as the server named it in the first answer; empty before."""
         return self._follower.model
 
+    @property
+    def longest_answered(self) -> int:
+        """Characters of the longest narrative that was answered."""
+        return self._follower.longest_answered
+
     def begin_writing(self) -> None:
         """Bring the experiment into its folder and the record; until the workbook has proved sound, nothing is."""
         if self._logs is not None:
@@ -95,6 +100,11 @@ class Account:
         """Keep in the log that a request gave no answer."""
         if self._logs is not None:
             self._logs.trouble(kind, job, message)
+
+    def evidence(self, job: str, outcome: str, requests: int) -> None:
+        """Keep in the log that evidence requests were sent, and what came of them."""
+        if self._logs is not None:
+            self._logs.evidence(job, outcome, requests)
 
     def without(self, part: str) -> None:
         """Say what the server does not take or give: `schema` or `logprobs`."""

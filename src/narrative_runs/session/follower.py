@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import journal
-from narrative_runs.asking.reply import count_of
+from narrative_runs.asking.reply import counts_of, model_of
 from narrative_runs.asking.request import Question
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
@@ -22,7 +22,8 @@ class Follower:
     """Reads what the journals have gained.
 
     model: as the server named it in the first answer; empty before; unrecorded: results that the record lacks;
-    read_differently: results that the record had otherwise, because an earlier release read their answers.
+    read_differently: results that the record had otherwise, because an earlier release read their answers;
+    longest_answered: characters of the longest narrative that the model answered.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Follower:
         self.model = ""
         self.unrecorded: list[Result] = []
         self.read_differently = 0
+        self.longest_answered = 0
         self._is_new_release = is_new_release
         self._in_record: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -71,10 +73,12 @@ class Follower:
         """Count one entry; returns the narrative's first result, if it is that."""
         response, fingerprint = entry.get("response") or {}, entry["fingerprint"]
         self._count_tokens(entry)
-        self.model = self.model or response.get("model") or ""
+        self.model = self.model or model_of(response) or ""
         narrative = (self._narratives or {}).get(fingerprint)
         if narrative is None:
             return None
+        if response:
+            self.longest_answered = max(self.longest_answered, len(narrative.narrative_text))
         if path.stem == journal.RETRY:
             again = result_of(narrative, entry)
             self._count_error(fingerprint, again.error_category)
@@ -104,11 +108,15 @@ class Follower:
             self.unrecorded.append(result)
 
     def _count_tokens(self, entry: dict[str, Any]) -> None:
-        usage = entry.get("adopted") or (entry.get("response") or {}).get("usage")
         self._progress.tokens += tokens_of(entry)
-        if isinstance(usage, dict):
-            self._progress.prompt_tokens += count_of(usage.get("prompt_tokens")) or 0
-            self._progress.completion_tokens += count_of(usage.get("completion_tokens")) or 0
+        adopted, response = entry.get("adopted"), entry.get("response")
+        if adopted:
+            prompt, completion = adopted.get("prompt_tokens"), adopted.get("completion_tokens")
+        else:
+            counts = counts_of(response or {})
+            prompt, completion = counts.prompt, counts.completion
+        self._progress.prompt_tokens += prompt or 0
+        self._progress.completion_tokens += completion or 0
 
     def _count_error(self, fingerprint: str, category: str | None) -> None:
         """The narrative's latest pass ended with this error, or with none."""

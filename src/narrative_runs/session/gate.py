@@ -4,7 +4,19 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
+from narrative_runs.asking.failures import Failure, Kind
+
+SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
+# Evidence requests that may be refused in a row, with growing pauses between them, before the run ends.
+REFUSALS_ENDURED = 5
+# Seconds between two requests to a server that counts them by time: how learning begins, ends, grows and shrinks.
+FIRST_INTERVAL_S = 0.1
+SHORTEST_INTERVAL_S = 0.02
+LONGEST_INTERVAL_S = 60.0
+GROWS_BY = 1.5
+SHRINKS_BY = 0.93
+FEWEST_OUTCOMES = 4
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,6 @@ class Gate:
         self.slots = limits.max_in_flight
         self.spent_tokens = spent_tokens
         self.answered = answered
-        self.signs_of_life = 0
         self.in_flight: Counter[int] = Counter()
         self.stopped: str | None = None
         self.paused_until = 0.0
@@ -37,6 +48,12 @@ class Gate:
         self._waiting: Counter[int] = Counter()
         self._failed_in_a_row = 0
         self._pauses_in_a_row = 0
+        self._refusals_in_a_row = 0
+        self._last_problem = ""
+        # What the server turned out to bear: requests at once, and seconds between two of them.
+        self._bearable = float(limits.max_in_flight)
+        self._interval = 0.0
+        self._outcomes_of_before = 0
         self._next_by_rate = 0.0
 
     @property
@@ -55,42 +72,58 @@ class Gate:
 
     def answer(self, job: int, tokens: int) -> None:
         """A request of this job was answered."""
-        _take_one(self.in_flight, job)
+        self._outcome(job)
+        if not tokens and self.limits.budget_tokens is not None:
+            tokens = self._uncounted()
         self.answered += 1
         self.spent_tokens += tokens
-        self.sign_of_life()
+        self._refusals_in_a_row = 0
+        self._bearable = min(float(self.limits.max_in_flight), self._bearable + 1 / self._bearable)
+        self._interval = self._interval * SHRINKS_BY if self._interval > SHORTEST_INTERVAL_S else 0.0
+        self._sign_of_life()
 
-    def rejected(self, job: int) -> None:
-        """The server rejected one request, so that it is alive."""
-        _take_one(self.in_flight, job)
-        self.sign_of_life()
+    def evidence_answered(self, job: int, tokens: int, about_narrative: bool) -> None:
+        """An evidence request of this job was answered: the server is well."""
+        self._outcome(job)
+        self.spent_tokens += tokens
+        if about_narrative:
+            self._refusals_in_a_row = 0
+        self._sign_of_life()
 
-    def sign_of_life(self) -> None:
-        """The server has answered somebody."""
-        self._failed_in_a_row = 0
-        self._pauses_in_a_row = 0
-        self.trouble_since = None
-        self.signs_of_life += 1
+    def evidence_failed(self, job: int, now: float, failure: Failure, anything_answered: bool) -> None:
+        """An evidence request failed: it is the run's fault, and nothing else is asked until one is answered.
+
+        anything_answered: whether this session has had an answer; before it a refusal is final.
+        """
+        self._outcome(job)
+        self._last_problem = failure.message
+        if failure.is_key_or_account or not (failure.passes or anything_answered):
+            self._refused(failure)
+        if not failure.passes:
+            self._refusals_in_a_row += 1
+            if self._refusals_in_a_row > REFUSALS_ENDURED:
+                self._refused(failure)
+        self._begin_trouble(now)
+        self._pause(now, failure.retry_after)
 
     def unused(self, job: int) -> None:
         """A slot comes back unused."""
         _take_one(self.in_flight, job)
 
-    def failed(self, job: int, now: float) -> None:
-        """The server could not be reached, failed, or gave no reply in time."""
-        _take_one(self.in_flight, job)
+    def failed(self, job: int, now: float, failure: Failure) -> None:
+        """A request of this job was not answered."""
+        self._outcome(job)
+        self._last_problem = failure.message
         self._failed_in_a_row += 1
-        if self.trouble_since is None and self._failed_in_a_row >= min(8, max(2, self.limits.max_in_flight)):
-            self.trouble_since = now
-        if self.trouble_since is not None and now >= self.paused_until:
+        if failure.is_overload:
+            self._ask_for_less(failure)
+        is_trouble = self._failed_in_a_row >= min(8, max(2, self.limits.max_in_flight))
+        if is_trouble:
+            self._begin_trouble(now)
+        if failure.kind is Kind.RATE_LIMITED:
+            self._pause(now, failure.retry_after or 0.0)
+        elif is_trouble and now >= self.paused_until:
             self._pause(now, None)
-
-    def limited(self, job: int, now: float, retry_after: float | None) -> None:
-        """The server wants fewer requests."""
-        _take_one(self.in_flight, job)
-        if self.trouble_since is None:
-            self.trouble_since = now
-        self._pause(now, retry_after)
 
     def grants(self, now: float) -> list[int]:
         """The jobs that may send a request now, one entry a request."""
@@ -100,8 +133,8 @@ class Gate:
             _take_one(self._waiting, job)
             self.in_flight[job] += 1
             granted.append(job)
-            if self.limits.requests_per_minute:
-                self._next_by_rate = max(now, self._next_by_rate) + 60 / self.limits.requests_per_minute
+            if interval := self._seconds_between():
+                self._next_by_rate = max(now, self._next_by_rate) + interval
         return granted
 
     def next_moment(self, now: float) -> float | None:
@@ -117,8 +150,8 @@ class Gate:
             return
         if self.trouble_since is not None and now - self.trouble_since >= self.limits.give_up_after_s:
             self.stopped = (
-                f"the server has not answered for {now - self.trouble_since:.0f} s (run.give_up_after_s). "
-                "Open narratives stay open. Start the server, then start the same command again."
+                f"the server has not answered for {now - self.trouble_since:.0f} s (run.give_up_after_s): "
+                f"{self._last_problem}. Open narratives stay open. When it answers again, start the same command."
             )
         elif self._waiting and not self.in_flight.total() and self._over_budget(1):
             self.stopped = (
@@ -130,7 +163,7 @@ class Gate:
         if self.stopped or now < self.paused_until or now < self._next_by_rate:
             return False
         # A server in trouble is tried with one request at a time.
-        slots = 1 if self.trouble_since is not None else self.slots
+        slots = 1 if self.trouble_since is not None else min(self.slots, int(self._bearable))
         in_flight = self.in_flight.total()
         return in_flight < slots and not self._over_budget(in_flight + 1)
 
@@ -140,12 +173,53 @@ class Gate:
         mean = self.spent_tokens / self.answered if self.answered else 1
         return self.spent_tokens + requests * mean > self.limits.budget_tokens
 
-    def _pause(self, now: float, seconds: float | None) -> None:
-        if seconds is None:
+    def _outcome(self, job: int) -> None:
+        _take_one(self.in_flight, job)
+        self._outcomes_of_before = max(0, self._outcomes_of_before - 1)
+
+    def _sign_of_life(self) -> None:
+        self._failed_in_a_row = 0
+        self._pauses_in_a_row = 0
+        self.trouble_since = None
+
+    def _begin_trouble(self, now: float) -> None:
+        if self.trouble_since is None:
+            self.trouble_since = now
+
+    def _refused(self, failure: Failure) -> None:
+        self.stopped = self.stopped or f"{failure.reason or failure.message}. Open narratives stay open."
+
+    def _ask_for_less(self, failure: Failure) -> None:
+        """Half as many at once; where the server may count requests by time, also further apart."""
+        if self._outcomes_of_before:
+            # These requests left before the last step; that one may be enough.
+            return
+        self._outcomes_of_before = max(FEWEST_OUTCOMES, self.in_flight.total())
+        self._bearable = max(1.0, min(self._bearable, self.in_flight.total() + 1) / 2)
+        if failure.kind is not Kind.TIMED_OUT:
+            self._interval = min(LONGEST_INTERVAL_S, max(FIRST_INTERVAL_S, GROWS_BY * self._interval))
+
+    def _seconds_between(self) -> float:
+        """The least time between two requests."""
+        by_limit = 60 / self.limits.requests_per_minute if self.limits.requests_per_minute else 0.0
+        return max(by_limit, self._interval)
+
+    def _uncounted(self) -> int:
+        """Tokens of an answer whose tokens the server did not count: the mean of the others."""
+        if not self.spent_tokens:
+            self.stopped = self.stopped or (
+                "the server does not count tokens, so that run.budget_tokens cannot be kept. Take it out of the "
+                "params; run.max_narratives limits a run as well"
+            )
+            return 0
+        return round(self.spent_tokens / max(1, self.answered))
+
+    def _pause(self, now: float, asked_for: float | None) -> None:
+        """Ask nothing for as long as the server wants, or longer and longer; never not at all."""
+        if asked_for is None:
             seconds = min(LONGEST_PAUSE_S, 2.0**self._pauses_in_a_row) * random.uniform(0.75, 1.25)
-        elif self.trouble_since is not None:
-            # A wait that the server asked for is no sign of its death.
-            self.trouble_since = max(self.trouble_since, now + seconds)
+        else:
+            seconds = max(asked_for, min(LONGEST_PAUSE_S, SHORTEST_PAUSE_S * 2.0**self._pauses_in_a_row))
         self._pauses_in_a_row += 1
         self.paused_until = max(self.paused_until, now + seconds)
 

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from narrative_runs.asking.failures import Failure, Kind
+from narrative_runs.asking.inquiry import Inquiry, Key, Step
 from narrative_runs.asking.server import Server
+from narrative_runs.asking.trial import Evidence
 from narrative_runs.errors import NarrativeRunsError, ServerError, reason_of
 from narrative_runs.session.account import Account
 from narrative_runs.session.gate import Gate, another_model
@@ -18,35 +22,43 @@ from narrative_runs.session.standing import Standing
 CANCELLED = "cancelled from another terminal"
 TELL_AGAIN_S = 60.0
 SHORTEST_TOLD_S = 1.0
+EVIDENCE_STEPS = (Step.EVIDENCE, Step.PROBE, Step.TRIAL)
 
 
 class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
 
-    settings: told to every job; open_server: called when the first job wants to know it;
-    is_answered: whether the server answers a question that is no narrative; account: record, logs and screen;
-    cancelled: whether the user cancelled the run from another terminal.
+    inquiry: what to do next about each narrative; settings: told to every job; open_server: called when the first job
+    wants to know it; account: record, logs and screen; cancelled: whether the user cancelled the run from another
+    terminal.
     """
 
     def __init__(
         self,
         gate: Gate,
+        inquiry: Inquiry,
         settings: dict[str, Any],
         open_server: Callable[[], Awaitable[Server]],
-        is_answered: Callable[[Server], Awaitable[bool]],
         account: Account,
     ) -> None:
         self.gate = gate
+        self.inquiry = inquiry
         self._settings = settings
         self._without: set[str] = set()
         self._model: str = settings["model"]
-        self._test: asyncio.Task[None] | None = None
+        # Characters of each narrative that waits for a slot, by its job, in the order in which they came.
+        self._waiting: defaultdict[int, deque[int]] = defaultdict(deque)
+        self._characters: dict[Key, int] = {}
+        # What waits for the outcome of another request.
+        self._blocked: set[Key] = set()
+        self._evidence_step = Step.PROBE
+        self._left_open: Counter[str] = Counter()
+        self._last_failure: dict[Key, str] = {}
         self._told_problem, self._told_at = "", 0.0
         self._problem = ""
         self._open_server = open_server
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
-        self._is_answered = is_answered
         self._account = account
         self.cancelled = False
         self._jobs: dict[int, JobConnection] = {}
@@ -90,11 +102,12 @@ class GateServer:
         if self.gate.stopped:
             self.stop(self.gate.stopped)
             return
-        granted = self.gate.grants(now)
-        if granted:
+        for key in sorted(self._blocked):
+            self._consider(key)
+        while granted := self.gate.grants(now):
             self._account.progress.begin_asking(now)
-        for job in granted:
-            self._jobs[job].say(f"go {self.gate.signs_of_life} {self.gate.answered}")
+            for job in granted:
+                self._let_go((job, self._waiting[job].popleft()))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -112,6 +125,9 @@ class GateServer:
         """A job's connection dropped; a job that did not say goodbye was killed, and its run cannot succeed."""
         connection = self._jobs.pop(job)
         self.gate.gone(job)
+        self.inquiry.forget(job)
+        self._waiting.pop(job, None)
+        self._blocked = {key for key in self._blocked if key[0] != job}
         if connection.name:
             self.stop(f"the job {connection.name} ended unexpectedly: was it killed, or is the memory full?")
         self.turn()
@@ -127,35 +143,26 @@ class GateServer:
                 elif self._opening is None:
                     self._opening = asyncio.create_task(self.open())
             case "want":
-                self.gate.want(job)
+                number, characters = (int(part) for part in rest.split())
+                self._characters[job, number] = characters
+                self._consider((job, number))
             case "answer":
-                self.gate.answer(job, int(rest))
-            case "rejected":
-                self.gate.rejected(job)
+                number, tokens = (int(part) for part in rest.split())
+                self.gate.answer(job, tokens)
+                self.inquiry.answered((job, number), self._characters.pop((job, number), 0))
+                self._last_failure.pop((job, number), None)
             case "unused":
                 self.gate.unused(job)
+                self.inquiry.unused((job, int(rest)))
             case "failed":
-                self.gate.failed(job, time.monotonic())
-                kind, _, message = rest.partition(" ")
-                self._account.trouble(kind, connection.name, message)
-                self._tell_pause(message)
-                if kind != "Unreachable" and self.gate.trouble_since is not None and self._test is None:
-                    self._test = asyncio.create_task(self._test_server())
-            case "limited":
-                seconds, _, message = rest.partition(" ")
-                self.gate.limited(job, time.monotonic(), None if seconds == "-" else float(seconds))
-                self._account.trouble("RateLimited", connection.name, message)
-                self._tell_pause(message)
+                which, _, told = rest.partition(" ")
+                self._take_failure(connection, (job, int(which)), _failure(json.loads(told)))
+            case "evidence":
+                _, _, told = rest.partition(" ")
+                self._take_evidence(connection, _evidence(json.loads(told)))
             case "hopeless":
                 self.gate.unused(job)
                 self.stop(json.loads(rest))
-            case "without":
-                self.gate.rejected(job)
-                if rest not in self._without:
-                    self._without.add(rest)
-                    self._account.without(rest)
-                    for other in self._jobs.values():
-                        other.say(line)
             case "sound":
                 self._account_for(connection, self._account.begin_writing, "begun")
             case "follow":
@@ -210,13 +217,89 @@ class GateServer:
             self._told_problem, self._told_at = problem, now
             self._account.tell(f"[WAITING] {problem}; the next try is in {seconds:.0f} s.")
 
-    async def _test_server(self) -> None:
-        """Is it the server, or only the narratives that are left? A question of our own tells."""
-        await asyncio.sleep(max(0.0, self.gate.paused_until - time.monotonic()))
-        if self._server is not None and await self._is_answered(self._server):
-            self.gate.sign_of_life()
-            self.turn()
-        self._test = None
+    def _consider(self, key: Key) -> None:
+        """Let a narrative wait for what comes next: a slot, the outcome of others, or nothing."""
+        self._blocked.discard(key)
+        step = self._next_step(key)
+        if step is Step.WAIT:
+            self._blocked.add(key)
+        elif step in (Step.ASK, *EVIDENCE_STEPS):
+            self._waiting[key[0]].append(key[1])
+            self.gate.want(key[0])
+        else:
+            self._tell_step(key, step)
+
+    def _let_go(self, key: Key) -> None:
+        """Use a slot for this narrative, if what it waited for is still to be done."""
+        job, _ = key
+        step = self._next_step(key, own=1)
+        if self.gate.trouble_since is not None and step is Step.ASK:
+            # A server in trouble is tried with a short question, so that no narrative pays for it.
+            step = self.inquiry.probe_unless(False)
+        if step is Step.ASK:
+            self.inquiry.sent(key)
+        elif step in EVIDENCE_STEPS and not self.inquiry.evidence_in_flight:
+            self.inquiry.evidence_sent()
+            self._evidence_step = step
+        else:
+            self.gate.unused(job)
+            if step in (Step.WAIT, *EVIDENCE_STEPS):
+                self._blocked.add(key)
+                return
+        self._tell_step(key, step)
+
+    def _next_step(self, key: Key, own: int = 0) -> Step:
+        """own: 1 if a slot was given to this very narrative already."""
+        others = self.gate.in_flight.total() - self.inquiry.evidence_in_flight - own
+        return self.inquiry.next_step(key, others > 0)
+
+    def _tell_step(self, key: Key, step: Step) -> None:
+        job, number = key
+        if step in (Step.SETTLE, Step.SETTLE_AS_TOO_LONG, Step.LEAVE_OPEN):
+            self._characters.pop(key, None)
+            failure = self._last_failure.pop(key, "")
+            self._left_open[failure] += step is Step.LEAVE_OPEN
+        self._jobs[job].say(f"go {number} {step}")
+        if reason := self.inquiry.reason_to_stop:
+            self.stop(reason)
+
+    def _take_failure(self, connection: "JobConnection", key: Key, failure: Failure) -> None:
+        now = time.monotonic()
+        self.gate.failed(connection.job, now, failure)
+        self.inquiry.failed(key, self._characters.get(key, 0), failure)
+        self._last_failure[key] = failure.message
+        self._account.trouble(failure.kind, connection.name, failure.message)
+        self._tell_pause(failure.message)
+        if failure.kind is Kind.UNSENDABLE:
+            self.stop(failure.message)
+
+    def _take_evidence(self, connection: "JobConnection", evidence: Evidence) -> None:
+        """What evidence requests brought: the server is well, or the fault is the run's."""
+        for part in evidence.without:
+            if part not in self._without:
+                self._without.add(part)
+                self._account.without(part)
+                for other in self._jobs.values():
+                    other.say(f"without {part}")
+        if evidence.failure is None:
+            self.gate.evidence_answered(connection.job, evidence.tokens, evidence.characters > 0)
+            self.inquiry.evidence_answered(self._evidence_step, evidence.characters)
+            self._account.evidence(connection.name, "answered", evidence.requests)
+            return
+        self.gate.evidence_failed(
+            connection.job, time.monotonic(), evidence.failure, anything_answered=self.inquiry.answers > 0
+        )
+        self.inquiry.evidence_failed(evidence.failure)
+        self._account.evidence(connection.name, evidence.failure.message, evidence.requests)
+        self._tell_pause(evidence.failure.message)
+
+    @property
+    def why_left_open(self) -> str | None:
+        """Why narratives got no row in this run, if any did not."""
+        if not self._left_open.total():
+            return None
+        message, _ = self._left_open.most_common(1)[0]
+        return f"{self._left_open.total()} narratives failed while others failed alike: {message}"
 
     async def open(self) -> None:
         """Open the model server, and tell all jobs where it is; a server that cannot be opened stops the run."""
@@ -225,6 +308,10 @@ class GateServer:
         except ServerError as error:
             self.stop(str(error))
             return
+        except Exception as error:
+            # Jobs wait for this; whatever went wrong, they must not wait for ever.
+            self.stop(f"the model server cannot be opened ({type(error).__name__}: {error})")
+            raise
         for connection in self._jobs.values():
             connection.tell_server(self._server)
         self.turn()
@@ -267,3 +354,14 @@ class JobConnection(asyncio.Protocol):
     def tell_server(self, server: Server) -> None:
         """Say where to ask."""
         self.say("server " + json.dumps(asdict(server)))
+
+
+def _failure(values: dict[str, Any]) -> Failure:
+    return Failure(**{**values, "kind": Kind(values["kind"])})
+
+
+def _evidence(values: dict[str, Any]) -> Evidence:
+    failure = values["failure"]
+    return Evidence(
+        **{**values, "failure": None if failure is None else _failure(failure), "without": tuple(values["without"])}
+    )

@@ -1,21 +1,26 @@
 """A job's connection to its session: settings once, then a word for each request.
 
-job to session, a line each:   `hello <job>`, `where`, `want`, `answer <tokens>`, `rejected`, `unused`, `model <name>`,
-                               `failed <kind> <message>`, `limited <seconds or -> <message>`, `without <part>`,
+job to session, a line each:   `hello <job>`, `where`, `want <n> <characters>`, `answer <n> <tokens>`, `unused <n>`,
+                               `failed <n> <failure as JSON>`, `evidence <n> <evidence as JSON>`, `model <name>`,
                                `hopeless <message as JSON>`, `sound` (the workbook can be used),
                                `follow` (bring the record up to date), `tell <text>`, `bye`
 session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `begun` (to sound),
-                               `followed` (to follow), `go <signs of life> <answered>`, `without <part>`,
-                               `model <name>`, `stop <reason>`
+                               `followed` (to follow), `go <n> <step>`, `without <part>`, `model <name>`,
+                               `stop <reason>`
+
+n: the number of a narrative within its job; step: what to do next about it, as `Step` names it.
 """
 
 import asyncio
 import json
 import os
-from collections import deque
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Any
 
+from narrative_runs.asking.failures import Failure
+from narrative_runs.asking.inquiry import Step
 from narrative_runs.asking.server import Server
+from narrative_runs.asking.trial import Evidence
 from narrative_runs.errors import ExperimentError
 from narrative_runs.session.tether import SOCKET_VARIABLE
 
@@ -25,13 +30,6 @@ NO_SESSION = "there is no running session. Start jobs with `snakemake --cores 4`
 
 class Stopped(Exception):
     """No further request may be sent; the message says why."""
-
-
-class Go(NamedTuple):
-    """Leave to send one request: how often the server has given a sign of life, and how many answers there are."""
-
-    signs_of_life: int
-    answered: int
 
 
 class Mouth:
@@ -82,7 +80,7 @@ class Link(asyncio.Protocol):
         self._has_settings = asyncio.Event()
         self._followed = asyncio.Event()
         self._closed = asyncio.Event()
-        self._waiting: deque[asyncio.Future[Go]] = deque()
+        self._waiting: dict[int, asyncio.Future[Step]] = {}
         self._mouth = Mouth()
         self._rest = b""
 
@@ -121,18 +119,29 @@ class Link(asyncio.Protocol):
             raise Stopped(self.stopped.result())
         return self._server
 
-    async def go(self) -> Go:
-        """Wait until one request may be sent.
+    async def next_step(self, number: int, characters: int) -> Step:
+        """What to do next about a narrative; waits until it may be done.
+
+        number: of the narrative within this job; characters: its length.
 
         Raises:
             Stopped: no further request may be sent.
         """
         if self.stopped.done():
             raise Stopped(self.stopped.result())
-        turn: asyncio.Future[Go] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self.say("want")
+        turn: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = turn
+        self.say(f"want {number} {characters}")
         return await turn
+
+    def failed(self, number: int, failure: Failure) -> None:
+        """Say that a request about this narrative was not answered."""
+        self.say(f"failed {number} {json.dumps(asdict(failure))}")
+
+    def evidence(self, number: int, evidence: Evidence) -> None:
+        """Say what evidence requests brought, which were sent instead of one about this narrative."""
+        self.without |= set(evidence.without)
+        self.say(f"evidence {number} {json.dumps(asdict(evidence))}")
 
     def say(self, line: str) -> None:
         """Send one line."""
@@ -161,7 +170,7 @@ class Link(asyncio.Protocol):
         if not self.stopped.done():
             self.stopped.set_result(reason)
         while self._waiting:
-            turn = self._waiting.popleft()
+            _, turn = self._waiting.popitem()
             if not turn.done():
                 turn.set_exception(Stopped(reason))
 
@@ -184,11 +193,12 @@ class Link(asyncio.Protocol):
     def _hear(self, word: str, rest: str) -> None:
         match word:
             case "go":
-                turn = self._waiting.popleft() if self._waiting else None
+                number, step = rest.split()
+                turn = self._waiting.pop(int(number), None)
                 if turn is None or turn.done():
-                    self.say("unused")
+                    self.say(f"unused {number}")
                 else:
-                    turn.set_result(Go(*(int(count) for count in rest.split())))
+                    turn.set_result(Step(step))
             case "settings":
                 self.settings = json.loads(rest)
                 self.without = set(self.settings["without"])

@@ -34,6 +34,10 @@ class Logs:
         """A request that came back without an answer."""
         self._api_calls.write(_dated("WARNING", f"{job} {kind}: {message}"))
 
+    def evidence(self, job: str, outcome: str, requests: int) -> None:
+        """Requests that were sent to find out whether the server is well."""
+        self._api_calls.write(_dated("INFO", f"{job} evidence: {outcome}, in {requests} requests"))
+
     def stopped(self, reason: str) -> None:
         """The run has to stop."""
         self._experiment.write(_dated("ERROR", reason))

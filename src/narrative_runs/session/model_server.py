@@ -2,20 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-
-import httpx
+from collections.abc import Callable, Collection
 
 from narrative_runs.asking.address import must_stay_home, proxy_for
-from narrative_runs.asking.failures import RequestFailed
+from narrative_runs.asking.client import Client, tls_for
+from narrative_runs.asking.failures import Failure, Kind, RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.server import Server, key_from_environment
+from narrative_runs.asking.trial import Evidence, look_for_evidence
 from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
 
 LOOK_FOR_S = 10.0
+# A list of models is worth no longer wait: a question tells more.
+LIST_WITHIN_S = 3.0
+TELL_AFTER_S = 5.0
+TRY_AGAIN_S = 2.0
+SHOWN_MODELS = 10
 
 
 class ModelServer:
@@ -31,30 +36,18 @@ class ModelServer:
         """Start or look at the server; returns where to ask.
 
         Raises:
-            ServerError: it cannot be started or reached, serves another model, or lies outside the house.
+            ServerError: it cannot be started or reached, serves another model, refuses to answer, or lies outside the
+                house.
         """
         model, timeout_s = self._params.model, self._params.run.timeout_s
         if model.embedded:
             started = await asyncio.to_thread(self._start)
             return Server(started.api_url, started.api_key, timeout_s)
         must_stay_home(model.base_url, model.allow_remote)
+        proxy_for(model.base_url)
         server = Server(model.base_url, key_from_environment(), timeout_s)
-        await look(server, model.name)
+        await look(server, self._params, self._say)
         return server
-
-    async def is_answered(self, server: Server) -> bool:
-        """Whether the server answers a question that is no narrative."""
-        # Imported here: it is rarely needed, and every start of a run would wait for it.
-        from narrative_runs.asking.client import Client, tls_for
-
-        client = Client(server, tls_for(server))
-        try:
-            await client.ask(Question(self._params).trial(structured=False, logprobs=False))
-        except RequestFailed:
-            return False
-        finally:
-            await client.close()
-        return True
 
     def close(self) -> None:
         """Stop the embedded server, if it was started."""
@@ -70,48 +63,89 @@ class ModelServer:
         return self._embedded
 
 
-async def look(server: Server, model: str, look_for_s: float = LOOK_FOR_S) -> None:
-    """Whether the server answers, and serves `model`; a server that lists no models is taken at its word.
+async def look(server: Server, params: Params, say: Callable[[str], None], look_for_s: float = LOOK_FOR_S) -> None:
+    """Whether the server answers, and serves the model.
+
+    A model that it lists is taken at its word; where it lists another, or nothing that can be read, one question about
+    no narrative tells. A server that is busy, or still loads its model, is waited for.
 
     Raises:
-        ServerError: not reached within `look_for_s` seconds, key refused, or the model is not among those listed.
+        ServerError: not reached within `look_for_s` seconds, or the question is refused.
     """
-    url = f"{server.base_url}/models"
-    headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
-    deadline = time.monotonic() + look_for_s
-    async with httpx.AsyncClient(trust_env=False, proxy=proxy_for(server.base_url), timeout=look_for_s) as client:
-        while True:
-            try:
-                async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-                    response = await client.get(url, headers=headers)
-                if response.status_code < 500:
-                    break
-                problem = f"HTTP {response.status_code}"
-            except (httpx.HTTPError, OSError) as error:
-                problem = str(error) or type(error).__name__
-            if time.monotonic() + 1 > deadline:
-                raise ServerError(
-                    f"model.api_url: no model server answers at {server.base_url} ({problem}). "
-                    "Is it started, and is the port right? Nothing was asked."
-                )
-            await asyncio.sleep(0.5)
-    if response.status_code in (401, 403):
-        raise ServerError(
-            f"{server.base_url} refuses the key (HTTP {response.status_code}). "
-            "Set the environment variable LLM_API_KEY to a valid one."
-        )
-    served = _served(response)
-    if served and not {model, f"{model}:latest"} & set(served):
-        raise ServerError(
-            f"model.name: {server.base_url} does not serve {model!r}, but {', '.join(served[:10])}. "
-            "Load the model there, or mend model.name."
-        )
-
-
-def _served(response: httpx.Response) -> list[str]:
-    if response.status_code != 200:
-        return []
+    client = Client(server, tls_for(server))
     try:
-        return [str(entry["id"]) for entry in response.json()["data"]]
-    except (ValueError, KeyError, TypeError):
+        served = await _served(client, server, look_for_s)
+        if served and {params.model.name, f"{params.model.name}:latest"} & set(served):
+            return
+        evidence = await _until_told(client, params, say)
+        if evidence.failure is not None:
+            raise ServerError(_refusal(evidence.failure, server, params.model.name, served))
+        if evidence.model in served and evidence.model not in params.model.answers_as:
+            raise ServerError(_of_another(f"it answers as {evidence.model}", server, params.model.name, served))
+    finally:
+        await client.close()
+
+
+async def _served(client: Client, server: Server, look_for_s: float) -> list[str]:
+    """The models that the server lists; none where there is no list that can be read."""
+    deadline = time.monotonic() + look_for_s
+    while True:
+        try:
+            status, content = await client.models(min(LIST_WITHIN_S, look_for_s))
+            return _names(content) if status == 200 else []
+        except RequestFailed as failed:
+            if failed.failure.kind is Kind.TIMED_OUT:
+                return []
+            if failed.failure.kind is Kind.UNSENDABLE or time.monotonic() + 1 > deadline:
+                raise ServerError(
+                    f"model.api_url: no model server answers at {server.base_url} ({failed}). "
+                    "Is it started, and is the port right? Nothing was asked."
+                ) from None
+        await asyncio.sleep(0.5)
+
+
+async def _until_told(client: Client, params: Params, say: Callable[[str], None]) -> Evidence:
+    """Ask a question about no narrative until it is answered or refused."""
+    deadline = time.monotonic() + params.run.give_up_after_s
+    told = ""
+    while True:
+        asking = asyncio.create_task(look_for_evidence(Question(params), client, (), None, parts_are_proved=False))
+        evidence = await _told_if_long(asking, say)
+        failure = evidence.failure
+        if failure is None or not failure.passes or failure.is_key_or_account or time.monotonic() > deadline:
+            return evidence
+        if failure.message != told:
+            told = failure.message
+            say(f"[WAITING] The model server does not answer yet ({told}). It is asked again every few seconds.")
+        await asyncio.sleep(TRY_AGAIN_S)
+
+
+async def _told_if_long(asking: "asyncio.Task[Evidence]", say: Callable[[str], None]) -> Evidence:
+    """The outcome of a question; one that takes long is told, because the model may still be loading."""
+    done, _ = await asyncio.wait({asking}, timeout=TELL_AFTER_S)
+    if not done:
+        say("[WAITING] The model server has not answered the first question yet: it may be loading the model.")
+    return await asking
+
+
+def _refusal(failure: Failure, server: Server, model: str, served: Collection[str]) -> str:
+    reason = failure.reason or failure.message
+    if served and not failure.is_key_or_account:
+        return _of_another(reason, server, model, served)
+    return f"{server.base_url}: {reason}. Nothing was asked."
+
+
+def _of_another(reason: str, server: Server, model: str, served: Collection[str]) -> str:
+    shown = ", ".join(list(served)[:SHOWN_MODELS])
+    return (
+        f"model.name: {server.base_url} does not serve {model!r}, but {shown} ({reason}). "
+        "Load the model there, or correct model.name."
+    )
+
+
+def _names(content: object) -> list[str]:
+    """The names in a list of models; none if it says that there are more than these."""
+    entries = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(entries, list) or (isinstance(content, dict) and content.get("has_more")):
         return []
+    return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry]

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from narrative_runs import __version__, journal
+from narrative_runs.asking.inquiry import Inquiry
 from narrative_runs.asking.server import Server
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.params import Params, check
@@ -94,7 +95,7 @@ class Session:
             await asyncio.to_thread(
                 self._account.close,
                 "success" if outcome == "success" else "failure",
-                gate_server.gate.stopped,
+                gate_server.gate.stopped or gate_server.why_left_open,
                 gate_server.cancelled,
             )
             if outcome != AT_ONCE:
@@ -171,7 +172,8 @@ class Session:
         async def open_server() -> Server:
             return opened or await self._model_server.open()
 
-        return GateServer(gate, settings, open_server, self._model_server.is_answered, self._account)
+        inquiry = Inquiry(params.run.max_attempts, self._account.longest_answered)
+        return GateServer(gate, inquiry, settings, open_server, self._account)
 
     async def _keep_following(self, gate_server: GateServer) -> None:
         while True:

@@ -1,0 +1,135 @@
+"""Answers that are no JSON any more, but leave no doubt: other quotes, comments, commas too many, a lost end."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from narrative_runs.asking.confidence import confidence_of
+
+# A longer text with damage is no answer that a model gave on purpose.
+LONGEST = 20_000
+_LONGEST_WORD = 40
+# Such a key cannot stand in a string, unless a quote in it is not escaped: then it is better seen than overlooked.
+_SURE_KEY = re.compile(r"""(?:["“]detected["”]|(?<=\{)\s*+'?detected'?)\s*+:\s*+""", re.IGNORECASE)
+_OTHER_KEY = re.compile(r"(?:'detected'|(?:^|(?<=[{,\n]))[ \t]*+detected)\s*+:\s*+", re.IGNORECASE)
+_WORD = re.compile(rf"""["'“”]?+([^,}}\n"'“”]{{0,{_LONGEST_WORD}}}+)(.?)""", re.DOTALL)
+_COMMENT = re.compile(r"//|/\*|#")
+# A quote within a string, not escaped, is told from its end by what follows.
+_STRING_ENDS = (
+    r"(?=\s*+(?:[}\]:]|\Z|//|/\*|```|<\||,\s*+(?:[\"'“{}\[\]#/]|\w++\s*+:|-?[0-9]|(?:true|false|null|none)\b|\Z))"
+    r"|[ \t]*+\n\s*+[\"'}])"
+)
+_MASKED = re.compile(
+    r"(?P<before>[\[:,]\s*+)(?:"
+    rf'"(?P<double>(?:[^"\\]++|\\.|"(?!{_STRING_ENDS}))*+)(?:"|\Z)'
+    rf"|'(?P<single>(?:[^'\\]++|\\.|'(?!{_STRING_ENDS}))*+)(?:'|\Z))"
+    r"|(?P<comment>(?<![:\w])//[^\n]*+|/\*[^\n]{0,200}?\*/|(?<=\s)#[^\n]*+)",
+    re.DOTALL | re.IGNORECASE,
+)
+_COLON = re.compile(r"\s*+:")
+_CONFIDENCE = re.compile(
+    r"""(?:["'“]|\b)confidence["'”]?\s*+:\s*+"""
+    r"""(?:["“](?P<double>[^"“”\n]{0,40}+)["”]|'(?P<single>[^'\n]{0,40}+)'"""
+    r"""|(?P<bare>[^,}\n"'\[{]{1,300}+(?:,[0-9]{1,20}(?=\s*+[,}\n]))?))"""
+    # A comma at the end of the text, or before a digit, may be that of a decimal.
+    r"""(?=[ \t\r]*+(?:[}\n"']|,\s*+[^\s0-9]))""",
+    re.IGNORECASE,
+)
+_SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What stands behind a key `detected`.
+
+    word: in lower case, None where the text ends within it; start: its place; is_sure: whether nothing but a key can
+    look so.
+    """
+
+    word: str | None
+    start: int
+    is_sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedObject:
+    """The part of a text that is, or was to be, one object; is_closed: whether it has an end of its own."""
+
+    text: str
+    outline: str
+    is_closed: bool
+
+    @property
+    def confidences(self) -> list[float | None]:
+        """The confidences that are written out in it, None where one is no number from 0 to 1."""
+        spans = [match.span(str(match.lastgroup)) for match in _CONFIDENCE.finditer(self.outline)]
+        return [confidence_of(_COMMENT.split(self.text[start:end], maxsplit=1)[0]) for start, end in spans]
+
+
+def told_in(text: str) -> list[Told]:
+    """What stands behind each key `detected`, in its order; keys that are only spoken of in a string are none."""
+    others = [_told(text, match, is_sure=False) for match in _OTHER_KEY.finditer(_outline(text))]
+    sure = [_told(text, match, is_sure=True) for match in _SURE_KEY.finditer(text)]
+    return [told for _, told in sorted({told.start: told for told in others + sure}.items())]
+
+
+def object_around(text: str, place: int) -> DamagedObject | None:
+    """The innermost object that is open at a place; None where there is none."""
+    outline = _outline(text)
+    opened: list[int] = []
+    for position, brace in _braces(outline, 0, place):
+        if brace == "{":
+            opened.append(position)
+        elif opened:
+            opened.pop()
+    if not opened:
+        return None
+    start, depth = opened[-1], 1
+    for position, brace in _braces(outline, place, len(text)):
+        depth += 1 if brace == "{" else -1
+        if depth == 0:
+            return DamagedObject(text[start : position + 1], outline[start : position + 1], is_closed=True)
+    return DamagedObject(text[start:], outline[start:], is_closed=False)
+
+
+def mended(text: str) -> dict[str, Any] | None:
+    """The object that a damaged one was to be; None where it cannot be told, or is too long for an answer."""
+    # Imported here: it is rarely needed, and each job would pay for it.
+    from json_repair import repair_json
+
+    if len(text) > LONGEST:
+        return None
+    try:
+        value = repair_json(_SPECIAL_TOKEN.sub(" ", text), return_objects=True)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list):
+        value = next((part for part in value if isinstance(part, dict) and "detected" in part), None)
+    return value if isinstance(value, dict) else None
+
+
+def _told(text: str, key: re.Match[str], is_sure: bool) -> Told:
+    word = _WORD.match(text, key.end())
+    assert word is not None
+    said, *comment = _COMMENT.split(word[1], maxsplit=1)
+    is_whole = bool(word[2] or comment)
+    return Told(said.strip().lower() if is_whole else None, word.start(1), is_sure)
+
+
+def _outline(text: str) -> str:
+    """The text with blanks in place of what strings and comments hold, from its first brace on."""
+    start = max(0, text.find("{"))
+    return text[:start] + _MASKED.sub(_blanked, text[start:])
+
+
+def _blanked(match: re.Match[str]) -> str:
+    kind = str(match.lastgroup)
+    begin, end = (place - match.start() for place in match.span(kind))
+    whole = match[0]
+    is_key = kind != "comment" and _COLON.match(match.string, match.end()) is not None
+    return whole if is_key else whole[:begin] + " " * (end - begin) + whole[end:]
+
+
+def _braces(outline: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    return ((match.start(), match[0]) for match in re.compile("[{}]").finditer(outline, start, end))

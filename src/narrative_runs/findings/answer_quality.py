@@ -1,0 +1,19 @@
+"""What a reader should know about the answers before trusting a number that rests on them."""
+
+import pandas as pd
+
+from narrative_runs.results import REFUSED
+
+
+def answer_quality(results: pd.DataFrame) -> dict[str, int]:
+    """How many answers are not what was asked for; what does not occur is left out.
+
+    In: results with `error_occurred`, `confidence`, `error_message`. Out: `confidence_unreadable`, answers whose
+    confidence is missing or no number from 0 to 1; `refused`, narratives about which the model refused to answer.
+    """
+    is_answer = ~results["error_occurred"].astype(bool)
+    counts = {
+        "confidence_unreadable": int((is_answer & results["confidence"].isna()).sum()),
+        "refused": int((results["error_message"] == REFUSED).fillna(False).sum()),
+    }
+    return {name: count for name, count in counts.items() if count}
