@@ -3,8 +3,8 @@
 Started as a process of its own: `python -m tests.fake_server` prints its address and serves until its input ends.
 The answer to a narrative is a function of its text alone, so that a test can tell whose answer a row holds. How it
 answers can be changed while it runs: POST /control takes the fields of `Behaviour` as JSON. GET /calls gives what was
-asked: for each user message the number of requests that came and of replies that were sent; evidence requests are
-counted by themselves. GET /pace gives how busy it was, without the messages.
+asked: for each user message the number of requests that came, of replies that were sent, and of requests that got no
+chat completion; evidence requests are counted by themselves. GET /pace gives how busy it was, without the messages.
 """
 
 import asyncio
@@ -12,11 +12,16 @@ import hashlib
 import json
 import math
 import random
+import ssl
 import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from tests.faults import Planned, Scope
+
+Reply = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
@@ -27,7 +32,8 @@ class Behaviour:
     each reply; context_tokens: longer prompts are cut, without a word; fault_share: of all requests, so many fail, in
     all ways; odd_share: of all narratives, so many get a reply without an answer, in all ways; refuse_schema,
     refuse_logprobs: answer requests for them with this status, 0 for not at all; models: what it lists; answers_as: the
-    model that it names in its answers; replies: (status, body) for each narrative that holds this text.
+    model that it names in its answers; replies: (status, body) for each narrative that holds this text; faults: named
+    faults, each with the fields of its `Scope`, of which the first that hits a request is the reply.
 
     What follows holds for requests that contain `only_if`, and for the next `next_calls` of them: status and headers
     of the reply; body: instead of an answer; hang: accept and never answer; drop: break off.
@@ -51,6 +57,7 @@ class Behaviour:
     padding: int = 0
     context_tokens: int = 1_000_000
     replies: dict[str, tuple[int, str]] = field(default_factory=dict)
+    faults: list[dict[str, Any]] = field(default_factory=list)
 
 
 def answer_to(text: str) -> dict[str, Any]:
@@ -85,10 +92,13 @@ class FakeServer:
     """All state of the server."""
 
     def __init__(self, behaviour: Behaviour) -> None:
-        self.behaviour = behaviour
+        self.tls_port: int | None = None
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
         self.evidence: Counter[str] = Counter()
+        self.keys_sent: Counter[str] = Counter()
+        self.targets: set[str] = set()
         self.in_flight = 0
         self.busiest = 0
         self.busy_seconds = 0.0
@@ -99,6 +109,11 @@ class FakeServer:
         self.longest_gap = 0.0
         self._moved_at = time.monotonic()
         self._random = random.Random(1)
+        self._behave(behaviour)
+
+    def _behave(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self._faults = [Planned(Scope(**scope)) for scope in behaviour.faults]
 
     def _move(self, change: int) -> None:
         now = time.monotonic()
@@ -112,41 +127,55 @@ class FakeServer:
                 self.longest_gap = max(self.longest_gap, now - self.last_at)
             self.last_at = now
 
-    async def reply(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
+    async def reply(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
         """(status, headers, body) of the reply to one request; a hanging one never returns."""
-        if path.endswith("/models"):
-            return (
-                200,
-                {},
-                json.dumps({"object": "list", "data": [{"id": name} for name in self.behaviour.models]}).encode(),
-            )
-        if path == "/control":
-            self.behaviour = Behaviour(**json.loads(body))
+        if target == "/control":
+            self._behave(Behaviour(**json.loads(body)))
             return 200, {}, b"{}"
-        if path == "/calls":
+        if target == "/calls":
             return 200, {}, json.dumps(self.told()).encode()
-        if path == "/pace":
+        if target == "/pace":
             return 200, {}, json.dumps(self.pace()).encode()
+        self.targets.add(target)
+        path = target.partition("?")[0]
+        if path.endswith("/models"):
+            listed = {"object": "list", "data": [{"id": name} for name in self.behaviour.models]}
+            return await self._with_faults("models", "", {}, (200, {}, json.dumps(listed).encode()))
         if method != "POST" or not path.endswith("/chat/completions"):
             return 404, {}, b'{"error": {"message": "no such address"}}'
         request = json.loads(body)
         text = request["messages"][-1]["content"]
         is_evidence = headers.get("x-narrative-runs") == "evidence"
         (self.evidence if is_evidence else self.asked)[text] += 1
+        if not is_evidence:
+            self.keys_sent.update(request.keys())
         self.keys.add(headers.get("authorization", ""))
         if len(self.bodies) < 50:
             self.bodies.append(request)
         self._move(+1)
         try:
-            return await self._completion(request, text, Counter() if is_evidence else self.answered)
+            return await self._counted(request, text, is_evidence)
         finally:
             self._move(-1)
 
-    async def _completion(
-        self, request: dict[str, Any], text: str, answered: Counter[str]
-    ) -> tuple[int, dict[str, str], bytes]:
+    async def _counted(self, request: dict[str, Any], text: str, is_evidence: bool) -> Reply:
+        """The reply to a chat-completions request; whoever hangs up, or gets none, counts as unanswered."""
+        answered, before = (Counter[str](), 0) if is_evidence else (self.answered, self.answered[text])
+        try:
+            return await self._completion(request, text, answered)
+        finally:
+            self.unanswered[text] += not is_evidence and self.answered[text] == before
+
+    async def _with_faults(self, at: str, text: str, request: dict[str, Any], sound: Reply) -> Reply:
+        """The reply of the first fault that hits this request, or the sound one."""
+        now = time.monotonic()
+        planned = next((planned for planned in self._faults if planned.hits(at, text, request, now)), None)
+        if planned is None:
+            return sound
+        await asyncio.sleep(planned.fault.delay_s)
+        return planned.fault.status, dict(planned.fault.headers), planned.fault.content(text, json.loads(sound[2]))
+
+    async def _completion(self, request: dict[str, Any], text: str, answered: Counter[str]) -> Reply:
         behaviour = self.behaviour
         special = behaviour.only_if in text
         if special and behaviour.next_calls is not None:
@@ -181,11 +210,14 @@ class FakeServer:
             odd = _odd_reply(oddity, text)
             answered[text] += odd[0] == 200
             return odd
-        answered[text] += 1
         read = min(len(text), 4 * behaviour.context_tokens)
-        return 200, {}, completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
+        body = completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
+        sound: Reply = (200, {}, body)
+        reply = await self._with_faults("chat", text, request, sound)
+        answered[text] += reply is sound or is_completion(reply)
+        return reply
 
-    async def _fault(self, text: str) -> tuple[int, dict[str, str], bytes]:
+    async def _fault(self, text: str) -> Reply:
         match self._random.randrange(6):
             case 0:
                 return 500, {}, b'{"error": {"message": "out of memory"}}'
@@ -208,6 +240,10 @@ class FakeServer:
             **self.pace(),
             "asked": dict(self.asked),
             "answered": dict(self.answered),
+            "unanswered": dict(+self.unanswered),
+            "keys_sent": dict(self.keys_sent),
+            "targets": sorted(self.targets),
+            "tls_port": self.tls_port,
             "evidence": dict(self.evidence),
             "bodies": self.bodies,
             "keys": sorted(self.keys),
@@ -228,7 +264,16 @@ class FakeServer:
         }
 
 
-def _odd_reply(oddity: str, text: str) -> tuple[int, dict[str, str], bytes]:
+def is_completion(reply: Reply) -> bool:
+    """Whether a reply is a chat completion, whatever it says."""
+    status, _, body = reply
+    try:
+        return status == 200 and isinstance(json.loads(body)["choices"][0]["message"], dict)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return False
+
+
+def _odd_reply(oddity: str, text: str) -> Reply:
     """A reply that holds no answer, in the form in which servers give it."""
     if oddity == "too long":
         return 400, {}, b'{"error": {"code": "context_length_exceeded", "message": "maximum context length is 4096"}}'
@@ -298,28 +343,35 @@ class Connection(asyncio.Protocol):
         method, path, _ = first.split(" ")
         self._task = asyncio.create_task(self._serve(method, path, headers, rest[:length]))
 
-    async def _serve(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
+    async def _serve(self, method: str, path: str, asked: dict[str, str], body: bytes) -> None:
         assert self._transport is not None
         try:
-            status, more, content = await self._server.reply(method, path, headers, body)
+            status, more, content = await self._server.reply(method, path, asked, body)
         except ConnectionResetError:
             self._transport.abort()
             return
-        lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-        head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{lines}content-length: {len(content)}\r\n\r\n"
+        headers = {"content-type": "application/json", **more, "content-length": str(len(content))}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {status} X\r\n{lines}\r\n"
         self._transport.write(head.encode() + content)
 
 
-async def serve(behaviour: Behaviour, port: int) -> None:
-    """Serve until standard input ends."""
+async def serve(behaviour: Behaviour, port: int, certificate: str) -> None:
+    """Serve until standard input ends. certificate: a PEM file with certificate and key, for TLS on a further port."""
     loop = asyncio.get_running_loop()
     server = FakeServer(behaviour)
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        secure = await loop.create_server(lambda: Connection(server), "127.0.0.1", ssl=tls)
+        server.tls_port = secure.sockets[0].getsockname()[1]
     listening = await loop.create_server(lambda: Connection(server), "127.0.0.1", port, backlog=1024)
     print(json.dumps({"port": listening.sockets[0].getsockname()[1]}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":
-    options = {**asdict(Behaviour()), "port": 0, **(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {})}
-    asked_port = options.pop("port")
-    asyncio.run(serve(Behaviour(**options), asked_port))
+    given = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    options = {**asdict(Behaviour()), "port": 0, "certificate": "", **given}
+    asked_port, pem = options.pop("port"), options.pop("certificate")
+    asyncio.run(serve(Behaviour(**options), asked_port, pem))

@@ -68,7 +68,11 @@ def begun_of(params: Params, experiment_id: str = "a", has_answers: bool = True)
     return Begun(experiment_id, "md5", params.model_dump(mode="json"), has_answers, "2024-05-01 12:00:00")
 
 
-def journal_of(slug: str, session: int, begun: Begun, name: str = "1-of-3") -> None:
+ANSWER = {"response": {"choices": [{"message": {"content": '{"detected": true, "confidence": 0.9}'}}]}}
+ERROR = {"error": {"category": "api_error", "message": "HTTP 500"}}
+
+
+def journal_of(slug: str, session: int, begun: Begun, name: str = "1-of-3", entry: dict[str, Any] = ANSWER) -> None:
     """A journal of one session with one entry."""
     head = {
         "experiment_id": begun.experiment_id,
@@ -78,7 +82,7 @@ def journal_of(slug: str, session: int, begun: Begun, name: str = "1-of-3") -> N
     }
     path = ExperimentFolder(slug).journals / SESSION_FOLDER.format(session) / f"{name}.jsonl"
     kept = Journal(path, head)
-    kept.append({"fingerprint": "f"})
+    kept.append({"fingerprint": "f", **entry})
     kept.close()
 
 
@@ -152,6 +156,28 @@ def test_a_description_is_found_again_before_the_first_answer() -> None:
     begun = begun_of(params_of(**{"prompt.system_prompt": "é: 'x'\n\n- \"y\" \t#\n"}), has_answers=False)
     experiment.describe(folder, begun)
     assert experiment.find(folder) == begun
+
+
+def test_errors_freeze_nothing() -> None:
+    """While a journal holds nothing but errors, its params may still be changed; the first answer freezes them."""
+    folder = ExperimentFolder("cases")
+    journal_of("cases", 1, begun_of(params_of(**{"model.name": "typo"})), entry=ERROR)
+    found = experiment.find(folder)
+    assert found is not None
+    assert (found.has_answers, found.has_errors_alone, found.has_journals) == (False, True, True)
+    journal_of("cases", 2, begun_of(params_of()))
+    found = experiment.find(folder)
+    assert found is not None
+    assert (found.has_answers, found.has_errors_alone) == (True, False)
+    assert found.params["model"]["name"] == params_of().model.name
+
+
+def test_a_key_that_is_new_is_no_change() -> None:
+    """A key that the release of the last session did not know had its default then."""
+    params = params_of()
+    before = params.model_dump(mode="json")
+    del before["model"]["answers_as"]
+    assert experiment.changes(before, params) == []
 
 
 def test_the_journal_is_the_authority() -> None:

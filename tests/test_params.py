@@ -7,9 +7,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from narrative_runs.asking.server import Server
 from narrative_runs.errors import ParamsError
 from narrative_runs.experiment import FROZEN_KEYS
-from narrative_runs.params import Params, Section, check, read_file, slug_of, warnings
+from narrative_runs.params import Params, Section, check, read_file, refuse_secrets, slug_of, warnings
 
 ROOT = Path(__file__).parents[1]
 
@@ -348,3 +349,40 @@ def test_a_slug_that_cannot_be_a_folder_is_refused(slug: str) -> None:
     """A slug that would stand in the place of the record or its backups, or is too long, is named."""
     with pytest.raises(ParamsError, match=r"experiment\.slug"):
         check(values_of(experiment={"slug": slug}), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("http://user:hush@localhost:1/v1", "password"),
+        ("http://hush@localhost:1/v1", "password"),
+        ("http://localhost:1/v1?api_key=hush", "key"),
+        ("http://localhost:1/v1?api-version=1&subscription-key=hush", "key"),
+        ("http://localhost:1/v1?access_token=hush", "key"),
+        ("http://localhost:1/v1?apikey=hush", "key"),
+    ],
+)
+def test_a_key_in_the_address_is_refused(url: str, word: str) -> None:
+    """A password or a key in model.api_url is refused with the way that works, and is not repeated."""
+    params = check({**values_of(), "model": {"name": "m", "api_url": url}}, "params.yaml")
+    with pytest.raises(ParamsError) as caught:
+        refuse_secrets(params, "params.yaml")
+    assert word in str(caught.value) and "LLM_API_KEY" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_password_in_what_is_no_address_is_not_repeated() -> None:
+    """Also where the address is none, the message does not hold what could be a password."""
+    with pytest.raises(ParamsError) as caught:
+        check({**values_of(), "model": {"name": "m", "api_url": "ftp://user:hush@localhost"}}, "params.yaml")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_query_stays_where_it_belongs() -> None:
+    """What follows the question mark of an address stays at its end, for chat and for the list of models alike."""
+    url = "https://host/openai/deployments/m/chat/completions?api-version=2024-10-21"
+    params = check({**values_of(), "model": {"name": "m", "api_url": url}}, "params.yaml")
+    refuse_secrets(params, "params.yaml")
+    server = Server(params.model.base_url, "", 1)
+    assert server.completions_url == url
+    assert server.models_url == "https://host/openai/deployments/m/models?api-version=2024-10-21"

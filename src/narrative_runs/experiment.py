@@ -13,6 +13,7 @@ import yaml
 from narrative_runs import journal, places
 from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.params import Params, check, default_of
+from narrative_runs.results import is_answer
 from narrative_runs.source import rules
 from narrative_runs.whole_files import written_whole
 
@@ -36,7 +37,8 @@ FROZEN_KEYS = (
 class Begun:
     """An experiment that lies on disk already.
 
-    `has_answers` tells whether its params are frozen: before the first answer a typo is just mended.
+    `has_answers` tells whether its params are frozen: before the first answer a typo is just corrected. An error is no
+    answer; `has_errors_alone` tells whether nothing but errors was kept so far.
     `params` are the whole params of its latest session, as a file would hold them; `release` is the software of that
     session, empty where nobody can say; `reading_rules` is the number of the rules by which its workbook is read.
     """
@@ -48,6 +50,12 @@ class Begun:
     began_at: str
     reading_rules: int = rules.CURRENT.number
     release: str = ""
+    has_errors_alone: bool = False
+
+    @property
+    def has_journals(self) -> bool:
+        """Whether anything was kept, answers or errors."""
+        return self.has_answers or self.has_errors_alone
 
 
 def frozen_params(params: Params) -> dict[str, Any]:
@@ -124,24 +132,37 @@ def with_frozen(begun: Begun, params: Params) -> Params:
 def find(folder: places.ExperimentFolder) -> Begun | None:
     """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any."""
     heads = journal.heads(folder.journals)
-    if heads:
-        first, last = heads[0], heads[-1]
-        if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
-            raise JournalError(
-                f"{folder.journals}/ holds journals of several experiments: {first['experiment_id']}, "
-                f"{', '.join(sorted(others))}. Move those that do not belong there away."
-            )
-        return Begun(
-            first["experiment_id"],
-            first["source_md5"],
-            last["params"],
-            True,
-            first["began_at"],
-            # The first release named no rules.
-            first.get("reading_rules", rules.OF_0_1_0.number),
-            str(last.get("software_version") or ""),
+    if not heads:
+        return _described(folder)
+    first, last = heads[0], heads[-1]
+    if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
+        raise JournalError(
+            f"{folder.journals}/ holds journals of several experiments: {first['experiment_id']}, "
+            f"{', '.join(sorted(others))}. Move those that do not belong there away."
         )
-    return _described(folder)
+    answered = _first_answered(folder)
+    # The first release called an experiment completed that had nothing but errors; it stays as it is.
+    is_frozen = answered is not None or folder.metrics.exists()
+    frozen = answered or last
+    return Begun(
+        first["experiment_id"],
+        frozen["source_md5"],
+        last["params"],
+        is_frozen,
+        first["began_at"],
+        # The first release named no rules.
+        frozen.get("reading_rules", rules.OF_0_1_0.number),
+        str(last.get("software_version") or ""),
+        has_errors_alone=not is_frozen,
+    )
+
+
+def _first_answered(folder: places.ExperimentFolder) -> dict[str, Any] | None:
+    """The head of the first journal that holds an answer; None while there are only errors."""
+    for path in journal.files(folder.journals):
+        if any(is_answer(entry) for _, entry in journal.entries(path)):
+            return journal.head(path)
+    return None
 
 
 def _described(folder: places.ExperimentFolder) -> Begun | None:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticUndefined
 
+from narrative_runs.asking.server import secret_in
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
@@ -107,7 +108,7 @@ class Model(Section):
             return self
         if not _is_url(self.api_url):
             raise ValueError(
-                f"api_url {self.api_url!r} is not a URL. Give the server's address, such as "
+                f"api_url {_shown(self.api_url)} is not a URL. Give the server's address, such as "
                 "http://localhost:1234/v1, or use provider: embedded"
             )
         return self
@@ -223,6 +224,26 @@ class Params(Section):
     def slug(self) -> str:
         """The experiment's folder under results/."""
         return self.experiment.slug
+
+
+def _shown(url: str) -> str:
+    """A URL for a message, which must not hold what could be a password or a key."""
+    return repr(url) if not {"@", "?"} & set(url) else "(not shown: it may hold a password)"
+
+
+def refuse_secrets(params: Params, origin: str) -> None:
+    """Params files are copied into records, journals and lock files: no key may stand in them.
+
+    Raises:
+        ParamsError: api_url holds a user, a password or a key; the message does not repeat it.
+    """
+    found = None if params.model.embedded else secret_in(params.model.api_url)
+    if found is not None:
+        raise ParamsError(
+            f"{origin} cannot be used:\n  model.api_url holds {found}. Params files are copied into records and lock "
+            "files, so that anybody could read it there. Take it out, and put the key into the environment variable "
+            "LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
+        )
 
 
 def default_of(section: str, name: str) -> Any:

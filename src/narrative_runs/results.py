@@ -90,6 +90,18 @@ def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
     return Result(**common, **_answered(entry["response"]))
 
 
+def is_answer(entry: dict[str, Any]) -> bool:
+    """Whether a journal entry holds an answer; an error is none."""
+    if "adopted" in entry:
+        return entry["adopted"]["error_category"] is None
+    return "response" in entry and _answered(entry["response"])["error_category"] is None
+
+
+def is_cut_off(body: dict[str, Any]) -> bool:
+    """Whether a reply ended because its tokens were used up."""
+    return (reply.read(body).finish_reason or "").strip().lower() in _CUT_OFF
+
+
 def tokens_of(entry: dict[str, Any]) -> int:
     """Prompt and completion tokens of a journal entry together; 0 where nobody counted."""
     adopted = entry.get("adopted")

@@ -12,6 +12,7 @@ rule classify:
         f"{planned.folder.shards}/{{shard}}.parquet",
     params:
         code=planned.code,
+        asked=planned.asked,
         max_narratives=planned.params.run.max_narratives,
     shell:
         "exec python -m narrative_runs classify {wildcards.shard}"

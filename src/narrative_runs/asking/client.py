@@ -90,6 +90,9 @@ class Client:
                 return response.status, list(response.raw_headers), await response.read()
         except TimeoutError:
             raise failures.failed(Kind.TIMED_OUT, f"no answer within {timeout_s or self.timeout_s:g} s") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            # Of the library's errors this one is a ValueError too.
+            raise failures.failed(Kind.UNTRUSTED, _reason(error)) from None
         except ValueError:
             raise failures.failed(
                 Kind.UNSENDABLE, "model.api_url, or the proxy that the environment names, is no address"
@@ -124,7 +127,10 @@ def _reason(error: Exception) -> str:
             return "the server's name cannot be found"
         case aiohttp.ClientConnectorCertificateError():
             words = getattr(error.certificate_error, "verify_message", "")
-            return f"the server's certificate is not trusted: {words}"
+            return (
+                f"the server's certificate is not trusted: {words}. Have the environment variable SSL_CERT_FILE name a "
+                "file with the certificate of the authority that signed it"
+            )
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answers HTTP {error.status}"
         case aiohttp.ClientProxyConnectionError():

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     RATE_LIMITED = "RateLimited"  # 429
     REFUSED = "Refused"  # any other status but 200
     NO_CHAT = "NoChat"  # 200 with something else than a chat completion: a web page, a stream, an error
+    UNTRUSTED = "Untrusted"  # the server's certificate is not trusted
     UNSENDABLE = "Unsendable"  # the request cannot leave: a key or an address that is none
 
 
@@ -47,6 +48,7 @@ CATEGORIES = {
     Kind.RATE_LIMITED: "rate_limit",
     Kind.REFUSED: "data_error",
     Kind.NO_CHAT: "api_error",
+    Kind.UNTRUSTED: "api_error",
     Kind.UNSENDABLE: "api_error",
 }
 
@@ -157,8 +159,12 @@ def sent_text(asked: Mapping[str, Any]) -> str:
 
 
 def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
-    """Seconds to wait, from a Retry-After header in seconds or as a date (RFC 9110, 10.2.3)."""
-    value = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
+    """Seconds to wait, from a Retry-After header in seconds or as a date (RFC 9110, 10.2.3).
+
+    Gateways pass on that of the server behind them under a longer name.
+    """
+    found = (value.decode("latin-1").strip() for name, value in headers if name.lower().endswith(b"retry-after"))
+    value = next(found, "")
     try:
         seconds = float(value)
     except ValueError:

@@ -24,6 +24,8 @@ ENOUGH_AMONG_ALIKE = 5
 DOUBT_LASTS = 20
 # Narratives that failed while nothing but a short question was answered, after which the run stops.
 NONE_ANSWERED = 8
+# Narratives that failed since the last answer, beyond which none is set aside without more evidence.
+FEW = 4
 # Events, of which each request makes two.
 LATELY = 20
 REMEMBERED = 1000
@@ -81,6 +83,7 @@ class Inquiry:
         self._doubted: dict[str, tuple[int, int]] = {}
         self._failures: deque[tuple[int, str, Key]] = deque(maxlen=REMEMBERED)
         self._none_answered: dict[Key, Failure] = {}
+        self._failed_since_answer: set[Key] = set()
 
     def sent(self, narrative: Key) -> None:
         """A request about this narrative leaves now."""
@@ -97,6 +100,7 @@ class Inquiry:
         self._longest_answered = max(self._longest_answered, characters)
         self._answered.append((self._sent.pop(narrative, self._clock), characters))
         self._none_answered.clear()
+        self._failed_since_answer.clear()
         case = self._cases.pop(narrative, None)
         if case is not None:
             # The same request failed before, so that such a failure says nothing about a narrative.
@@ -107,6 +111,7 @@ class Inquiry:
         now = self._tick()
         self._sent.pop(narrative, None)
         self._failures.append((now, failure.alike, narrative))
+        self._failed_since_answer.add(narrative)
         case = self._cases.get(narrative)
         if case is None:
             self._cases[narrative] = _Case(failure, characters, now, now, now)
@@ -157,6 +162,10 @@ class Inquiry:
             # At the start a refusal is more often the run's fault than the narrative's.
             return self._evidence_unless(False) if self._longest_answered else self.probe_unless(False)
         enough = min(ENOUGH_REFUSALS, self._max_attempts) if refused else self._max_attempts
+        if case.counted == enough - 1 and not case.was_set_aside and len(self._failed_since_answer) < FEW:
+            # The last attempt is made at another time: where two servers take turns, it may meet the other one.
+            case.was_set_aside = True
+            return Step.SET_ASIDE
         if case.counted < enough and case.requests < self._max_attempts:
             # After a failure that may pass, somebody has to be answered first: a dead server is no second attempt.
             is_due = refused or self._alive_at > case.last or self._is_next_in_turn(case)

@@ -69,9 +69,11 @@ class Question:
         """
         return json.dumps(self._request(narrative.narrative_text, without)).encode()
 
-    def about_nothing(self, without: Collection[str] = (), but: Collection[str] = ()) -> bytes:
-        """The body of a request of the same kind about no narrative; but: keys that are left out."""
+    def about_nothing(self, without: Collection[str] = (), but: Collection[str] = (), model: str = "") -> bytes:
+        """The body of a request of the same kind about no narrative; but: keys left out; model: another one to ask."""
         request = self._request("No narrative.", without)
+        if model:
+            request["model"] = model
         return json.dumps({key: value for key, value in request.items() if key not in but}).encode()
 
     def parts(self, without: Collection[str] = ()) -> set[str]:

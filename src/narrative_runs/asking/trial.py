@@ -14,8 +14,9 @@ from narrative_runs.asking.failures import Failure, Kind, RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.source.shards import Narrative
 
+NO_MODEL = "no-model-has-this-name"
 # After these a second request of another form would fail as well.
-_SAY_NOTHING_OF_FORM = (Kind.UNREACHABLE, Kind.TIMED_OUT, Kind.RATE_LIMITED, Kind.UNSENDABLE)
+_SAY_NOTHING_OF_FORM = (Kind.UNREACHABLE, Kind.TIMED_OUT, Kind.RATE_LIMITED, Kind.UNTRUSTED, Kind.UNSENDABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ async def look_for_evidence(
             reason += ": it seems to be loaded with a shorter context than before"
         return questions.outcome(replace(failure, reason=reason))
     return await _with_less(questions, without, told, parts_are_proved)
+
+
+async def takes_any_model(question: Question, client: Client, without: Collection[str]) -> bool:
+    """Whether the server answers to a name that no model has, so that the names in its answers prove nothing."""
+    try:
+        await client.ask(question.about_nothing(without, model=NO_MODEL), has_narrative=False, is_evidence=True)
+    except RequestFailed:
+        return False
+    return True
 
 
 async def _with_less(

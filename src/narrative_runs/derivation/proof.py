@@ -37,7 +37,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     params = params_module.check(params_module.read_file(params_file), str(params_file))
     folder = ExperimentFolder(params.slug)
     begun = experiment.find(folder)
-    if begun is None or not begun.has_answers:
+    if begun is None or not begun.has_journals:
         raise ExperimentError(f"{folder.path}/ holds no answers yet. Run snakemake first.")
     experiment.must_not_differ(begun, params, str(params_file))
     lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}

@@ -31,7 +31,7 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
     # Narratives are restricted data: what is written, its owner alone can read.
     os.umask(0o077)
     folder, begun = finished.found(which)
-    if not begun.has_answers:
+    if not begun.has_journals:
         raise ExperimentError(f"{folder.path}/ holds no answers from which anything could be derived.")
     if lock.is_running(folder.path):
         raise AlreadyRunning(f"{folder.slug} is running: {lock.holder(folder.path)}. Wait for its end.")

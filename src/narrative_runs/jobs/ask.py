@@ -14,7 +14,7 @@ from narrative_runs.asking.inquiry import Step
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.trial import look_for_evidence
 from narrative_runs.jobs.answered_before import AnsweredBefore
-from narrative_runs.session.gate import another_model
+from narrative_runs.session.gate import another_model, not_accepted
 from narrative_runs.session.link import Link, Stopped
 from narrative_runs.source.shards import Narrative
 
@@ -144,10 +144,14 @@ def _check_model(response: dict[str, Any], link: Link) -> None:
     model = reply.model_of(response)
     if not model or model == link.model:
         return
-    if not link.model:
+    asked = link.settings["params"]["model"]
+    if not link.model and asked["answers_as"] and model not in (asked["name"], *asked["answers_as"]):
+        reason = not_accepted(asked["name"], model)
+    elif not link.model:
         link.model = model
         link.say(f"model {model}")
         return
-    reason = another_model(link.model, model)
+    else:
+        reason = another_model(link.model, model)
     link.give_up(reason)
     raise Stopped(reason)

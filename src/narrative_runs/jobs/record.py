@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +10,46 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from narrative_runs import journal
-from narrative_runs.errors import RecordError
+from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
+from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
 from narrative_runs.source.shards import iterate_all
+from narrative_runs.whole_files import written_whole
 
 
 def merge(settings: dict[str, Any]) -> None:
     """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
 
     Raises:
+        ServerError: not one narrative has an answer.
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder = ExperimentFolder(settings["slug"])
+    _must_hold_an_answer(folder, settings)
     results, measured = write_findings(folder, settings["head"]["experiment_id"], settings["params"])
     _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
     seal.seal(folder)
     # What was listed there, if anything, has been taken over.
     folder.changes.unlink(missing_ok=True)
+
+
+def _must_hold_an_answer(folder: ExperimentFolder, settings: dict[str, Any]) -> None:
+    """An experiment without one answer is never completed, but one that an earlier release completed stays so."""
+    results = gathered(folder, settings["params"]["shards"]["count"])
+    if folder.metrics.exists() or not len(results) or not results["error_occurred"].all():
+        return
+    message, count = results["error_message"].value_counts().index[0], len(results)
+    raise ServerError(
+        f"none of {count:,} narratives has an answer: {message}. The experiment is not completed, and its params are "
+        "not frozen yet: correct them and start the same command again, or ask again as it is with "
+        "`snakemake --forcerun retry_errors`."
+    )
 
 
 def restore(settings: dict[str, Any]) -> None:
@@ -54,8 +72,23 @@ def write_findings(
         RecordError: a narrative has not exactly one result.
     """
     results, measured, quality = _found(folder, experiment_id, params)
+    quality = _with_answers(folder, quality, results)
     tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
     return results, measured
+
+
+def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
+    """The content of data_quality.json with what it tells of the answers, which it holds from now on."""
+    counts = answer_quality(results)
+    whole = {name: value for name, value in quality.items() if name != "answers"}
+    whole |= {"answers": counts} if counts else {}
+    if whole != quality:
+        times = folder.data_quality.stat()
+        with written_whole(folder.data_quality) as draft:
+            draft.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # What was made from the workbook's part of it is as new as before.
+        os.utime(folder.data_quality, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return whole
 
 
 def _found(

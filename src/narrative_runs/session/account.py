@@ -14,6 +14,7 @@ from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
 from narrative_runs.record.state import TIME
+from narrative_runs.session.answer_watch import AnswerWatch
 from narrative_runs.session.cost import cost_of, cost_of_all
 from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
@@ -47,6 +48,8 @@ class Account:
         )
         self._following = threading.Lock()
         self._watch = ErrorWatch()
+        self._answer_watch = AnswerWatch(params)
+        self._without: set[str] = set()
         self._beat: Beat | None = None
         self._keeper = RecordKeeper(order.experiment_id, self._follower.unrecorded, self.tell)
         self._logs: Logs | None = None
@@ -108,7 +111,18 @@ class Account:
 
     def without(self, part: str) -> None:
         """Say what the server does not take or give: `schema` or `logprobs`."""
+        self._without.add(part)
         self.tell(WITHOUT[part])
+
+    def answers_as(self, model: str) -> None:
+        """Say so where the server answers by another name than the one that was asked for."""
+        asked = self._params.model
+        same = {asked.name.lower(), f"{asked.name.lower()}:latest", *(name.lower() for name in asked.answers_as)}
+        if not asked.embedded and model.lower() not in same:
+            self.tell(
+                f"[MODEL] The server answers as {model}, and {asked.name} was asked for. If that is another model, "
+                "stop the run and correct model.name; else put it under model.answers_as, so that others stop a run."
+            )
 
     def stopped(self, reason: str) -> None:
         """Tell the main process that this run cannot succeed, so that it need not look for the reason."""
@@ -144,6 +158,8 @@ class Account:
             self._logs.entry(entry, result)
             for warning in self._watch.see(result) if result is not None else ():
                 self.tell(f"[ERRORS] {warning}")
+            for text in self._answer_watch.see(entry, result, self._without):
+                self.tell(f"[ANSWERS] {text}")
         # Before the narratives are known nothing can be counted, and what the record says must not go backwards.
         return self.progress.total is not None
 
@@ -185,6 +201,8 @@ class Account:
         self.screen.close()
         try:
             self.bring_up_to_date()
+            for text in self._answer_watch.at_the_end():
+                self.tell(f"[ANSWERS] {text}")
             if self.progress.remaining:
                 reason = f"{reason.rstrip('.')}. {self.progress.remaining:,} narratives are left."
             if outcome == "failure" and self._logs is not None:

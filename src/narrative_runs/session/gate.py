@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from narrative_runs.asking.failures import Failure, Kind
 
+JUST_AFTER_S = 0.001
 SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 60.0
 # Evidence requests that may be refused in a row, with growing pauses between them, before the run ends.
@@ -45,6 +46,8 @@ class Gate:
         self.stopped: str | None = None
         self.paused_until = 0.0
         self.trouble_since: float | None = None
+        # Since when nobody was answered, though the server failed or wants fewer requests.
+        self._quiet_since: float | None = None
         self._waiting: Counter[int] = Counter()
         self._failed_in_a_row = 0
         self._pauses_in_a_row = 0
@@ -96,7 +99,7 @@ class Gate:
         anything_answered: whether this session has had an answer; before it a refusal is final.
         """
         self._outcome(job)
-        self._last_problem = failure.message
+        self._last_problem = failure.reason or failure.message
         if failure.is_key_or_account or not (failure.passes or anything_answered):
             self._refused(failure)
         if not failure.passes:
@@ -113,7 +116,8 @@ class Gate:
     def failed(self, job: int, now: float, failure: Failure) -> None:
         """A request of this job was not answered."""
         self._outcome(job)
-        self._last_problem = failure.message
+        if self.trouble_since is None:
+            self._last_problem = failure.message
         self._failed_in_a_row += 1
         if failure.is_overload:
             self._ask_for_less(failure)
@@ -121,6 +125,7 @@ class Gate:
         if is_trouble:
             self._begin_trouble(now)
         if failure.kind is Kind.RATE_LIMITED:
+            self._quiet_since = now if self._quiet_since is None else self._quiet_since
             self._pause(now, failure.retry_after or 0.0)
         elif is_trouble and now >= self.paused_until:
             self._pause(now, None)
@@ -142,15 +147,17 @@ class Gate:
         if not self._waiting or self.stopped:
             return None
         later = [moment for moment in (self.paused_until, self._next_by_rate) if moment > now]
+        if later and self._quiet_since is not None:
+            return min(max(later), max(now, self._quiet_since + self.limits.give_up_after_s) + JUST_AFTER_S)
         return max(later, default=None)
 
     def check(self, now: float) -> None:
         """Stop the run when the server has been given up, or the budget is spent."""
         if self.stopped:
             return
-        if self.trouble_since is not None and now - self.trouble_since >= self.limits.give_up_after_s:
+        if self._quiet_since is not None and now - self._quiet_since >= self.limits.give_up_after_s:
             self.stopped = (
-                f"the server has not answered for {now - self.trouble_since:.0f} s (run.give_up_after_s): "
+                f"the server has not answered for {now - self._quiet_since:.0f} s (run.give_up_after_s): "
                 f"{self._last_problem}. Open narratives stay open. When it answers again, start the same command."
             )
         elif self._waiting and not self.in_flight.total() and self._over_budget(1):
@@ -180,11 +187,12 @@ class Gate:
     def _sign_of_life(self) -> None:
         self._failed_in_a_row = 0
         self._pauses_in_a_row = 0
-        self.trouble_since = None
+        self.trouble_since = self._quiet_since = None
 
     def _begin_trouble(self, now: float) -> None:
         if self.trouble_since is None:
             self.trouble_since = now
+            self._quiet_since = now if self._quiet_since is None else self._quiet_since
 
     def _refused(self, failure: Failure) -> None:
         self.stopped = self.stopped or f"{failure.reason or failure.message}. Open narratives stay open."
@@ -237,4 +245,12 @@ def another_model(before: str, now: str) -> str:
     return (
         f"the server now answers as {now}, and not as {before} as before. Load {before} again, "
         "then start the same command; for the other model, start a new experiment."
+    )
+
+
+def not_accepted(asked: str, answered: str) -> str:
+    """Why a run stops whose first answer comes from a model that is none of those accepted."""
+    return (
+        f"the server answers as {answered}, which is neither model.name ({asked}) nor among model.answers_as. Load the "
+        "right model, or add this name to model.answers_as."
     )

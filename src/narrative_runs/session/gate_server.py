@@ -203,6 +203,8 @@ class GateServer:
         """The first answer names the model; another one later is another experiment."""
         if self._model and model != self._model:
             self.stop(another_model(self._model, model))
+        if not self._model:
+            self._account.answers_as(model)
         self._model = self._model or model
         for connection in self._jobs.values():
             connection.say(f"model {self._model}")
@@ -270,7 +272,7 @@ class GateServer:
         self._last_failure[key] = failure.message
         self._account.trouble(failure.kind, connection.name, failure.message)
         self._tell_pause(failure.message)
-        if failure.kind is Kind.UNSENDABLE:
+        if failure.kind in (Kind.UNTRUSTED, Kind.UNSENDABLE):
             self.stop(failure.message)
 
     def _take_evidence(self, connection: "JobConnection", evidence: Evidence) -> None:

@@ -9,7 +9,7 @@ from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import Failure, Kind, RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.server import Server, key_from_environment
-from narrative_runs.asking.trial import Evidence, look_for_evidence
+from narrative_runs.asking.trial import Evidence, look_for_evidence, takes_any_model
 from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
@@ -21,6 +21,8 @@ LIST_WITHIN_S = 3.0
 TELL_AFTER_S = 5.0
 TRY_AGAIN_S = 2.0
 SHOWN_MODELS = 10
+# What a server, or a proxy before it, answers while the model is loaded.
+MAY_BE_LOADING = (502, 503, 504)
 
 
 class ModelServer:
@@ -72,31 +74,39 @@ async def look(server: Server, params: Params, say: Callable[[str], None], look_
     Raises:
         ServerError: not reached within `look_for_s` seconds, or the question is refused.
     """
-    client = Client(server, tls_for(server))
+    client, question, model = Client(server, tls_for(server)), Question(params), params.model
     try:
-        served = await _served(client, server, look_for_s)
-        if served and {params.model.name, f"{params.model.name}:latest"} & set(served):
+        served, list_status = await _served(client, server, look_for_s)
+        if served and {model.name, f"{model.name}:latest"} & set(served):
             return
-        evidence = await _until_told(client, params, say)
+        is_broken = list_status >= 500 and list_status not in MAY_BE_LOADING
+        evidence = await _until_told(client, question, say, look_for_s if is_broken else params.run.give_up_after_s)
         if evidence.failure is not None:
-            raise ServerError(_refusal(evidence.failure, server, params.model.name, served))
-        if evidence.model in served and evidence.model not in params.model.answers_as:
-            raise ServerError(_of_another(f"it answers as {evidence.model}", server, params.model.name, served))
+            raise ServerError(_refusal(evidence.failure, server, model.name, served))
+        accepted = set(served) & {model.name, *model.answers_as}
+        if not served or accepted:
+            return
+        if evidence.model in served:
+            raise ServerError(_of_another(f"it answers as {evidence.model}", server, model.name, served))
+        if await takes_any_model(question, client, evidence.without):
+            raise ServerError(_of_another("it answers to any name", server, model.name, served))
     finally:
         await client.close()
 
 
-async def _served(client: Client, server: Server, look_for_s: float) -> list[str]:
-    """The models that the server lists; none where there is no list that can be read."""
+async def _served(client: Client, server: Server, look_for_s: float) -> tuple[list[str], int]:
+    """The models that the server lists, and the status of the list; none where there is no list that can be read."""
     deadline = time.monotonic() + look_for_s
     while True:
         try:
             status, content = await client.models(min(LIST_WITHIN_S, look_for_s))
-            return _names(content) if status == 200 else []
+            return (_names(content) if status == 200 else []), status
         except RequestFailed as failed:
             if failed.failure.kind is Kind.TIMED_OUT:
-                return []
-            if failed.failure.kind is Kind.UNSENDABLE or time.monotonic() + 1 > deadline:
+                return [], 0
+            if failed.failure.kind in (Kind.UNTRUSTED, Kind.UNSENDABLE):
+                raise ServerError(f"model.api_url: {server.base_url}: {failed}. Nothing was asked.") from None
+            if time.monotonic() + 1 > deadline:
                 raise ServerError(
                     f"model.api_url: no model server answers at {server.base_url} ({failed}). "
                     "Is it started, and is the port right? Nothing was asked."
@@ -104,15 +114,17 @@ async def _served(client: Client, server: Server, look_for_s: float) -> list[str
         await asyncio.sleep(0.5)
 
 
-async def _until_told(client: Client, params: Params, say: Callable[[str], None]) -> Evidence:
-    """Ask a question about no narrative until it is answered or refused."""
-    deadline = time.monotonic() + params.run.give_up_after_s
+async def _until_told(client: Client, question: Question, say: Callable[[str], None], wait_for_s: float) -> Evidence:
+    """Ask a question about no narrative until it is answered or refused, or `wait_for_s` seconds are over."""
+    deadline = time.monotonic() + wait_for_s
     told = ""
     while True:
-        asking = asyncio.create_task(look_for_evidence(Question(params), client, (), None, parts_are_proved=False))
+        asking = asyncio.create_task(look_for_evidence(question, client, (), None, parts_are_proved=False))
         evidence = await _told_if_long(asking, say)
         failure = evidence.failure
-        if failure is None or not failure.passes or failure.is_key_or_account or time.monotonic() > deadline:
+        if failure is None or not failure.passes or failure.is_key_or_account:
+            return evidence
+        if time.monotonic() + TRY_AGAIN_S > deadline:
             return evidence
         if failure.message != told:
             told = failure.message
@@ -130,6 +142,8 @@ async def _told_if_long(asking: "asyncio.Task[Evidence]", say: Callable[[str], N
 
 def _refusal(failure: Failure, server: Server, model: str, served: Collection[str]) -> str:
     reason = failure.reason or failure.message
+    if failure.passes and not server.api_key:
+        reason += ". No key is set: if this server wants one, set LLM_API_KEY"
     if served and not failure.is_key_or_account:
         return _of_another(reason, server, model, served)
     return f"{server.base_url}: {reason}. Nothing was asked."

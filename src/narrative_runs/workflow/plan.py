@@ -1,5 +1,6 @@
 """Which experiment is meant, and whether it can be run: found out while the Snakefile is read, without writing."""
 
+import hashlib
 import json
 import os
 import signal
@@ -56,6 +57,12 @@ class Plan:
     def code(self) -> str:
         """The checksum of the code: results that other code derived are derived again."""
         return code_checksum()
+
+    @property
+    def asked(self) -> str:
+        """The checksum of what makes the answers: until the first one it may still be changed."""
+        values = json.dumps(experiment.frozen_params(self.params), sort_keys=True)
+        return hashlib.sha256(values.encode()).hexdigest()
 
     @property
     def slug(self) -> str:
@@ -181,6 +188,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
             f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. `dvc pull` brings them. "
             "Without them all would be asked again."
         )
+    params_module.refuse_secrets(params, origin)
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
     _check_slug(folder, begun, params, origin)
@@ -206,7 +214,7 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
     planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry)
-    is_done = begun is not None and begun.has_answers and (recorded or (behind and row is None))
+    is_done = begun is not None and begun.has_journals and (recorded or (behind and row is None))
     if begun is not None and is_done and not is_by_this_code(folder):
         planned.difference = difference_of(begun, params, folder, tell)
         is_left_alone = completed and not retry and not is_proof and not planned.difference

@@ -64,7 +64,7 @@ class Run:
             began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
             reading_rules=begun.reading_rules if begun else rules.CURRENT.number,
             earlier_release=begun.release if begun and begun.release != __version__ else "",
-            resumes=begun is not None and begun.has_answers,
+            resumes=begun is not None and begun.has_journals,
             recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,
             changes=self._changes(begun),
