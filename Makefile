@@ -61,6 +61,7 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.monitoring
 	@$(BIN)/python -m benchmarks.findings
 	@$(BIN)/python -m benchmarks.migration
+	@$(BIN)/python -m benchmarks.reading
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

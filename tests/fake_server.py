@@ -208,7 +208,8 @@ class FakeServer:
         oddity = oddity_of(text, behaviour.odd_share)
         if oddity is not None:
             odd = _odd_reply(oddity, text)
-            answered[text] += odd[0] == 200
+            if odd[0] == 200:
+                answered[text] += 1
             return odd
         read = min(len(text), 4 * behaviour.context_tokens)
         body = completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)

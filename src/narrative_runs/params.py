@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticUndefined
 
-from narrative_runs.asking.server import secret_in
 from narrative_runs.errors import ParamsError
 
 TEXT_MARK = "<<TEXT>>"
 LONGEST_SLUG = 100
 DEFAULT_SEED = 42
+_SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -237,13 +237,24 @@ def refuse_secrets(params: Params, origin: str) -> None:
     Raises:
         ParamsError: api_url holds a user, a password or a key; the message does not repeat it.
     """
-    found = None if params.model.embedded else secret_in(params.model.api_url)
+    found = None if params.model.embedded else _secret_in(params.model.api_url)
     if found is not None:
         raise ParamsError(
             f"{origin} cannot be used:\n  model.api_url holds {found}. Params files are copied into records and lock "
             "files, so that anybody could read it there. Take it out, and put the key into the environment variable "
             "LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
         )
+
+
+def _secret_in(url: str) -> str | None:
+    """What in a URL is a secret, or may be one, in words; None for nothing."""
+    parts = urlsplit(url.strip())
+    if parts.username is not None or parts.password is not None:
+        return "a user or a password"
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if any(word in name.lower().replace("-", "_").split("_") for word in _SECRETS) or "apikey" in name.lower():
+            return f"a key ({name})"
+    return None
 
 
 def default_of(section: str, name: str) -> Any:

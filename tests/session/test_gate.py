@@ -230,7 +230,7 @@ def test_a_spent_budget_stops_only_when_something_is_left_to_ask() -> None:
 @given(st.floats(0, 1e5))
 def test_retry_after_is_honoured(seconds: float) -> None:
     """What the server says to wait is waited by all jobs, to the moment; without a pause it is never asked again."""
-    gate = fill(gate_of())
+    gate = fill(gate_of(give_up_after_s=math.inf))
     gate.grants(10)
     gate.failed(1, 10, limited(seconds))
     pause = max(seconds, SHORTEST_PAUSE_S)

@@ -2,13 +2,12 @@
 
 import os
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from narrative_runs.errors import ServerError
 
 API_KEY_VARIABLE = "LLM_API_KEY"
 BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
-_SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,3 @@ def key_from_environment() -> str:
 def can_be_sent(key: str) -> bool:
     """Whether a key can stand in an HTTP header."""
     return key.isascii() and (not key or key.isprintable())
-
-
-def secret_in(url: str) -> str | None:
-    """What in a URL is a secret, or may be one, in words; None for nothing."""
-    parts = urlsplit(url.strip())
-    if parts.username is not None or parts.password is not None:
-        return "a user or a password"
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if any(word in name.lower().replace("-", "_").split("_") for word in _SECRETS) or "apikey" in name.lower():
-            return f"a key ({name})"
-    return None
