@@ -68,13 +68,14 @@ async def look_for_evidence(
     return await _with_less(questions, without, told, parts_are_proved)
 
 
-async def takes_any_model(question: Question, client: Client, without: Collection[str]) -> bool:
-    """Whether the server answers to a name that no model has, so that the names in its answers prove nothing."""
+async def repeats_any_name(question: Question, client: Client, without: Collection[str]) -> bool:
+    """Whether the server answers under a name that no model has, so that the names in its answers prove nothing."""
+    body = question.about_nothing(without, model=NO_MODEL)
     try:
-        await client.ask(question.about_nothing(without, model=NO_MODEL), has_narrative=False, is_evidence=True)
+        answered = await client.ask(body, has_narrative=False, is_evidence=True)
     except RequestFailed:
         return False
-    return True
+    return reply.model_of(answered) == NO_MODEL
 
 
 async def _with_less(

@@ -9,7 +9,7 @@ from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import Failure, Kind, RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.server import Server, key_from_environment
-from narrative_runs.asking.trial import Evidence, look_for_evidence, takes_any_model
+from narrative_runs.asking.trial import Evidence, look_for_evidence, repeats_any_name
 from narrative_runs.embedded.model_file import obtain
 from narrative_runs.embedded.server import EmbeddedServer
 from narrative_runs.errors import ServerError
@@ -88,8 +88,8 @@ async def look(server: Server, params: Params, say: Callable[[str], None], look_
             return
         if evidence.model in served:
             raise ServerError(_of_another(f"it answers as {evidence.model}", server, model.name, served))
-        if await takes_any_model(question, client, evidence.without):
-            raise ServerError(_of_another("it answers to any name", server, model.name, served))
+        if evidence.model == model.name and await repeats_any_name(question, client, evidence.without):
+            raise ServerError(_of_another("it answers under any name", server, model.name, served))
     finally:
         await client.close()
 
