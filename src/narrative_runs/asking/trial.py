@@ -87,9 +87,10 @@ async def _with_less(
     can_tell = failure.kind not in _SAY_NOTHING_OF_FORM and not parts_are_proved and (parts or keys)
     if not can_tell or await questions.about_nothing({*without, *parts}, keys) is not None:
         return questions.outcome(questions.advised(failure, without))
-    if await questions.about_nothing(without) is None:
-        # It is answered now: the server wavers, and no part is to blame.
-        return questions.outcome(None)
+    for _ in range(2):
+        # Twice in a row, because two servers may take turns, of which only one is well.
+        if await questions.about_nothing(without) is None:
+            return questions.outcome(None)
     if parts and await questions.about_nothing({*without, *parts}) is None:
         refused = await _refused_parts(questions, without, parts)
         if needed := refused & question.needed_parts:
