@@ -95,6 +95,8 @@ def test_drafts_and_broken_answers_beside_good_ones(project: Project, fake: Fake
     assert errors(project) == expected
     final = "SELECT detected, rationale FROM narrative_results WHERE incident_id = 'draft before the answer'"
     assert project.query(final) == [(0, "her father")]
+    assert project.read_json("results/cases/data_quality.json")["answers"]["refused"] == 1
+    assert "refused to answer: 1" in (project.folder / "results/cases/report.html").read_text()
 
 
 OUTAGES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
