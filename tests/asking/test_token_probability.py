@@ -117,3 +117,9 @@ def test_odd_tokens_cost_no_answer(odd: Any) -> None:
     for tokens in ([*tokens_of('{"detected": ', "true"), odd], [*tokens_of('{"detected": '), odd]):
         found = read({"choices": [{"message": {"content": '{"detected": true}'}, "logprobs": {"content": tokens}}]})
         assert found.p_detected in (None, 1.0)
+
+
+def test_fences_that_the_server_took_off_do_not_matter() -> None:
+    """Where the tokens hold fences that the content has lost, the decision is still found, being there only once."""
+    assert probability(YES, "```json\n", *ANSWER, "\n```") == pytest.approx(0.9, abs=1e-6)
+    assert probability(YES, "```json\n", *ANSWER, "\n", *ANSWER, "\n```") is None

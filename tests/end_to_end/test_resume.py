@@ -419,9 +419,10 @@ def journal_lines(folder: Path) -> int:
 
 
 def kill_child(main: subprocess.Popen[str], victim: str) -> None:
-    """Kill one process of a run: a job, or the session."""
+    """Kill one process of a run, the oldest of its kind: a job that has asked already, or the session."""
     children = psutil.Process(main.pid).children(recursive=True)
-    next(child for child in children if any(victim in word for word in child.cmdline())).kill()
+    found = [child for child in children if any(victim in word for word in child.cmdline())]
+    min(found, key=lambda child: child.create_time()).kill()
 
 
 @pytest.mark.parametrize("victim", ["classify", "session"])

@@ -41,6 +41,9 @@ def _position(told: bytes, content: str, place: int) -> int | None:
     if told.endswith(whole):
         # With separate thinking, or without: what was written is what comes last.
         return len(told) - len(whole) + len(head)
+    if whole and told.count(whole) == 1:
+        # Some servers take off the fences that the model wrote around its answer.
+        return told.index(whole) + len(head)
     # Tokens that break off, or of which one is a piece of a character, still begin as the text does.
     beginning = head + _material(word[0] if word else content[place:])
     return len(head) if told.startswith(beginning) and told.count(beginning) == 1 else None

@@ -224,6 +224,10 @@ class Gate:
 
     def _pause(self, now: float, asked_for: float | None) -> None:
         """Ask nothing for as long as the server wants, or longer and longer; never not at all."""
+        if now < self.paused_until:
+            # These requests left before the pause began: it gets no longer by each of them.
+            self.paused_until = max(self.paused_until, now + (asked_for or 0.0))
+            return
         if asked_for is None:
             seconds = min(LONGEST_PAUSE_S, 2.0**self._pauses_in_a_row) * random.uniform(0.75, 1.25)
         else:
