@@ -138,6 +138,11 @@ class Project:
         finally:
             connection.close()
 
+    def status(self) -> str:
+        """The status of the only experiment in the record."""
+        ((found,),) = self.query("SELECT status FROM experiments")
+        return str(found)
+
     def read_json(self, name: str) -> Any:
         """A JSON file of the project."""
         return json.loads((self.folder / name).read_text(encoding="utf-8"))

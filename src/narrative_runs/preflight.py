@@ -9,6 +9,7 @@ import pandas as pd
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
+from narrative_runs.asking.advice import WITHOUT
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
@@ -17,7 +18,6 @@ from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.results import Result, result_of
-from narrative_runs.session.account import WITHOUT
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.progress import duration
 from narrative_runs.source import checksum, rules, workbook

@@ -99,7 +99,7 @@ def is_answer(entry: dict[str, Any]) -> bool:
 
 def is_cut_off(body: dict[str, Any]) -> bool:
     """Whether a reply ended because its tokens were used up."""
-    return (reply.read(body).finish_reason or "").strip().lower() in _CUT_OFF
+    return (reply.finish_reason_of(body) or "").strip().lower() in _CUT_OFF
 
 
 def tokens_of(entry: dict[str, Any]) -> int:

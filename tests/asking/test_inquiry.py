@@ -78,7 +78,7 @@ def play(
                 outcome.requests[narrative] += 1
                 in_flight.append((narrative, step))
             elif step in (Step.EVIDENCE, Step.PROBE, Step.TRIAL):
-                inquiry.evidence_sent()
+                inquiry.evidence_sent(step)
                 outcome.evidence += 1
                 in_flight.append((narrative, step))
             elif step is Step.SET_ASIDE:
@@ -112,7 +112,7 @@ def play(
         failure = server(-2 if longest else -1, longest)
         is_in_trouble = failure is not None
         if failure is None:
-            inquiry.evidence_answered(step, longest)
+            inquiry.evidence_answered(longest)
             evidence_failed_in_a_row = 0
         else:
             inquiry.evidence_failed(failure)

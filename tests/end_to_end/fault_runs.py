@@ -71,12 +71,6 @@ def with_a_narrative_for_each(
     fake.behave(faults=[{"fault": name, "narrative": f"with {name}."} for name in faults])
 
 
-def status(project: Project) -> str:
-    """The experiment's status in the record."""
-    ((found,),) = project.query("SELECT status FROM experiments")
-    return str(found)
-
-
 def errors(project: Project) -> dict[str, str]:
     """The category of each error row, by its incident."""
     return dict(project.query(ERRORS))
@@ -87,7 +81,7 @@ def assert_answered(project: Project, narratives: int = NARRATIVES) -> None:
     rows = project.query("SELECT narrative_text, rationale, error_message FROM narrative_results")
     wrong = [row for row in rows if row[1] != answer_to(f"Narrative: {row[0]}")["rationale"]]
     assert not wrong and len(rows) == narratives, (wrong[:3], len(rows))
-    assert status(project) == "completed"
+    assert project.status() == "completed"
 
 
 def assert_told_at_once(ended: Ended, *words: str) -> None:

@@ -13,7 +13,6 @@ from tests.end_to_end.fault_runs import (
     errors,
     evidence,
     run,
-    status,
     with_a_narrative_for_each,
     with_cases,
 )
@@ -122,7 +121,7 @@ def test_an_outage_is_no_narratives_fault(project: Project, fake: Fake, outage: 
     fake.behave(faults=[{**fault, "after": 8} for fault in faults])
     ended = run(project, fake)
     assert ended.code == 1, ended.said
-    assert status(project) == "failed"
+    assert project.status() == "failed"
     assert errors(project) == {}
     for word in words:
         assert word in ended.said, ended.said
@@ -187,7 +186,7 @@ def test_a_run_without_one_answer_is_not_completed(project: Project, fake: Fake)
     fake.behave(faults=[{"fault": "bad request", "narrative": "text of case"}])
     ended = run(project, fake)
     assert ended.code == 1, ended.said
-    assert status(project) == "failed"
+    assert project.status() == "failed"
     fake.behave()
     assert run(project, fake).code == 0
     assert_answered(project, 6)
@@ -201,7 +200,7 @@ def test_one_narrative_that_is_refused_for_ever(project: Project, fake: Fake) ->
     ended = run(project, fake)
     assert ended.code == 0, ended.said
     assert errors(project) == forever
-    assert status(project) == "completed"
+    assert project.status() == "completed"
 
 
 def test_a_model_that_changes_behind_its_name(project: Project, fake: Fake) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from tests.project import Project, cases
-from tests.real_servers.servers import MODEL_NAME
+from tests.real_servers.servers import CONTEXT_TOKENS, MODEL_NAME
 
 NARRATIVES = 8
 # The small model learns from it what an answer looks like, and answers briefly: with token probabilities
@@ -37,12 +37,6 @@ def outcomes(project: Project) -> Counter[str]:
     return Counter(dict(rows))
 
 
-def status(project: Project) -> str:
-    """The experiment's status in the record."""
-    ((found,),) = project.query("SELECT status FROM experiments")
-    return str(found)
-
-
 def assert_answered(project: Project, narratives: int = NARRATIVES) -> None:
     """Every narrative was asked until the model answered, even if some of its answers cannot be read."""
     found = outcomes(project)
@@ -50,3 +44,19 @@ def assert_answered(project: Project, narratives: int = NARRATIVES) -> None:
     assert found.total() == narratives and found["answered"] >= 1, found
     fingerprints = [entry["fingerprint"] for entry in project.journal_entries()]
     assert len(fingerprints) == len(set(fingerprints)) == narratives
+
+
+def assert_one_is_too_long(project: Project, url: str) -> None:
+    """Of a workbook with one text longer than the context this one is a data_error, and the others are answered."""
+    rows = cases(NARRATIVES // 2)
+    rows[2][1] = "word " * 2 * CONTEXT_TOKENS
+    describe(project, url)
+    project.write_workbook(rows)
+    result = project.snakemake()
+    print(result.stdout)
+    assert result.returncode == 0
+    refused = project.query(
+        "SELECT incident_id, narrative_type FROM narrative_results WHERE error_category = 'data_error'"
+    )
+    assert refused == [("0002", "cme")]
+    assert outcomes(project)["answered"] + outcomes(project)["parse_error"] == NARRATIVES - 1

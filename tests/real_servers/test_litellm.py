@@ -4,9 +4,14 @@ import time
 import pytest
 
 from narrative_runs import journal
-from tests.project import Project, cases
-from tests.real_servers import servers
-from tests.real_servers.experiment import NARRATIVES, assert_answered, describe, outcomes, prepare, status
+from tests.project import Project
+from tests.real_servers.experiment import (
+    assert_answered,
+    assert_one_is_too_long,
+    describe,
+    outcomes,
+    prepare,
+)
 from tests.real_servers.servers import FALLS_BACK, LIMITED, MASTER_KEY, MODEL_NAME, RealServer
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.embedded, pytest.mark.end_to_end]
@@ -30,7 +35,7 @@ def test_a_schema_that_the_server_behind_it_refuses(project: Project, litellm: R
     print(result.stdout)
     assert result.returncode == 0
     assert_answered(project, 4)
-    assert status(project) == "completed"
+    assert project.status() == "completed"
     assert result.stdout.count("JSON schemas") == 1
     without = project.query("SELECT count(*) FROM narrative_results WHERE p_detected IS NULL AND NOT error_occurred")
     assert without == [(0,)]
@@ -69,18 +74,7 @@ def test_a_wrong_key_at_the_first_start(project: Project, litellm: RealServer, k
 
 def test_a_text_that_is_too_long(project: Project, litellm: RealServer) -> None:
     """A text that is told as too long in words alone, behind a gateway, is one data_error among answers."""
-    rows = cases(NARRATIVES // 2)
-    rows[2][1] = "word " * 2 * servers.CONTEXT_TOKENS
-    describe(project, litellm.url)
-    project.write_workbook(rows)
-    result = project.snakemake()
-    print(result.stdout)
-    assert result.returncode == 0
-    refused = project.query(
-        "SELECT incident_id, narrative_type FROM narrative_results WHERE error_category = 'data_error'"
-    )
-    assert refused == [("0002", "cme")]
-    assert outcomes(project)["answered"] + outcomes(project)["parse_error"] == NARRATIVES - 1
+    assert_one_is_too_long(project, litellm.url)
 
 
 def test_a_fallback_from_the_first_request_on(project: Project, litellm: RealServer) -> None:

@@ -2,9 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, cases, wait_until
+from tests.project import Project, wait_until
 from tests.real_servers import servers
-from tests.real_servers.experiment import NARRATIVES, assert_answered, describe, outcomes, prepare, status
+from tests.real_servers.experiment import (
+    NARRATIVES,
+    assert_answered,
+    assert_one_is_too_long,
+    describe,
+    outcomes,
+    prepare,
+)
 from tests.real_servers.servers import MODEL_NAME, RealServer
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.embedded, pytest.mark.end_to_end]
@@ -18,7 +25,7 @@ def test_a_schema_that_is_refused_with_500(project: Project, llama: RealServer) 
     print(result.stdout)
     assert result.returncode == 0
     assert_answered(project, 4)
-    assert status(project) == "completed"
+    assert project.status() == "completed"
     assert result.stdout.count("JSON schemas") == 1
     assert "token probabilities" not in result.stdout
     without = project.query("SELECT count(*) FROM narrative_results WHERE p_detected IS NULL AND NOT error_occurred")
@@ -27,18 +34,7 @@ def test_a_schema_that_is_refused_with_500(project: Project, llama: RealServer) 
 
 def test_a_text_that_is_too_long(project: Project, llama: RealServer) -> None:
     """A text longer than the model's context is one data_error among answers."""
-    rows = cases(NARRATIVES // 2)
-    rows[2][1] = "word " * 2 * servers.CONTEXT_TOKENS
-    describe(project, llama.url)
-    project.write_workbook(rows)
-    result = project.snakemake()
-    print(result.stdout)
-    assert result.returncode == 0
-    refused = project.query(
-        "SELECT incident_id, narrative_type FROM narrative_results WHERE error_category = 'data_error'"
-    )
-    assert refused == [("0002", "cme")]
-    assert outcomes(project)["answered"] + outcomes(project)["parse_error"] == NARRATIVES - 1
+    assert_one_is_too_long(project, llama.url)
 
 
 def test_killed_and_back(project: Project, model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.project import Fake, Project
 from tests.real_servers import servers
-from tests.real_servers.experiment import assert_answered, outcomes, prepare, status
+from tests.real_servers.experiment import assert_answered, outcomes, prepare
 
 pytestmark = [pytest.mark.real_servers, pytest.mark.end_to_end]
 
@@ -38,7 +38,7 @@ def test_a_time_limit_below_the_models_time(
     told = [line for line in result.stdout.splitlines() if "proxy" in line and "time limit" in line]
     assert told and re.search(r"\b1(\.\d)? ?s", told[0])
     assert "Start the server" not in result.stdout
-    assert status(project) == "failed"
+    assert project.status() == "failed"
     assert "give_up_after_s" in project.query("SELECT notes FROM experiments")[0][0]
     assert outcomes(project).total() == 0
 

@@ -6,6 +6,12 @@ from collections.abc import Collection, Mapping
 from narrative_runs.asking.failures import Failure, Kind
 from narrative_runs.asking.request import PARTS
 
+# What is said of each part of a request that the server does not take.
+WITHOUT = {
+    "schema": "The server takes no JSON schemas; plain JSON is asked for.",
+    "logprobs": "The server gives no token probabilities; p_detected stays empty.",
+}
+
 _KEY = re.compile(r"api[ _-]?key|unauthori[sz]ed|authenticat|invalid token|no_db_connection", re.IGNORECASE)
 _MODEL = re.compile(
     r"model_not_found|no such model|(?:unknown|invalid) model|no models? (?:is )?loaded"

@@ -62,14 +62,14 @@ class _Case:
 class Inquiry:
     """What is known of the narratives that failed, and of what was answered meanwhile.
 
-    answers: narratives answered in this session; evidence_in_flight: evidence requests whose outcome will come.
+    answers: narratives answered in this session; left_open: how many get no row, by the message of their failure.
     """
 
     def __init__(self, max_attempts: int, longest_answered: int = 0) -> None:
         """max_attempts: requests for one narrative before a failure that may pass becomes an error row;
         longest_answered: characters of the longest narrative that earlier sessions got an answer to."""
         self.answers = 0
-        self.evidence_in_flight = 0
+        self.left_open: Counter[str] = Counter()
         self._max_attempts = max_attempts
         self._longest_answered = longest_answered
         self._clock = 0
@@ -78,6 +78,8 @@ class Inquiry:
         # When each of the last answered narratives was asked, and its length.
         self._answered: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
         self._alive_at = 0
+        # The evidence request whose outcome will come, and when it was sent.
+        self._evidence: Step | None = None
         self._evidence_sent_at = 0
         self._evidence_at = 0
         self._doubted: dict[str, tuple[int, int]] = {}
@@ -120,30 +122,30 @@ class Inquiry:
         case.counted += 1
         case.requests += 1
 
-    def evidence_sent(self) -> None:
-        """An evidence request leaves now."""
-        self.evidence_in_flight += 1
-        self._evidence_sent_at = self._tick()
+    @property
+    def evidence_in_flight(self) -> bool:
+        """Whether the outcome of an evidence request will come; there is one at a time."""
+        return self._evidence is not None
 
-    def evidence_answered(self, step: Step, characters: int) -> None:
+    def evidence_sent(self, step: Step) -> None:
+        """An evidence request leaves now."""
+        self._evidence, self._evidence_sent_at = step, self._tick()
+
+    def evidence_answered(self, characters: int) -> None:
         """It was answered; characters: the length of the narrative that was answered again, 0 if it was about none."""
-        self.evidence_unused()
         self._alive_at = self._tick()
-        if step is Step.EVIDENCE:
+        if self._evidence is Step.EVIDENCE:
             self._evidence_at = self._evidence_sent_at
+        self._evidence = None
         if characters:
             self._answered.append((self._evidence_sent_at, characters))
             self._none_answered.clear()
 
     def evidence_failed(self, failure: Failure) -> None:
         """It failed: whatever failed alike was the run's fault."""
-        self.evidence_unused()
+        self._evidence = None
         self._tick()
         self._doubt(failure)
-
-    def evidence_unused(self) -> None:
-        """It says nothing."""
-        self.evidence_in_flight = max(0, self.evidence_in_flight - 1)
 
     def forget(self, job: int) -> None:
         """The job has ended: its narratives are open, or have their rows."""
@@ -262,5 +264,7 @@ class Inquiry:
         return step
 
     def _close(self, narrative: Key, step: Step) -> Step:
-        del self._cases[narrative]
+        failure = self._cases.pop(narrative).failure
+        if step is Step.LEAVE_OPEN:
+            self.left_open[failure.message] += 1
         return step

@@ -81,7 +81,7 @@ def read(body: dict[str, Any]) -> Reply:
     return Reply(
         written=content.written,
         thought=next(filter(None, thoughts), content.thought),
-        finish_reason=_text(choice.get("finish_reason")) or None,
+        finish_reason=finish_reason_of(body),
         refusal=_text(message.get("refusal")) or _refusal_in(message.get("content")) or None,
         model=model_of(body),
         prompt_tokens=counts.prompt,
@@ -89,6 +89,11 @@ def read(body: dict[str, Any]) -> Reply:
         p_detected=_p_detected(choice.get("logprobs"), told, content),
         is_draft_open=content.is_draft_open,
     )
+
+
+def finish_reason_of(body: dict[str, Any]) -> str | None:
+    """Why the answer ended, as the server gives it, None where it gives no reason."""
+    return _text(body["choices"][0].get("finish_reason")) or None
 
 
 def model_of(body: dict[str, Any]) -> str | None:

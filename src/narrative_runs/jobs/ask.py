@@ -48,6 +48,11 @@ class Open:
     failure: Failure | None = None
     entry: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def characters(self) -> int:
+        """The length of the narrative."""
+        return len(self.narrative.narrative_text)
+
 
 async def ask(
     still_open: Open,
@@ -72,7 +77,7 @@ async def ask(
         "narrative_type": narrative.narrative_type,
     }
     while True:
-        match await link.next_step(still_open.number, len(narrative.narrative_text)):
+        match await link.next_step(still_open.number):
             case Step.ASK:
                 answered = await _asked(still_open, question, client, link)
                 if answered is not None:
@@ -80,10 +85,10 @@ async def ask(
             case Step.EVIDENCE:
                 again = await asyncio.to_thread(before.other_than, narrative, _length_that_tells(still_open))
                 evidence = await look_for_evidence(question, client, link.without, again, before.has_new)
-                link.evidence(still_open.number, evidence)
+                link.evidence(evidence)
             case Step.PROBE | Step.TRIAL as step:
                 evidence = await look_for_evidence(question, client, link.without, None, step is Step.PROBE)
-                link.evidence(still_open.number, evidence)
+                link.evidence(evidence)
             case Step.SETTLE | Step.SETTLE_AS_TOO_LONG as step:
                 return _settled(still_open, step)
             case Step.SET_ASIDE:
@@ -105,12 +110,12 @@ async def _asked(still_open: Open, question: Question, client: Client, link: Lin
             link.say(f"unused {still_open.number}")
             return None
         still_open.failure = failed.failure
-        link.failed(still_open.number, failed.failure)
+        link.failed(still_open.number, still_open.characters, failed.failure)
         if failed.failure.passes and failed.failure.kind is not Kind.RATE_LIMITED:
             await asyncio.sleep(random.uniform(0, min(LONGEST_BACKOFF_S, 0.25 * 2**still_open.requests)))
         return None
     _check_model(response, link)
-    link.say(f"answer {still_open.number} {reply.tokens_used(response)}")
+    link.say(f"answer {still_open.number} {still_open.characters} {reply.tokens_used(response)}")
     seconds = round(time.perf_counter() - began, 3)
     return {**still_open.entry, "requests": still_open.requests, "response_sec": seconds, "response": response}
 
@@ -118,7 +123,7 @@ async def _asked(still_open: Open, question: Question, client: Client, link: Lin
 def _length_that_tells(still_open: Open) -> int:
     """How long another narrative has to be for its answer to say something about this one."""
     seems_too_long = still_open.failure is not None and still_open.failure.seems_too_long
-    return len(still_open.narrative.narrative_text) if seems_too_long else 0
+    return still_open.characters if seems_too_long else 0
 
 
 def _settled(still_open: Open, step: Step) -> dict[str, Any]:

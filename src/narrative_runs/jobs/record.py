@@ -29,9 +29,12 @@ def merge(settings: dict[str, Any]) -> None:
         ServerError: not one narrative has an answer.
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    folder = ExperimentFolder(settings["slug"])
-    _must_hold_an_answer(folder, settings)
-    results, measured = write_findings(folder, settings["head"]["experiment_id"], settings["params"])
+    folder, params = ExperimentFolder(settings["slug"]), settings["params"]
+    results, measured, quality = _found(folder, settings["head"]["experiment_id"], params)
+    # What an earlier release completed without one stays completed.
+    if not folder.metrics.exists():
+        _must_hold_an_answer(results)
+    _write(folder, results, measured, quality, params)
     _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
     seal.seal(folder)
@@ -39,10 +42,9 @@ def merge(settings: dict[str, Any]) -> None:
     folder.changes.unlink(missing_ok=True)
 
 
-def _must_hold_an_answer(folder: ExperimentFolder, settings: dict[str, Any]) -> None:
-    """An experiment without one answer is never completed, but one that an earlier release completed stays so."""
-    results = gathered(folder, settings["params"]["shards"]["count"])
-    if folder.metrics.exists() or not len(results) or not results["error_occurred"].all():
+def _must_hold_an_answer(results: pd.DataFrame) -> None:
+    """An experiment without one answer is never completed."""
+    if not len(results) or not results["error_occurred"].all():
         return
     message, count = results["error_message"].value_counts().index[0], len(results)
     raise ServerError(
@@ -72,9 +74,20 @@ def write_findings(
         RecordError: a narrative has not exactly one result.
     """
     results, measured, quality = _found(folder, experiment_id, params)
-    quality = _with_answers(folder, quality, results)
-    tables.write_tables(results, measured, quality, folder.path, params["run"]["save_csv_json"])
+    _write(folder, results, measured, quality, params)
     return results, measured
+
+
+def _write(
+    folder: ExperimentFolder,
+    results: pd.DataFrame,
+    measured: dict[str, Any],
+    quality: dict[str, Any],
+    params: dict[str, Any],
+) -> None:
+    """Write results.*, and into data_quality.json what it tells of the answers."""
+    whole = _with_answers(folder, quality, results)
+    tables.write_tables(results, measured, whole, folder.path, params["run"]["save_csv_json"])
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from narrative_runs import __version__
+from narrative_runs.asking.advice import WITHOUT
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.experiment import Begun, describe
 from narrative_runs.params import Params
@@ -24,11 +25,6 @@ from narrative_runs.session.progress import Beat, Progress, line
 from narrative_runs.session.record_keeper import RecordKeeper
 from narrative_runs.session.screen import Screen
 from narrative_runs.session.standing import Standing
-
-WITHOUT = {
-    "schema": "The server takes no JSON schemas; plain JSON is asked for.",
-    "logprobs": "The server gives no token probabilities; p_detected stays empty.",
-}
 
 
 class Account:

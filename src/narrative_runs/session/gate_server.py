@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,14 +46,10 @@ class GateServer:
         self._settings = settings
         self._without: set[str] = set()
         self._model: str = settings["model"]
-        # Characters of each narrative that waits for a slot, by its job, in the order in which they came.
+        # The narratives that wait for a slot, by their job, in the order in which they came.
         self._waiting: defaultdict[int, deque[int]] = defaultdict(deque)
-        self._characters: dict[Key, int] = {}
         # What waits for the outcome of another request.
         self._blocked: set[Key] = set()
-        self._evidence_step = Step.PROBE
-        self._left_open: Counter[str] = Counter()
-        self._last_failure: dict[Key, str] = {}
         self._told_problem, self._told_at = "", 0.0
         self._problem = ""
         self._open_server = open_server
@@ -143,23 +139,19 @@ class GateServer:
                 elif self._opening is None:
                     self._opening = asyncio.create_task(self.open())
             case "want":
-                number, characters = (int(part) for part in rest.split())
-                self._characters[job, number] = characters
-                self._consider((job, number))
+                self._consider((job, int(rest)))
             case "answer":
-                number, tokens = (int(part) for part in rest.split())
+                number, characters, tokens = (int(part) for part in rest.split())
                 self.gate.answer(job, tokens)
-                self.inquiry.answered((job, number), self._characters.pop((job, number), 0))
-                self._last_failure.pop((job, number), None)
+                self.inquiry.answered((job, number), characters)
             case "unused":
                 self.gate.unused(job)
                 self.inquiry.unused((job, int(rest)))
             case "failed":
-                which, _, told = rest.partition(" ")
-                self._take_failure(connection, (job, int(which)), _failure(json.loads(told)))
+                which, length, told = rest.split(" ", 2)
+                self._take_failure(connection, (job, int(which)), int(length), _failure(json.loads(told)))
             case "evidence":
-                _, _, told = rest.partition(" ")
-                self._take_evidence(connection, _evidence(json.loads(told)))
+                self._take_evidence(connection, _evidence(json.loads(rest)))
             case "hopeless":
                 self.gate.unused(job)
                 self.stop(json.loads(rest))
@@ -241,8 +233,7 @@ class GateServer:
         if step is Step.ASK:
             self.inquiry.sent(key)
         elif step in EVIDENCE_STEPS and not self.inquiry.evidence_in_flight:
-            self.inquiry.evidence_sent()
-            self._evidence_step = step
+            self.inquiry.evidence_sent(step)
         else:
             self.gate.unused(job)
             if step in (Step.WAIT, *EVIDENCE_STEPS):
@@ -257,19 +248,13 @@ class GateServer:
 
     def _tell_step(self, key: Key, step: Step) -> None:
         job, number = key
-        if step in (Step.SETTLE, Step.SETTLE_AS_TOO_LONG, Step.LEAVE_OPEN):
-            self._characters.pop(key, None)
-            failure = self._last_failure.pop(key, "")
-            self._left_open[failure] += step is Step.LEAVE_OPEN
         self._jobs[job].say(f"go {number} {step}")
         if reason := self.inquiry.reason_to_stop:
             self.stop(reason)
 
-    def _take_failure(self, connection: "JobConnection", key: Key, failure: Failure) -> None:
-        now = time.monotonic()
-        self.gate.failed(connection.job, now, failure)
-        self.inquiry.failed(key, self._characters.get(key, 0), failure)
-        self._last_failure[key] = failure.message
+    def _take_failure(self, connection: "JobConnection", key: Key, characters: int, failure: Failure) -> None:
+        self.gate.failed(connection.job, time.monotonic(), failure)
+        self.inquiry.failed(key, characters, failure)
         self._account.trouble(failure.kind, connection.name, failure.message)
         self._tell_pause(failure.message)
         if failure.kind in (Kind.UNTRUSTED, Kind.UNSENDABLE):
@@ -285,7 +270,7 @@ class GateServer:
                     other.say(f"without {part}")
         if evidence.failure is None:
             self.gate.evidence_answered(connection.job, evidence.tokens, evidence.characters > 0)
-            self.inquiry.evidence_answered(self._evidence_step, evidence.characters)
+            self.inquiry.evidence_answered(evidence.characters)
             self._account.evidence(connection.name, "answered", evidence.requests)
             return
         self.gate.evidence_failed(
@@ -298,10 +283,11 @@ class GateServer:
     @property
     def why_left_open(self) -> str | None:
         """Why narratives got no row in this run, if any did not."""
-        if not self._left_open.total():
+        left_open = self.inquiry.left_open
+        if not left_open:
             return None
-        message, _ = self._left_open.most_common(1)[0]
-        return f"{self._left_open.total()} narratives failed while others failed alike: {message}"
+        message, _ = left_open.most_common(1)[0]
+        return f"{left_open.total()} narratives failed while others failed alike: {message}"
 
     async def open(self) -> None:
         """Open the model server, and tell all jobs where it is; a server that cannot be opened stops the run."""

@@ -1,14 +1,14 @@
 """A job's connection to its session: settings once, then a word for each request.
 
-job to session, a line each:   `hello <job>`, `where`, `want <n> <characters>`, `answer <n> <tokens>`, `unused <n>`,
-                               `failed <n> <failure as JSON>`, `evidence <n> <evidence as JSON>`, `model <name>`,
-                               `hopeless <message as JSON>`, `sound` (the workbook can be used),
+job to session, a line each:   `hello <job>`, `where`, `want <n>`, `answer <n> <characters> <tokens>`, `unused <n>`,
+                               `failed <n> <characters> <failure as JSON>`, `evidence <evidence as JSON>`,
+                               `model <name>`, `hopeless <message as JSON>`, `sound` (the workbook can be used),
                                `follow` (bring the record up to date), `tell <text>`, `bye`
 session to job, a line each:   `settings <JSON>` (to the hello), `server <JSON>` (to where), `begun` (to sound),
                                `followed` (to follow), `go <n> <step>`, `without <part>`, `model <name>`,
                                `stop <reason>`
 
-n: the number of a narrative within its job; step: what to do next about it, as `Step` names it.
+n: the number of a narrative within its job; characters: its length; step: what to do next about it, as `Step` names it.
 """
 
 import asyncio
@@ -119,10 +119,8 @@ class Link(asyncio.Protocol):
             raise Stopped(self.stopped.result())
         return self._server
 
-    async def next_step(self, number: int, characters: int) -> Step:
-        """What to do next about a narrative; waits until it may be done.
-
-        number: of the narrative within this job; characters: its length.
+    async def next_step(self, number: int) -> Step:
+        """What to do next about the narrative with this number within the job; waits until it may be done.
 
         Raises:
             Stopped: no further request may be sent.
@@ -131,17 +129,17 @@ class Link(asyncio.Protocol):
             raise Stopped(self.stopped.result())
         turn: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
         self._waiting[number] = turn
-        self.say(f"want {number} {characters}")
+        self.say(f"want {number}")
         return await turn
 
-    def failed(self, number: int, failure: Failure) -> None:
-        """Say that a request about this narrative was not answered."""
-        self.say(f"failed {number} {json.dumps(asdict(failure))}")
+    def failed(self, number: int, characters: int, failure: Failure) -> None:
+        """Say that a request about this narrative of so many characters was not answered."""
+        self.say(f"failed {number} {characters} {json.dumps(asdict(failure))}")
 
-    def evidence(self, number: int, evidence: Evidence) -> None:
-        """Say what evidence requests brought, which were sent instead of one about this narrative."""
+    def evidence(self, evidence: Evidence) -> None:
+        """Say what evidence requests brought."""
         self.without |= set(evidence.without)
-        self.say(f"evidence {number} {json.dumps(asdict(evidence))}")
+        self.say(f"evidence {json.dumps(asdict(evidence))}")
 
     def say(self, line: str) -> None:
         """Send one line."""

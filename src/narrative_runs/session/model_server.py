@@ -83,8 +83,7 @@ async def look(server: Server, params: Params, say: Callable[[str], None], look_
         evidence = await _until_told(client, question, say, look_for_s if is_broken else params.run.give_up_after_s)
         if evidence.failure is not None:
             raise ServerError(_refusal(evidence.failure, server, model.name, served))
-        accepted = set(served) & {model.name, *model.answers_as}
-        if not served or accepted:
+        if not served or set(served) & set(model.answers_as):
             return
         if evidence.model in served:
             raise ServerError(_of_another(f"it answers as {evidence.model}", server, model.name, served))
