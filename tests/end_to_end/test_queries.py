@@ -26,7 +26,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         fake.behave(**fault)
         project.write_params(fake.url)
         assert project.snakemake().returncode == 0
-        fake.behave(latency_s=0.4, **fault)
+        # Some take so long that the run cannot end before it is killed.
+        fake.behave(
+            faults=[{"fault": "slow answer", "narrative": f"text of case {number}."} for number in (18, 19)], **fault
+        )
         project.write_params(fake.url, "other.yaml", experiment={"name": "Other", "slug": "other"})
         rows = (
             "SELECT count(*), sum(error_occurred), n_narratives_processed "
