@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from tests.project import ROOT
 
 from benchmarks import measured, workbook
@@ -22,7 +21,7 @@ from narrative_runs import results_file
 from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.results import Result
-from narrative_runs.source.narratives import write_shards
+from narrative_runs.source.narratives import deal, write_shards
 from narrative_runs.source.shards import Narrative, iterate
 
 SHARDS = 16
@@ -87,12 +86,8 @@ def _build(narratives: int) -> None:
         for incident, cme, le, cme_label, le_label, both in workbook.rows(narratives)
         for kind, text, label in (("cme", cme, cme_label), ("le", le, le_label))
     ]
-    table = pd.DataFrame(
-        rows, columns=["incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "manual_flag"]
-    )
-    table.insert(0, "row_num", range(1, len(table) + 1))
-    table["source_row"] = (table["row_num"] + 1) // 2 + 1
-    write_shards(table, folder.narratives, SHARDS)
+    table = [Narrative(number, *row, source_row=(number + 1) // 2 + 1) for number, row in enumerate(rows, start=1)]
+    write_shards(deal(table, SHARDS), folder.narratives)
     chance = random.Random(2)
     for shard in range(1, SHARDS + 1):
         results_file.write(_results(folder.narratives_of(shard, SHARDS), chance), folder.results_of(shard, SHARDS))

@@ -11,15 +11,26 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticUndefined
 
 from narrative_runs.errors import ParamsError
+from narrative_runs.source.reading import LABEL_OF, plain_columns, types_of
 
 TEXT_MARK = "<<TEXT>>"
 LONGEST_SLUG = 100
 DEFAULT_SEED = 42
 _SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
+_TYPE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -141,10 +152,50 @@ class Prompt(Section):
         return value
 
 
+class Placeholders(Section):
+    """`skip` with texts of one's own."""
+
+    skip: list[str] = Field(description="Texts that are skipped besides the usual placeholders.")
+
+
 class Data(Section):
-    """Which workbook is read."""
+    """Which workbook is read, and how."""
 
     file: Path = Field(strict=False, description="Workbook (.xlsx, .csv or .parquet), tracked by DVC.")
+    sheet: str | list[str] | None = Field(None, description="The sheet to read, or several; null is the only one.")
+    id: list[str] = Field(
+        default_factory=list, description="Columns that make an incident's key together, joined by `/`."
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="The workbook's own names of the columns, by the layout's."
+    )
+    placeholders: Literal["ask", "skip"] | Placeholders = Field(
+        "ask", description="What to do with `N/A`, `see CME` and the like: ask about them, or skip them."
+    )
+
+    @field_validator("id", "columns", mode="before")
+    @classmethod
+    def _nothing_is_empty(cls, value: Any, info: ValidationInfo) -> Any:
+        empty: Any = [] if info.field_name == "id" else {}
+        return empty if value is None else [value] if info.field_name == "id" and isinstance(value, str) else value
+
+    @field_validator("columns")
+    @classmethod
+    def _names_columns(cls, value: dict[str, str]) -> dict[str, str]:
+        plain = plain_columns(value)
+        if len(plain) < len(value):
+            raise ValueError("one of the columns is named twice, by our name and by a layout's")
+        doubled = sorted({name for name in plain.values() if list(plain.values()).count(name) > 1})
+        if doubled:
+            raise ValueError(f"{', '.join(doubled)} stands for two things")
+        types = types_of(value)
+        if odd := [name for name in types if not _TYPE.fullmatch(name)]:
+            raise ValueError(
+                f"{', '.join(odd)} cannot be a narrative type: lower-case letters, digits and _, at most 30"
+            )
+        if lost := [key for key in plain if key.startswith(LABEL_OF) and key.removeprefix(LABEL_OF) not in types]:
+            raise ValueError(f"{', '.join(lost)}: there is no such narrative type ({', '.join(types)})")
+        return value
 
 
 class Run(Section):

@@ -110,6 +110,11 @@ class ExperimentFolder:
         """All rows, as programs read them."""
         return self.path / "results.parquet"
 
+    @property
+    def other_columns(self) -> Path:
+        """The workbook's other columns, by narrative: they ride along into the results."""
+        return self.narratives / "other_columns.parquet"
+
     def narratives_of(self, shard: int, count: int) -> Path:
         """The narratives of one shard."""
         return self.narratives / f"{shard_name(shard, count)}.parquet"

@@ -5,8 +5,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import pandas as pd
-
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.asking.advice import WITHOUT
@@ -16,11 +14,12 @@ from narrative_runs.asking.request import Question
 from narrative_runs.asking.trial import look_for_evidence
 from narrative_runs.errors import ServerError
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.places import RESULTS, ExperimentFolder
 from narrative_runs.results import Result, result_of
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.progress import duration
-from narrative_runs.source import checksum, rules, workbook
+from narrative_runs.source import checksum, quality, rules, workbook
+from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import Narrative
 
 SAMPLE = 5
@@ -38,24 +37,25 @@ async def preflight(file: Path) -> None:
     checksum.verify(params.data.file)
     begun = experiment.find(ExperimentFolder(params.slug))
     reading_rules = rules.numbered(begun.reading_rules) if begun else rules.CURRENT
-    narratives = workbook.read(params.data.file, reading_rules).narratives.iloc[: params.run.max_narratives]
+    source = workbook.read(params.data.file, reading_of(params.data.model_dump(mode="json"), reading_rules), RESULTS)
+    for line in quality.summary_lines(source.quality):
+        print(line)
     server = ModelServer(params, print)
     try:
-        results = await _ask(sample(narratives), params, server)
+        results = await _ask(sample(source, params.run.max_narratives), params, server)
     finally:
         server.close()
-    for line in told(results, narratives, params):
+    characters = source.keys["characters"].iloc[: params.run.max_narratives]
+    for line in told(results, len(characters), int(characters.max()), params):
         print(line)
 
 
-def sample(narratives: pd.DataFrame) -> list[Narrative]:
-    """Five narratives, evenly spread over the lengths, the longest last."""
-    by_length = narratives.iloc[narratives["narrative_text"].str.len().argsort(kind="stable")]
+def sample(source: workbook.Source, limit: int | None = None) -> list[Narrative]:
+    """Five of the first `limit` narratives, evenly spread over the lengths, the longest last."""
+    by_length = source.keys["characters"].iloc[:limit].argsort(kind="stable")
     count = min(SAMPLE, len(by_length))
     places = sorted({round(place * (len(by_length) - 1) / max(1, count - 1)) for place in range(count)})
-    chosen = by_length.iloc[places].astype(object)
-    rows = chosen.where(chosen.notna(), None).itertuples(index=False, name=None)
-    return [Narrative(*row) for row in rows]
+    return [next(source.narratives(int(by_length.iloc[place]), len(source))) for place in places]
 
 
 async def _ask(narratives: list[Narrative], params: Params, model_server: ModelServer) -> list[Result]:
@@ -106,16 +106,18 @@ def _outcome(result: Result) -> str:
     return f"{result.response_sec or 0.0:.1f} s, {result.tokens_used or 0} tokens, {answer}"
 
 
-def told(results: list[Result], narratives: pd.DataFrame, params: Params) -> list[str]:
-    """What a whole run will take, judged by these results, in words."""
-    total = len(narratives)
+def told(results: list[Result], total: int, longest: int, params: Params) -> list[str]:
+    """What a whole run of `total` narratives will take, judged by these results, in words.
+
+    longest: characters of the longest narrative.
+    """
     seconds = mean(result.response_sec or 0.0 for result in results) * total / params.run.max_in_flight
     tokens = mean(result.tokens_used or 0 for result in results) * total
     unreadable = sum(result.error_occurred for result in results)
     return [
         f"{total:,} narratives, {params.run.max_in_flight} at once: about {duration(seconds)}, "
         "if the server answers that many at once as fast as one.",
-        f"About {tokens:,.0f} tokens. The longest narrative has {narratives['narrative_text'].str.len().max():,} "
-        f"characters, and its prompt {results[-1].prompt_tokens or 'an unknown number of'} tokens.",
+        f"About {tokens:,.0f} tokens. The longest narrative has {longest:,} characters, and "
+        f"its prompt {results[-1].prompt_tokens or 'an unknown number of'} tokens.",
         f"{unreadable} of {len(results)} answers could not be read.",
     ]

@@ -47,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read_workbook() -> None:
     """The workbook has been read into its shard."""
-    write_shards(pd.DataFrame(NARRATIVES), FOLDER.narratives, 1)
+    write_shards([NARRATIVES], FOLDER.narratives)
     FOLDER.data_quality.write_text("{}")
 
 

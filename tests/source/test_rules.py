@@ -4,6 +4,7 @@ import pytest
 
 from narrative_runs.errors import SourceError
 from narrative_runs.source.cells import whole_number
+from narrative_runs.source.reading import Reading
 from narrative_runs.source.rules import CURRENT, OF_0_1_0, numbered
 from narrative_runs.source.workbook import read
 
@@ -22,9 +23,9 @@ def test_rules_are_found_by_their_number() -> None:
 def test_ids_of_a_csv_file_follow_the_rules(tmp_path: Path) -> None:
     """Numbers that programs write into a CSV file are whole numbers now, and were texts in the first release."""
     path = comma_separated(tmp_path / "x.csv", PRODUCTION, [[name, "a", None] for name in NUMBERS])
-    assert list(read(path, OF_0_1_0).narratives["incident_id"]) == NUMBERS
+    assert list(read(path, Reading(OF_0_1_0)).keys["incident_id"]) == NUMBERS
     now = ["2999", "100000", "1500", "0012", "12", "12.5", "NA", "1e-3", "0012.0", "1e999"]
-    assert list(read(path).narratives["incident_id"]) == now
+    assert list(read(path).keys["incident_id"]) == now
     assert [whole_number(name) for name in NUMBERS] == now
 
 
@@ -34,6 +35,6 @@ def test_ids_that_excel_has_changed_are_refused_or_told(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "x.xlsx", PRODUCTION, [[1, "a", "b"], [10**15, "c", "d"], ["1234567890123456", "e", "f"]])
     with pytest.raises(SourceError, match=r"1 ids in IncidentID .* \(rows 3\)"):
         read(path)
-    source = read(path, OF_0_1_0)
-    assert len(source.narratives) == 6 and "(rows 3)" in source.quality.warnings[0]
+    source = read(path, Reading(OF_0_1_0))
+    assert len(source) == 6 and "(rows 3)" in source.quality.warnings[0]
     assert "warnings" not in source.quality.as_dict("md5")

@@ -17,7 +17,7 @@ COLUMNS = ["row_num", "incident_id", "narrative_type", "narrative_text", "manual
 
 def rows_of(path: Path) -> list[tuple[object, ...]]:
     """The narratives of a workbook as tuples, with None for NA."""
-    table = read(path).narratives.astype(object)
+    table = read(path).with_texts().astype(object)
     return list(table.where(table.notna(), None).itertuples(index=False, name=None))
 
 
@@ -67,7 +67,7 @@ def test_long_layout_with_the_incident_label(tmp_path: Path) -> None:
 
 def test_columns_and_types(tmp_path: Path) -> None:
     """The table has its columns in order, with the types that later steps rely on, labels or not."""
-    table = read(xlsx(tmp_path / "x.xlsx", PRODUCTION, [[1, "a", "b"]])).narratives
+    table = read(xlsx(tmp_path / "x.xlsx", PRODUCTION, [[1, "a", "b"]])).with_texts()
     assert list(table.columns) == COLUMNS
     assert [str(kind) for kind in table.dtypes] == ["int64", *["string"] * 3, "Int64", "Int64", "int64"]
     assert table.index.tolist() == [0, 1]
@@ -134,12 +134,12 @@ def test_blank_narratives_are_skipped_and_counted(tmp_path: Path, blank: str | N
         (4, "3", "le", "d"),
     ]
     blanks = read(path).quality.blanks_skipped
-    assert (blanks.total, blanks.cme, blanks.le) == (2, 1, 1)
+    assert blanks.as_dict() == {"total": 2, "cme": 1, "le": 1}
 
 
 def test_first_of_two_rows_with_one_key_is_kept(tmp_path: Path) -> None:
-    """Later rows with a key that was there are dropped and listed; a blank is no first row."""
-    rows: Rows = [["1", "first", None], [1, "again", "le"], ["01", "other", None], ["1 ", "more", "le again"]]
+    """Later rows with a key and text that were there are dropped and listed; a blank is no first row."""
+    rows: Rows = [["1", "first", None], [1, "first", "le"], ["01", "other", None], ["1 ", " first", "le"]]
     path = xlsx(tmp_path / "x.xlsx", PRODUCTION, rows)
     assert [row[1:4] for row in rows_of(path)] == [
         ("1", "cme", "first"),
@@ -153,7 +153,7 @@ def test_first_of_two_rows_with_one_key_is_kept(tmp_path: Path) -> None:
 def test_narrative_without_an_id_is_left_out_and_counted(tmp_path: Path) -> None:
     """Narratives in a row without an id are not asked about, and the row is told."""
     source = read(xlsx(tmp_path / "x.xlsx", PRODUCTION, [[" ", "a", "b"], ["1", "c", None]]))
-    assert source.narratives["narrative_text"].tolist() == ["c"]
+    assert source.with_texts()["narrative_text"].tolist() == ["c"]
     assert (source.quality.without_id.total, source.quality.without_id.rows) == (2, [2])
 
 
@@ -167,9 +167,15 @@ def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
 
 def test_odd_labels_are_no_labels(tmp_path: Path) -> None:
     """A label cell that cannot be told is NA, and counted with its row, column and 20 characters of it."""
-    source = read(xlsx(tmp_path / "x.xlsx", LABELLED, [["1", "a", "b", "perhaps it was, perhaps not", "yes", 2]]))
-    assert source.narratives["manual_flag_ind"].tolist() == [pd.NA, 1]
-    assert source.narratives["manual_flag"].tolist() == [pd.NA, pd.NA]
+    source = read(
+        xlsx(
+            tmp_path / "x.xlsx",
+            LABELLED,
+            [["1", "a", "b", "perhaps it was, perhaps not", "yes", 2], ["2", "c", None, 1, None, 1]],
+        )
+    )
+    assert source.keys["manual_flag_ind"].tolist() == [pd.NA, 1, 1]
+    assert source.keys["manual_flag"].tolist() == [pd.NA, pd.NA, 1]
     examples = [(odd.row, odd.column, odd.value) for odd in source.quality.odd_labels.examples]
     assert examples == [(2, "ipv_manualCME", "perhaps it was, perh"), (2, "ipv_manual", "2")]
 

@@ -10,11 +10,11 @@ from narrative_runs.findings.seal import SEALED
 from narrative_runs.jobs.classify import write_results
 from narrative_runs.jobs.record import write_findings
 from narrative_runs.jobs.retry_errors import write_retries
-from narrative_runs.jobs.source import write_quality
+from narrative_runs.jobs.source import write_quality, write_source
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.source import checksum, rules, workbook
-from narrative_runs.source.narratives import write_shards
+from narrative_runs.source.reading import reading_of
 from narrative_runs.whole_files import scratch_folder
 
 
@@ -49,8 +49,9 @@ def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: Exper
         raise checksum.changed(params.data.file, begun.source_md5, md5)
     aside.path.mkdir()
     aside.journals.symlink_to(folder.journals.resolve(), target_is_directory=True)
-    source = workbook.read(params.data.file, rules.numbered(begun.reading_rules))
-    write_shards(source.narratives, aside.narratives, params.shards.count)
+    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(begun.reading_rules))
+    source = workbook.read(params.data.file, how, aside.path)
+    write_source(source, aside, params.shards.count)
     write_quality(source, md5, aside)
     for shard in range(1, params.shards.count + 1):
         write_results(aside, params, shard)

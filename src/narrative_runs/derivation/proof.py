@@ -21,6 +21,7 @@ from narrative_runs.errors import ExperimentError
 from narrative_runs.experiment import Begun
 from narrative_runs.findings.seal import SEALED, seal_of
 from narrative_runs.journal import OPEN
+from narrative_runs.params import default_of
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.source import checksum
 
@@ -80,7 +81,8 @@ def _last_stage(lock: dict[str, Any]) -> dict[str, Any]:
 def _that_count(values: dict[str, Any]) -> list[Any]:
     """The values of a params file that findings depend on; a name or a note does not excuse other numbers."""
     keys = (*experiment.FROZEN_KEYS, "run.max_narratives", "run.save_csv_json")
-    return [(values.get(section) or {}).get(name) for section, name in (key.split(".") for key in keys)]
+    named = [key.split(".") for key in keys]
+    return [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
 
 
 def dvc_md5(folder: Path) -> str:

@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
 from narrative_runs.source import checksum, quality, rules, workbook
 from narrative_runs.source.narratives import write_shards
+from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.whole_files import written_whole
+
+RESERVED = ("experiment_id", "result_id", *RESULT_TYPES)
 
 
 def read_source(job: Attendance) -> None:
@@ -28,13 +32,21 @@ def read_source(job: Attendance) -> None:
     md5 = checksum.verify(file)
     if md5 != original:
         raise checksum.changed(file, original, md5)
-    source = workbook.read(file, rules.numbered(settings["head"]["reading_rules"]))
+    how = reading_of(settings["params"]["data"], rules.numbered(settings["head"]["reading_rules"]))
+    source = workbook.read(file, how, folder.path)
     job.source_is_sound()
-    write_shards(source.narratives, folder.narratives, settings["params"]["shards"]["count"])
+    write_source(source, folder, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
     for line in quality.summary_lines(source.quality):
         job.say(f"tell {line}")
+
+
+def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
+    """Write the narratives of a workbook into `count` shards, and its other columns beside them."""
+    write_shards(source.dealt(count), folder.narratives)
+    folder.other_columns.unlink(missing_ok=True)
+    source.write_other_columns(folder.other_columns, RESERVED)
 
 
 def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:

@@ -29,6 +29,7 @@ from narrative_runs.record.sources import put_sources
 from narrative_runs.source import checksum, quality, rules, workbook
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.narratives import write_shards
+from narrative_runs.source.reading import Reading
 from narrative_runs.source.shards import Narrative
 from narrative_runs.whole_files import written_whole
 
@@ -62,7 +63,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
         params_of(row, str(file), slug, None)
         _must_be_new(experiment_id, slug)
         md5, is_proved = _checked_workbook(connection, row, file)
-        source = workbook.read(file, rules.OF_THE_R_SYSTEM)
+        source = workbook.read(file, Reading(rules.OF_THE_R_SYSTEM), RESULTS)
         narratives = _narratives(source)
         rows = connection.execute(
             "SELECT * FROM narrative_results WHERE experiment_id = ? ORDER BY result_id", (experiment_id,)
@@ -147,7 +148,8 @@ def _source_texts(connection: sqlite3.Connection, row: Row, narratives: dict[Key
 
 def _narratives(source: workbook.Source) -> dict[Key, Narrative]:
     """The workbook's narratives by key, in its order."""
-    plain = source.narratives.astype(object).where(source.narratives.notna(), None)
+    table = source.with_texts()
+    plain = table.astype(object).where(table.notna(), None)
     found = (Narrative(*values) for values in plain.itertuples(index=False, name=None))
     return {(narrative.incident_id, narrative.narrative_type): narrative for narrative in found}
 
@@ -158,7 +160,7 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
     folder, draft = ExperimentFolder(params.slug), ExperimentFolder(f"{DRAFTS}/{params.slug}")
     shutil.rmtree(draft.path, ignore_errors=True)
     try:
-        write_shards(source.narratives, draft.narratives, params.shards.count)
+        write_shards(source.dealt(params.shards.count), draft.narratives)
         with written_whole(draft.data_quality) as file:
             file.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
         _write_journals(adoption, draft)

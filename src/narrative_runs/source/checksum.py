@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from narrative_runs.errors import SourceChanged, SourceError
+from narrative_runs.source.tracking import command_to_restore, dvc_name, free, quoted, tracking_file, way_to_track
 
 
 def md5_of(path: Path) -> str:
@@ -34,7 +35,6 @@ def tracked_md5(workbook: Path) -> str:
     ``hash: md5`` and hold, for text files, an MD5 taken with the line ends changed.
     """
     tracking = tracking_file(workbook)
-    again = f"Run `dvc add {workbook}` again."
     try:
         entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
         digest, kind = entry["md5"], entry.get("hash")
@@ -43,15 +43,26 @@ def tracked_md5(workbook: Path) -> str:
             raise SourceError(_not_found(workbook)) from None
         raise SourceError(
             f"Data file is not tracked: there is no {tracking}\n"
-            f"Run `dvc add {workbook}`: its checksum is what later proves that the data did not change."
+            f"{_sentence(way_to_track(workbook))}: its checksum is what later proves that the data did not change."
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
-        raise SourceError(f"No checksum can be read from {tracking}\n{again}") from None
+        raise SourceError(f"No checksum can be read from {tracking}\n{_again(workbook, is_damaged=True)}") from None
     if kind != "md5":
         raise SourceError(
-            f"{tracking} has no `hash: md5`: an older DVC wrote it, with another kind of checksum.\n{again}"
+            f"{tracking} has no `hash: md5`: an older DVC wrote it, with another kind of checksum.\n{_again(workbook)}"
         )
     return str(digest)
+
+
+def _again(workbook: Path, is_damaged: bool = False) -> str:
+    """What to do where a .dvc file is there that tells no checksum."""
+    if not workbook.exists():
+        return "Put the data file there, or that file back as it was."
+    return f"{_sentence(way_to_track(workbook, is_damaged))}."
+
+
+def _sentence(way: str) -> str:
+    return way[0].upper() + way[1:]
 
 
 def verify(workbook: Path) -> str:
@@ -76,7 +87,7 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
     except SourceError:
         is_tracked_anew = False
     # The .dvc file then names the new data, and DVC can no longer tell where the old one is.
-    way_back = f"with {tracking}, from git or a copy" if is_tracked_anew else f"`dvc checkout {tracking}`"
+    way_back = f"with {tracking}, from git or a copy" if is_tracked_anew else _way_back(workbook)
     return SourceChanged(
         "Data file has changed since original load!\n"
         f"  File: {workbook}\n"
@@ -84,8 +95,15 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
         f"  Current checksum:  {current}\n"
         "Cannot safely resume. Please start a new experiment.\n"
         f"Either put the old file back ({way_back}) and run again,\n"
-        f"or keep the new data: `dvc add {workbook}`, and set a new experiment.name and slug."
+        f"or keep the new data: {way_to_track(workbook)}, and set a new experiment.name and slug."
     )
+
+
+def _way_back(workbook: Path) -> str:
+    """How the old file comes back; the changed one is kept, since it may be nowhere else."""
+    restore = command_to_restore(tracking_file(workbook))
+    aside = free(workbook.with_stem(f"{workbook.stem}-changed"))
+    return f"`mv {quoted(workbook)} {quoted(aside)} && {restore}`" if restore else "from a copy"
 
 
 def fetch(workbook: Path) -> None:
@@ -97,7 +115,7 @@ def fetch(workbook: Path) -> None:
     if workbook.exists() or not tracking.is_file():
         return
     pull = subprocess.run(
-        [sys.executable, "-m", "dvc", "pull", str(tracking.absolute())],
+        [sys.executable, "-m", "dvc", "pull", str(dvc_name(tracking.absolute()))],
         cwd=tracking.parent,
         env=os.environ | {"DVC_NO_ANALYTICS": "true"},
         stdin=subprocess.DEVNULL,
@@ -107,20 +125,27 @@ def fetch(workbook: Path) -> None:
         errors="replace",
     )
     if pull.returncode or not workbook.is_file():
-        said = [line.strip() for line in pull.stdout.splitlines() if line.strip()][-5:]
+        # What DVC advises is not tried here: its commands are quoted as words.
+        said = [line.strip().replace("`", "'") for line in pull.stdout.splitlines() if line.strip()][-5:]
         raise SourceError(
             f"Data file is missing, and DVC could not fetch it: {workbook}\n"
             + "".join(f"  dvc: {line}\n" for line in said)
-            + f"Put the file there, or set up its remote (`dvc remote list`) and run `dvc pull {tracking}`."
+            + _after_failed_pull(tracking)
         )
 
 
-def tracking_file(workbook: Path) -> Path:
-    """Where DVC keeps the workbook's checksum: ``<workbook>.dvc`` beside it."""
-    return workbook.with_name(workbook.name + ".dvc")
+def _after_failed_pull(tracking: Path) -> str:
+    command = command_to_restore(tracking)
+    if command and not command.startswith("dvc pull"):
+        return f"Run `{command}`, then start the same command again."
+    return (
+        "Put the file there, or have DVC know a remote that holds it (docs/restricted-data.md), then start the same "
+        "command again."
+    )
 
 
 def _not_found(workbook: Path) -> str:
     tracking = tracking_file(workbook)
-    way_out = f"run `dvc pull {tracking}`" if tracking.is_file() else f"put it there and run `dvc add {workbook}`"
+    command = command_to_restore(tracking) if tracking.is_file() else ""
+    way_out = f"bring it back with `{command}`" if command else "put the file there"
     return f"Data file not found: {workbook}\nCheck data.file in the params, or {way_out}."

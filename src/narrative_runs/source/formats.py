@@ -1,119 +1,171 @@
-"""The file formats of a workbook: each opened into the columns of its layout, cells as they are stored."""
+"""The file formats of a workbook: each opened into tables, whose rows come one after the other."""
 
 import csv
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from narrative_runs.errors import SourceError
-from narrative_runs.source.cells import text_of, whole_number
-from narrative_runs.source.layouts import ID_COLUMNS, LABELLED, LONG, PRODUCTION, Layout, Match, match
+from narrative_runs.source.cells import Unreadable, text_of
 from narrative_runs.source.rules import CURRENT, ReadingRules
 
 Cells = Sequence[object]
+Rows = Iterator[tuple[int, Cells]]
+
+_ROWS_AT_ONCE = 1_000
+_OLE = bytes.fromhex("D0CF11E0A1B11AE1")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+NOT_TEXT = Unreadable("bytes that are no UTF-8 text")
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """The columns of a known layout, all of one length.
+class Table:
+    """A sheet, or a file that is one.
 
-    ``first_row`` is the number that a user would give to the first of the rows: as a spreadsheet counts,
-    header included, or from 1 in a Parquet file. ``name`` is None where a file is one sheet. ``unread`` names the
-    columns that belong to no layout.
+    name: the sheet's, None where a file has none; rows: gives (number, cells) of each row from the top, the header
+    among them; a number is what a user would give to a row, as a spreadsheet counts; in a Parquet file the header is 0
+    and the first row 1.
     """
 
+    kind: str
     name: str | None
-    layout: Layout
-    columns: dict[str, list[object]]
-    first_row: int
-    unread: tuple[str, ...]
+    is_hidden: bool
+    rows: Callable[[], Rows]
+
+    def address(self, row: int, place: int) -> str:
+        """What a person would call the cell in this row, and in the column with this place from 0: `C17`."""
+        if self.kind == "parquet":
+            return f"row {row}"
+        letters, left = "", place + 1
+        while left:
+            left, letter = divmod(left - 1, 26)
+            letters = chr(ord("A") + letter) + letters
+        return f"{letters}{row}"
 
 
-def open_sheet(path: Path, rules: ReadingRules = CURRENT) -> Sheet:
-    """Read the first sheet of a known layout from an .xlsx, .csv or .parquet file, by the rules of the experiment.
+def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None = None) -> list[Table]:
+    """The tables of an .xlsx, .csv or .parquet file, in their order.
 
-    Raises SourceError, naming file, sheet and columns, if there is none or the file cannot be read.
+    rules: those of the experiment; scratch: the folder on whose disk texts lie while the file is read.
+
+    Raises:
+        SourceError: the file is missing, of another kind, or cannot be read; `reading` guards what comes later.
     """
-    readers: dict[str, Callable[[Path], Sheet]] = {
-        ".xlsx": _open_xlsx,
-        ".csv": partial(_open_csv, rules=rules),
-        ".parquet": _open_parquet,
+    openers: dict[str, Callable[[Path], list[Table]]] = {
+        ".xlsx": partial(_open_xlsx, scratch=scratch) if rules.xlsx_by_cell else _open_xlsx_of_0_1_0,
+        ".csv": _open_csv,
+        ".parquet": partial(_open_parquet, rules=rules),
     }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    opener = openers.get(path.suffix.lower())
+    if opener is None:
         raise SourceError(f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet.")
     if not path.is_file():
         raise SourceError(f"Data file not found: {path}\nCheck data.file in the params.")
+    with reading(path):
+        return opener(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """While a file is read: what its readers raise becomes a SourceError that says what to do."""
+    # Imported here: only experiments of the first release read by calamine.
+    from python_calamine import CalamineError, PasswordError
+
     try:
-        return reader(path)
+        yield
     except PasswordError:
         raise SourceError(f"Data file is protected by a password: {path}\nSave it without one.") from None
-    except (CalamineError, pa.ArrowException, csv.Error, OSError) as error:
+    except (
+        CalamineError,
+        pa.ArrowException,
+        csv.Error,
+        OSError,
+        zipfile.BadZipFile,
+        ParseError,
+        EOFError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+    ) as error:
         raise SourceError(
             f"Data file cannot be read: {path}\n  {error}\n"
             f"It may be damaged, or not be {path.suffix.lower()} inside: open it and save it again."
         ) from error
 
 
-def _open_xlsx(path: Path) -> Sheet:
-    findings = []
+def _open_xlsx(path: Path, scratch: Path | None) -> list[Table]:
+    from narrative_runs.source.xlsx import XlsxBook
+
+    with path.open("rb") as stream:
+        if stream.read(len(_OLE)) == _OLE:
+            raise SourceError(
+                f"Data file is protected by a password, or is an old .xls inside: {path}\n"
+                "Save it as .xlsx, without a password."
+            )
+    book = XlsxBook(path, scratch)
+    return [Table("xlsx", sheet.name, sheet.is_hidden, sheet.rows) for sheet in book.sheets]
+
+
+def _open_xlsx_of_0_1_0(path: Path) -> list[Table]:
+    from python_calamine import CalamineSheet, CalamineWorkbook, SheetVisibleEnum
+
+    def rows(sheet: CalamineSheet) -> Rows:
+        return enumerate(sheet.iter_rows() if sheet.start else (), start=1)
+
     with CalamineWorkbook.from_path(path) as book:
-        for name in book.sheet_names:
-            sheet = book.get_sheet_by_name(name)
-            rows: Iterator[Cells] = iter(sheet.iter_rows() if sheet.start else ())
-            header, header_row = _first_filled(rows)
-            found = match(header)
-            if found.complete:
-                return Sheet(name, found.layout, _columns(rows, found), header_row + 1, found.unread(header))
-            findings.append(f"  sheet {name!r}: {_shortfall(header, found)}")
-    raise _unknown_layout(path, findings)
+        return [
+            Table(
+                "xlsx",
+                sheet.name,
+                sheet.visible != SheetVisibleEnum.Visible,
+                partial(rows, book.get_sheet_by_name(sheet.name)),
+            )
+            for sheet in book.sheets_metadata
+        ]
 
 
-def _open_csv(path: Path, rules: ReadingRules) -> Sheet:
+def _open_csv(path: Path) -> list[Table]:
     # A narrative may be longer than the limit that the csv module has by default.
     csv.field_size_limit(2**31 - 1)
+    with path.open("rb") as stream:
+        if stream.read(2) in _UTF_16:
+            raise SourceError(f"Data file is not UTF-8 text, but UTF-16: {path}\nSave it as `CSV UTF-8`, or as .xlsx.")
+    first = next((cells for _, cells in _csv_rows(path, ",") if any(text_of(cell).strip() for cell in cells)), ())
+    divided = next((mark for mark in ";\t" if len(first) == 1 and mark in text_of(first[0])), ",")
+    return [Table("csv", None, False, partial(_csv_rows, path, divided))]
+
+
+def _csv_rows(path: Path, delimiter: str) -> Rows:
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        try:
-            header, header_row = _first_filled(reader)
-            found = match(header)
-            if not found.complete:
-                raise _unknown_layout(path, [f"  {_shortfall(header, found)} (commas divide the columns)"])
-            columns = _columns(_of_width(reader, len(header), header_row, path), found)
-        except UnicodeDecodeError:
-            raise SourceError(
-                f"Data file is not UTF-8 text: {path}\n"
-                f"  the first character that is not stands in line {_line_not_utf8(path.read_bytes())}\n"
-                "Save it as `CSV UTF-8`, or as .xlsx."
-            ) from None
-    # R writes a missing cell as NA; an id may well be those two letters.
-    for column, cells in columns.items():
-        if column not in ID_COLUMNS:
-            columns[column] = [None if cell == "NA" else cell for cell in cells]
-        elif rules.csv_ids_are_numbers:
-            columns[column] = [whole_number(cell) for cell in cells]
-    return Sheet(None, found.layout, columns, header_row + 1, found.unread(header))
-
-
-def _open_parquet(path: Path) -> Sheet:
-    with pq.ParquetFile(path) as file:
-        header = file.schema_arrow.names
-        found = match(header)
-        if not found.complete:
-            raise _unknown_layout(path, [f"  {_shortfall(header, found)}"])
-        table = file.read(columns=[header[place] for place in found.positions.values()])
-    columns = {column: table.column(header[place]) for column, place in found.positions.items()}
-    for column, values in columns.items():
-        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
-            columns[column] = values.cast(pa.large_string())
-    cells = {column: values.to_pylist() for column, values in columns.items()}
-    return Sheet(None, found.layout, cells, 1, found.unread(header))
+        reader, number, line = csv.reader(stream, strict=True, delimiter=delimiter), 0, 0
+        while True:
+            number, line = number + 1, reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise SourceError(
+                    f"Row {number} cannot be read, from line {line} on: {path}\n  {error}\n"
+                    'A quote (") that opens a text must be closed, and one within a text doubled (""). Correct that '
+                    "row, or save the file as .xlsx."
+                ) from None
+            except UnicodeDecodeError:
+                raise SourceError(
+                    f"Data file is not UTF-8 text: {path}\n"
+                    f"  the first character that is not stands in line {_line_not_utf8(path.read_bytes())}\n"
+                    "Save it as `CSV UTF-8`, or as .xlsx."
+                ) from None
+            yield number, cells
 
 
 def _line_not_utf8(content: bytes) -> int:
@@ -125,42 +177,32 @@ def _line_not_utf8(content: bytes) -> int:
     return 0
 
 
-def _first_filled(rows: Iterator[Cells]) -> tuple[Cells, int]:
-    """The first row that is not blank, and its number; no cells if all are blank."""
-    for number, row in enumerate(rows, start=1):
-        if any(text_of(cell).strip() for cell in row):
-            return row, number
-    return (), 0
+def _open_parquet(path: Path, rules: ReadingRules) -> list[Table]:
+    def rows() -> Rows:
+        with pq.ParquetFile(path) as file:
+            yield 0, file.schema_arrow.names
+            number = 0
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+                columns = [_values(column, rules) for column in batch.columns]
+                for cells in zip(*columns, strict=True):
+                    number += 1
+                    yield number, cells
+
+    with pq.ParquetFile(path):
+        return [Table("parquet", None, False, rows)]
 
 
-def _columns(rows: Iterator[Cells], found: Match) -> dict[str, list[object]]:
-    pick = itemgetter(*found.positions.values())
-    picked = [pick(row) for row in rows]
-    return {column: [row[place] for row in picked] for place, column in enumerate(found.positions)}
-
-
-def _of_width(rows: Iterator[list[str]], width: int, header_row: int, path: Path) -> Iterator[Cells]:
-    """The rows with blanks for the cells they lack; one too long would put text into the wrong column."""
-    for number, row in enumerate(rows, start=header_row + 1):
-        if any(row[width:]):
-            raise SourceError(
-                f"Row {number} has more cells than the header: {path}\n  {len(row)} cells, not {width}\n"
-                'Put text that holds a comma between double quotes ("), or save the file as .xlsx.'
-            )
-        yield row + [""] * (width - len(row))
-
-
-def _shortfall(header: Cells, found: Match) -> str:
-    names = [name for name in (text_of(cell).strip() for cell in header) if name]
-    if not names:
-        return "is empty"
-    shown = ", ".join(name[:40] for name in names[:20]) + (", ..." if len(names) > 20 else "")
-    lacks = f"lacks {', '.join(found.missing)}" if found.missing else f"has twice {', '.join(found.doubled)}"
-    return f"{lacks}; found: {shown}"
-
-
-def _unknown_layout(path: Path, findings: list[str]) -> SourceError:
-    layouts = [f"  {layout.name}: {', '.join(layout.required)}" for layout in (PRODUCTION, LABELLED, LONG)]
-    problem = f"Data file has no sheet of a known layout: {path}"
-    advice = "Name the columns in its first row as one of these, and leave cells without a label empty:"
-    return SourceError("\n".join([problem, *findings, advice, *layouts]))
+def _values(column: pa.Array, rules: ReadingRules) -> list[object]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        try:
+            return list(column.cast(pa.large_string()).to_pylist())
+        except pa.ArrowInvalid:
+            return [None if value is None else NOT_TEXT for value in column.to_pylist()]
+    if pa.types.is_nested(kind) and rules.tells_all:
+        return [None if value is None else Unreadable(f"values of the type {kind}") for value in column.to_pylist()]
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return list(column.to_pylist())

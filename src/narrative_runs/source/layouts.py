@@ -1,80 +1,161 @@
-"""The three layouts of a workbook, told apart by the names of their columns."""
+"""The layouts of a workbook, told apart by the names of their columns.
 
+A layout is a list of what a column may hold, its *role*: `incident_id`, a narrative type such as `cme`, `label_cme`
+(the narrative's own label), `label` (the incident's); in the long layout `narrative_type`, `narrative_text`,
+`manual_flag_ind`. `data.columns` gives roles other names than the usual ones.
+"""
+
+import re
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from narrative_runs.source.cells import text_of
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The columns that make a layout; every column not named here rides along unread."""
-
-    name: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-
-
-PRODUCTION = Layout("production", ("IncidentID", "NarrativeCME", "NarrativeLE"))
-MANUAL_LABELS = ("ipv_manualCME", "ipv_manualLE", "ipv_manual")
-LABELLED = Layout("labelled", PRODUCTION.required + MANUAL_LABELS)
-LONG = Layout(
-    "long",
-    required=("incident_id", "narrative_type", "narrative_text", "manual_flag_ind"),
-    optional=("manual_flag",),
+from narrative_runs.source.reading import (
+    INCIDENT_ID,
+    LABEL,
+    LABEL_OF,
+    NARRATIVE_TEXT,
+    NARRATIVE_TYPE,
+    USUAL_TYPES,
+    Reading,
 )
-ID_COLUMNS = (PRODUCTION.required[0], LONG.required[0])
+
+OWN_LABEL = "manual_flag_ind"
+# The role of the n-th column of `data.id`, from 0.
+KEY_PART = "id {}"
+_WIDE = {
+    INCIDENT_ID: "IncidentID",
+    "cme": "NarrativeCME",
+    "le": "NarrativeLE",
+    "label_cme": "ipv_manualCME",
+    "label_le": "ipv_manualLE",
+    LABEL: "ipv_manual",
+}
+_WIDE_LABELS = ("label_cme", "label_le", LABEL)
+_LONG = {
+    INCIDENT_ID: "incident_id",
+    NARRATIVE_TYPE: "narrative_type",
+    NARRATIVE_TEXT: "narrative_text",
+    OWN_LABEL: "manual_flag_ind",
+    LABEL: "manual_flag",
+}
+PRODUCTION, LABELLED, LONG = "production", "labelled", "long"
+KNOWN = {
+    PRODUCTION: [_WIDE[role] for role in (INCIDENT_ID, *USUAL_TYPES)],
+    LABELLED: list(_WIDE.values()),
+    LONG: [name for role, name in _LONG.items() if role != LABEL],
+}
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x00-\x08\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
 class Match:
-    """The layout that a header comes closest to.
+    """What a header has of a layout.
 
-    ``positions`` holds the 0-based place of each of its columns that was found, ``missing`` those that were
-    not, ``doubled`` those found twice, so that either may be meant.
+    layout: production, labelled or long. positions: the place from 0 of each role that was found; names: what the
+    column of each role is called; missing: names of columns that were not found; doubled: those found twice, so that
+    either may be meant.
     """
 
-    layout: Layout
+    layout: str
     positions: dict[str, int]
+    names: dict[str, str]
     missing: tuple[str, ...]
     doubled: tuple[str, ...]
-
-    def unread(self, header: Sequence[object]) -> tuple[str, ...]:
-        """The names of the header's other columns."""
-        names = [text_of(cell).strip() for cell in header]
-        return tuple(name for place, name in enumerate(names) if name and place not in self.positions.values())
+    share_missing: float = field(default=0.0, compare=False)
 
     @property
     def complete(self) -> bool:
         """Whether the header is of the layout."""
         return not self.missing and not self.doubled
 
+    @property
+    def is_long(self) -> bool:
+        """Whether a row is one narrative."""
+        return self.layout == LONG
 
-def match(header: Sequence[object]) -> Match:
-    """Compare a header's cells with each layout: names as they are, else without case and blanks around them.
+    def others(self, header: Sequence[object]) -> dict[int, str]:
+        """Place and name of each column that has no role but, perhaps, that of a part of the key."""
+        used = {place for role, place in self.positions.items() if not role.startswith("id ")}
+        names = [text_of(cell).strip() for cell in header]
+        return {place: name for place, name in enumerate(names) if name and place not in used}
 
-    One manual label is enough to ask for all three: a workbook that lost some is not silently unlabelled.
-    """
+
+def match(header: Sequence[object], reading: Reading) -> Match:
+    """The layout that a header comes closest to."""
     names = [text_of(cell) for cell in header]
-    wide = LABELLED if any(_places(names, label) for label in MANUAL_LABELS) else PRODUCTION
-    return min((_compare(names, layout) for layout in (wide, LONG)), key=_distance)
+    found = [_compare(names, _roles(names, reading, is_long), reading) for is_long in (False, True)]
+    return min(found, key=lambda match: (not match.complete, match.share_missing))
 
 
-def _compare(names: list[str], layout: Layout) -> Match:
-    places = {column: _places(names, column) for column in layout.required + layout.optional}
+def cleaned(name: str) -> str:
+    """The name of a column without what nobody sees: invisible characters, kinds of blanks, composed letters."""
+    return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", name)).split())
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """The names of the columns by their roles: those that a layout must have, and those that it may have."""
+
+    needed: dict[str, str]
+    possible: dict[str, str]
+    layout: str
+
+
+def _roles(header: list[str], reading: Reading, is_long: bool) -> _Roles:
+    usual, given = (_LONG if is_long else _WIDE), reading.columns
+    needed = {role: usual[role] for role in ((INCIDENT_ID,) if not reading.id_columns else ())}
+    possible: dict[str, str] = {}
+    if is_long:
+        needed |= {role: usual[role] for role in (NARRATIVE_TYPE, NARRATIVE_TEXT)}
+        # Who names the columns need not have labels.
+        (possible if given else needed)[OWN_LABEL] = usual[OWN_LABEL]
+        possible[LABEL] = usual[LABEL]
+        # Of the long layout a narrative type is no column, but what stands in one.
+        own = {role: name for role, name in given.items() if role in usual}
+    else:
+        own = {role: name for role, name in given.items() if role not in (NARRATIVE_TYPE, NARRATIVE_TEXT, OWN_LABEL)}
+        if set(own) <= {INCIDENT_ID}:
+            needed |= {role: usual[role] for role in (*USUAL_TYPES, *_labels_asked_for(header, reading))}
+        else:
+            needed |= {kind: own.get(kind, usual.get(kind, kind)) for kind in reading.types}
+    needed |= {role: name for role, name in own.items() if role not in possible}
+    possible |= {role: name for role, name in own.items() if role in possible}
+    if reading.id_columns:
+        needed.pop(INCIDENT_ID, None)
+        needed |= {KEY_PART.format(number): name for number, name in enumerate(reading.id_columns)}
+    labelled = any(role == LABEL or role.startswith(LABEL_OF) for role in needed)
+    return _Roles(needed, possible, LONG if is_long else LABELLED if labelled else PRODUCTION)
+
+
+def _labels_asked_for(header: list[str], reading: Reading) -> tuple[str, ...]:
+    """One label of a narrative is enough to ask for all: a workbook that lost some is not silently unlabelled."""
+    there = [role for role in _WIDE_LABELS if _places(header, _WIDE[role], reading)]
+    if there == [LABEL] and reading.rules.incident_labels_alone:
+        return (LABEL,)
+    return _WIDE_LABELS if there else ()
+
+
+def _compare(header: list[str], roles: _Roles, reading: Reading) -> Match:
+    names = roles.needed | roles.possible
+    places = {role: _places(header, name, reading) for role, name in names.items()}
+    missing = tuple(name for role, name in roles.needed.items() if not places[role])
     return Match(
-        layout,
-        positions={column: found[0] for column, found in places.items() if found},
-        missing=tuple(column for column in layout.required if not places[column]),
-        doubled=tuple(column for column, found in places.items() if len(found) > 1),
+        roles.layout,
+        positions={role: found[0] for role, found in places.items() if found},
+        names=names,
+        missing=missing,
+        doubled=tuple(names[role] for role, found in places.items() if len(found) > 1),
+        share_missing=len(missing) / len(roles.needed),
     )
 
 
-def _places(names: list[str], column: str) -> list[int]:
-    exact = [place for place, name in enumerate(names) if name == column]
-    wanted = column.casefold()
-    return exact or [place for place, name in enumerate(names) if name.strip().casefold() == wanted]
-
-
-def _distance(comparison: Match) -> tuple[bool, float]:
-    return not comparison.complete, len(comparison.missing) / len(comparison.layout.required)
+def _places(header: list[str], column: str, reading: Reading) -> list[int]:
+    """Where the column stands: by its name as it is, else without case and what nobody sees."""
+    exact = [place for place, name in enumerate(header) if name == column]
+    if exact:
+        return exact
+    plain = cleaned if reading.rules.headers_cleaned else str.strip
+    wanted = plain(column).casefold() if reading.rules.headers_cleaned else column.casefold()
+    return [place for place, name in enumerate(header) if plain(name).casefold() == wanted]

@@ -1,13 +1,31 @@
-"""What was met while reading a workbook: counts, ids and row numbers, never the text of a narrative."""
+"""What was met while reading a workbook: counts, ids and places of cells, never the text of a narrative."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-import pandas as pd
+from narrative_runs.source.reading import type_title
 
-_LISTED_DUPLICATES = 1000
-_LISTED_EXAMPLES = 20
-_LISTED_LONGEST = 5
 _LISTED_COLUMNS = 20
+_SHOWN = 5
+# The facts that the first release told.
+_OF_0_1_0 = (
+    "file",
+    "md5",
+    "layout",
+    "sheet",
+    "columns_unread",
+    "rows_read",
+    "rows_empty",
+    "narratives",
+    "labelled",
+    "positive",
+    "blanks_skipped",
+    "duplicates_dropped",
+    "without_id",
+    "odd_labels",
+    "longest",
+)
 
 
 @dataclass(frozen=True)
@@ -22,11 +40,18 @@ class OddLabel:
 
 @dataclass(frozen=True)
 class Counts:
-    """Narratives of both types and of each."""
+    """Narratives of all types and of each."""
 
     total: int
-    cme: int
-    le: int
+    by_type: dict[str, int]
+
+    def as_dict(self) -> dict[str, int]:
+        """`total`, and a key a type."""
+        return {"total": self.total, **self.by_type}
+
+    def words(self) -> str:
+        """The counts by type, in words."""
+        return ", ".join(f"{count} {type_title(kind)}" for kind, count in self.by_type.items())
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,28 @@ class Duplicates:
 
     total: int
     ids: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A key that repeats with another label: its rows, and what differs."""
+
+    incident_id: str
+    narrative_type: str
+    rows: list[int | str]
+    differs: str
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Repeated keys, told apart: narratives dropped because text and label are `same`; keys with another label, which
+    have none now; keys with another text (of an experiment whose release kept the first). `listed` holds the keys with
+    another label, 1000 at most."""
+
+    same: int
+    other_label: int
+    other_text: int
+    listed: list[Repeat]
 
 
 @dataclass(frozen=True)
@@ -54,6 +101,76 @@ class OddLabels:
 
 
 @dataclass(frozen=True)
+class UnreadableCells:
+    """Cells of one column that have no value though they are not blank: why, how many, and the first five."""
+
+    column: str
+    problem: str
+    total: int
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class PlaceholderText:
+    """A text that stands where a narrative is missing: how often, and the first cell."""
+
+    text: str
+    count: int
+    cell: str
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """Texts that stand where a narrative is missing, and whether they are asked about or skipped."""
+
+    handling: str
+    counts: Counts
+    examples: list[PlaceholderText]
+
+
+@dataclass(frozen=True)
+class SomeCells:
+    """How many cells, and the first 20 of them."""
+
+    total: int
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class RepeatedText:
+    """A text that stands in several incidents: how often, its length, and the first cell."""
+
+    count: int
+    characters: int
+    cell: str
+
+
+@dataclass(frozen=True)
+class RepeatedTexts:
+    """Narratives whose text stands in three or more places, and the most frequent of these texts."""
+
+    total: int
+    examples: list[RepeatedText]
+
+
+@dataclass(frozen=True)
+class LabelledIncidents:
+    """Incidents with a label, and those of them that are positive."""
+
+    total: int
+    positive: int
+
+
+@dataclass(frozen=True)
+class UnreadSheet:
+    """A sheet that was not read; layout: empty where it is none that is known; rows: none where nobody counted."""
+
+    name: str
+    hidden: bool
+    layout: str
+
+
+@dataclass(frozen=True)
 class LongNarrative:
     """The key of one of the five longest narratives, and its length in characters."""
 
@@ -66,115 +183,158 @@ class LongNarrative:
 class DataQuality:
     """The workbook as it was read; ``labelled`` and ``positive`` count narratives by their own label.
 
-    ``warnings`` is what a later release would refuse, in an experiment that an earlier one began.
+    ``warnings`` is what a later release would refuse, in an experiment that an earlier one began; ``tells_all`` whether
+    data_quality.json holds more than the first release told.
     """
 
     file: str
     layout: str
-    sheet: str | None
+    sheet: str | list[str] | None
+    sheets_unread: list[UnreadSheet]
     columns_unread: list[str]
     rows_read: int
     rows_empty: int
     narratives: Counts
     labelled: Counts
     positive: Counts
+    labelled_incidents: LabelledIncidents
     blanks_skipped: Counts
     duplicates_dropped: Duplicates
+    repeats: Repeats
     without_id: WithoutId
     odd_labels: OddLabels
+    unreadable_cells: list[UnreadableCells]
+    placeholders: Placeholders
+    short_texts: SomeCells
+    repeated_texts: RepeatedTexts
+    probably_cut: SomeCells
     longest: list[LongNarrative]
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
+    tells_all: bool = True
 
     @property
     def skipped(self) -> int:
-        """How many narratives of the source are not asked about, being blank or a duplicate."""
-        return self.blanks_skipped.total + self.duplicates_dropped.total
+        """How many narratives of the source are not asked about, being blank, a placeholder or a duplicate."""
+        placeholders = self.placeholders.counts.total if self.placeholders.handling == "skip" else 0
+        return self.blanks_skipped.total + self.duplicates_dropped.total + placeholders
 
     def as_dict(self, md5: str) -> dict[str, object]:
         """The content of data_quality.json for a workbook with this MD5: plain values, ready for JSON."""
-        fields = asdict(self)
+        fields: dict[str, Any] = asdict(self)
+        for name in ("narratives", "labelled", "positive", "blanks_skipped"):
+            fields[name] = getattr(self, name).as_dict()
         fields["duplicates_dropped"]["ids"] = [list(key) for key in self.duplicates_dropped.ids]
-        # An experiment that an earlier release began keeps the file that it had: this is told, and not written.
-        del fields["warnings"]
-        return {"file": fields.pop("file"), "md5": md5, **fields}
-
-
-def measure(
-    *,
-    file: str,
-    layout: str,
-    sheet: str | None,
-    columns_unread: list[str],
-    rows_read: int,
-    rows_empty: int,
-    narratives: pd.DataFrame,
-    blanks: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    without_id: pd.DataFrame,
-    odd_labels: list[OddLabel],
-    warnings: list[str],
-) -> DataQuality:
-    """Count the kept ``narratives`` and those left out: tables with narrative_type and the workbook's row."""
-    own_label = narratives["manual_flag_ind"]
-    return DataQuality(
-        file=file,
-        layout=layout,
-        sheet=sheet,
-        columns_unread=columns_unread,
-        rows_read=rows_read,
-        rows_empty=rows_empty,
-        narratives=_counts(narratives),
-        labelled=_counts(narratives[own_label.notna()]),
-        positive=_counts(narratives[own_label.fillna(0) == 1]),
-        blanks_skipped=_counts(blanks),
-        duplicates_dropped=Duplicates(len(duplicates), _keys(duplicates.head(_LISTED_DUPLICATES))),
-        without_id=WithoutId(len(without_id), without_id["row"].unique()[:_LISTED_EXAMPLES].tolist()),
-        odd_labels=OddLabels(len(odd_labels), odd_labels[:_LISTED_EXAMPLES]),
-        longest=_longest(narratives),
-        warnings=warnings,
-    )
+        found = fields["placeholders"]
+        fields["placeholders"] = {
+            "handling": found["handling"],
+            **self.placeholders.counts.as_dict(),
+            "examples": found["examples"],
+        }
+        # Warnings are told, and not written; what an experiment of an earlier release never held, it does not get.
+        del fields["warnings"], fields["tells_all"]
+        told = {"file": fields.pop("file"), "md5": md5, **fields}
+        return told if self.tells_all else {name: told[name] for name in _OF_0_1_0}
 
 
 def summary_lines(quality: DataQuality) -> list[str]:
     """What a user sees of it on the screen: one line, and one more for each thing that wants attention."""
     kept, blanks = quality.narratives, quality.blanks_skipped
     lines = [
-        f"{quality.rows_read} rows, {kept.total} narratives ({kept.cme} CME, {kept.le} LE); "
+        f"{quality.rows_read} rows, {kept.total} narratives ({kept.words()}); "
         f"{blanks.total} blank narratives skipped; {quality.duplicates_dropped.total} duplicates dropped"
     ]
+    if quality.tells_all and quality.sheet:
+        lines.insert(0, _sheet_line(quality))
+    lines += [*_label_lines(quality), *_left_out_lines(quality), *_doubtful_lines(quality)]
+    if quality.tells_all and quality.columns_unread:
+        lines.append(_list("Other columns go along into the results", quality.columns_unread, _LISTED_COLUMNS))
+    return lines + [f"WARNING: {warning}" for warning in quality.warnings]
+
+
+def _sheet_line(quality: DataQuality) -> str:
+    names = [quality.sheet] if isinstance(quality.sheet, str) else quality.sheet or []
+    read = f"{'Sheet' if len(names) == 1 else 'Sheets'} {', '.join(map(repr, names))} of {quality.file}"
+    unread = [f"{'hidden ' if sheet.hidden else ''}{sheet.name!r}" for sheet in quality.sheets_unread]
+    return f"{read} (not read: {', '.join(unread)})" if unread else read
+
+
+def _label_lines(quality: DataQuality) -> list[str]:
+    incidents = quality.labelled_incidents
     if quality.labelled.total:
-        lines.append(f"{quality.labelled.total} of them labelled, {quality.positive.total} positive")
-    elif quality.columns_unread:
+        return [f"{quality.labelled.total} of them labelled, {quality.positive.total} positive"]
+    if incidents.total:
+        return [
+            f"{incidents.total} incidents labelled, {incidents.positive} positive; no narrative has a label of its "
+            "own, so only incidents will be measured"
+        ]
+    if quality.tells_all:
+        return ["No labels were found, so nothing will be measured against them."]
+    if quality.columns_unread:
         columns = ", ".join(quality.columns_unread[:_LISTED_COLUMNS])
-        lines.append(f"No labels were found, so nothing will be measured against them. Columns not read: {columns}")
+        return [f"No labels were found, so nothing will be measured against them. Columns not read: {columns}"]
+    return []
+
+
+def _left_out_lines(quality: DataQuality) -> list[str]:
+    lines = []
     if quality.duplicates_dropped.total:
-        shown = [f"{incident} {kind}" for incident, kind in quality.duplicates_dropped.ids[:5]]
-        lines.append(_list("Dropped (the first was kept)", shown, quality.duplicates_dropped.total))
+        shown = [f"{incident} {kind}" for incident, kind in quality.duplicates_dropped.ids]
+        lines.append(_list("Dropped (the first was kept)", shown, total=quality.duplicates_dropped.total))
+    if quality.tells_all and quality.repeats.other_label:
+        shown = [
+            f"{repeat.incident_id} {repeat.narrative_type} (rows {', '.join(map(str, repeat.rows))})"
+            for repeat in quality.repeats.listed
+        ]
+        what = f"WARNING: {quality.repeats.other_label} keys repeat with another label, and have none now"
+        lines.append(_list(what, shown, total=quality.repeats.other_label))
     if quality.without_id.total:
-        rows = ", ".join(str(row) for row in quality.without_id.rows[:5])
-        more = ", ..." if len(quality.without_id.rows) > 5 else ""
+        rows = ", ".join(str(row) for row in quality.without_id.rows[:_SHOWN])
+        more = ", ..." if len(quality.without_id.rows) > _SHOWN else ""
         lines.append(f"{quality.without_id.total} narratives left out for want of an id (rows {rows}{more})")
     if quality.odd_labels.total:
-        shown = [f"row {odd.row} {odd.column} {odd.value!r}" for odd in quality.odd_labels.examples[:5]]
-        lines.append(_list(f"{quality.odd_labels.total} odd labels", shown, quality.odd_labels.total))
-    lines += [f"WARNING: {warning}" for warning in quality.warnings]
+        shown = [f"row {odd.row} {odd.column} {odd.value!r}" for odd in quality.odd_labels.examples]
+        lines.append(_list(f"{quality.odd_labels.total} odd labels", shown, total=quality.odd_labels.total))
     return lines
 
 
-def _counts(rows: pd.DataFrame) -> Counts:
-    types = rows["narrative_type"]
-    return Counts(len(rows), int((types == "cme").sum()), int((types == "le").sum()))
+def _doubtful_lines(quality: DataQuality) -> list[str]:
+    """What a person would want to know before trusting a number."""
+    if not quality.tells_all:
+        return []
+    lines = [
+        _list(f"WARNING: {cells.column}: {cells.total} {cells.problem}, taken as blank", cells.cells, total=cells.total)
+        for cells in quality.unreadable_cells
+    ]
+    lines += _placeholder_lines(quality.placeholders)
+    if quality.short_texts.total:
+        what = f"{quality.short_texts.total} very short texts"
+        lines.append(_list(what, quality.short_texts.cells, total=quality.short_texts.total))
+    if quality.repeated_texts.total:
+        shown = [f"{text.cell} {text.count} times" for text in quality.repeated_texts.examples]
+        lines.append(_list(f"{quality.repeated_texts.total} narratives share their text with others", shown))
+    if quality.probably_cut.total:
+        what = (
+            f"WARNING: {quality.probably_cut.total} texts are exactly as long as a cell of Excel can be, and were "
+            "probably cut"
+        )
+        lines.append(_list(what, quality.probably_cut.cells, total=quality.probably_cut.total))
+    return lines
 
 
-def _keys(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(rows["incident_id"], rows["narrative_type"], strict=True))
+def _placeholder_lines(found: Placeholders) -> list[str]:
+    if not found.counts.total:
+        return []
+    shown = [f"{example.text!r} {example.count} times ({example.cell})" for example in found.examples]
+    what = f"{found.counts.total} placeholders instead of narratives ({found.counts.words()})"
+    handling = (
+        "They are skipped (data.placeholders)."
+        if found.handling == "skip"
+        else "They are asked about like any text; data.placeholders: skip leaves them out."
+    )
+    return [f"{_list(what, shown)}. {handling}"]
 
 
-def _longest(narratives: pd.DataFrame) -> list[LongNarrative]:
-    lengths = narratives["narrative_text"].str.len().astype("int64").nlargest(_LISTED_LONGEST)
-    keys = _keys(narratives.loc[lengths.index])
-    return [LongNarrative(*key, characters) for key, characters in zip(keys, lengths.tolist(), strict=True)]
-
-
-def _list(what: str, shown: list[str], total: int) -> str:
-    return f"{what}: {', '.join(shown)}" + (f" and {total - len(shown)} more" if total > len(shown) else "")
+def _list(what: str, shown: Sequence[str], most: int = _SHOWN, total: int | None = None) -> str:
+    count = len(shown) if total is None else total
+    more = f" and {count - most} more" if count > most and total is not None else ", ..." if count > most else ""
+    return f"{what}: {', '.join(shown[:most])}{more}"

@@ -1,0 +1,226 @@
+"""The commands by which DVC tracks a workbook, or brings it back: those that work in this folder as it is.
+
+A message may only advise what works when it is typed. What DVC refuses depends on the folder: whether there are a DVC
+project and a git repository, what git ignores or keeps itself, which folders are tracked as a whole, where links lead.
+So DVC itself is asked here, which takes half a second on the way to a message.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ENDING = ".dvc"
+DATA = "data"
+
+
+def tracking_file(workbook: Path) -> Path:
+    """Where DVC keeps the workbook's checksum: ``<workbook>.dvc`` beside it."""
+    return workbook.with_name(workbook.name + ENDING)
+
+
+def dvc_name(tracking: Path) -> Path:
+    """By what DVC finds what a .dvc file names: that file, or what it names, since a colon ends a file's name there."""
+    return tracking.with_suffix("") if ":" in str(tracking) else tracking
+
+
+def quoted(path: Path) -> str:
+    """A path as a word of a shell's command line."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
+def free(path: Path) -> Path:
+    """This path, or with a number behind its stem where something is in its place, or a .dvc file beside it."""
+    number, taken = 1, path
+    while os.path.lexists(taken) or os.path.lexists(tracking_file(taken)):
+        number += 1
+        taken = path.with_stem(f"{path.stem}-{number}")
+    return taken
+
+
+def way_to_track(workbook: Path, has_damaged_file: bool = False) -> str:
+    """What to do so that DVC tracks this workbook: words that begin with a verb, with the command that works.
+
+    has_damaged_file: whether its .dvc file is there, and no checksum can be read from it.
+    """
+    try:
+        with _dvc_here() as dvc:
+            return _way_to_track(workbook, has_damaged_file, dvc)
+    except Exception as error:
+        # Whatever DVC stumbles over is told in its words.
+        return _correct(str(error))
+
+
+def command_to_restore(*tracking_files: Path) -> str:
+    """The command that brings back what these .dvc files name, from DVC's cache or else from a remote; empty where
+    none can."""
+    try:
+        with _dvc_here() as dvc:
+            return _command_to_restore(tracking_files, dvc)
+    except Exception:
+        return ""
+
+
+@dataclass
+class _Dvc:
+    """DVC as it is in the working folder.
+
+    repo: its project, None where there is none; git: None where it uses none; preparation: commands that it needs
+    before any other; damaged: what it says of files that it cannot read; tracked: outputs by their paths.
+    """
+
+    root: Path
+    repo: Any
+    git: Any
+    preparation: list[str]
+    damaged: dict[Path, str] = field(default_factory=dict)
+    tracked: dict[Path, Any] = field(default_factory=dict)
+
+    def holder(self, place: Path) -> Path | None:
+        """The .dvc file by which a folder around this place is tracked as a whole, or the place itself by another
+        name."""
+        for path in (place, *place.parents):
+            stage = self.tracked.get(path)
+            if stage is not None and stage.is_data_source and Path(stage.path) != tracking_file(place):
+                return Path(stage.path)
+        return None
+
+    def refusal(self, place: Path) -> str:
+        """Why DVC would track no file in this place; empty where it would."""
+        if not place.is_relative_to(self.root):
+            return "outside the project"
+        if any(path in self.tracked for path in place.parents) or self.is_output(place):
+            return "among what DVC tracks otherwise"
+        if self.repo is not None and self.repo.dvcignore.is_ignored_file(str(place)):
+            return "where .dvcignore has DVC not look"
+        return "where git ignores its .dvc file" if self.is_ignored(tracking_file(place)) else ""
+
+    def is_output(self, place: Path) -> bool:
+        """Whether a stage of dvc.yaml makes the file in this place."""
+        stage = self.tracked.get(place)
+        return stage is not None and not stage.is_data_source
+
+    def is_ignored(self, path: Path | str) -> bool:
+        """Whether git ignores this path, as DVC sees it; a folder ends in a slash."""
+        return self.git is not None and bool(self.git.is_ignored(str(path)))
+
+    def is_ignored_without(self, path: Path, holder: Path) -> bool:
+        """Whether git ignores this path also without the line that DVC wrote for the holder, and `dvc remove` takes
+        away."""
+        ignoring = holder.with_name(".gitignore")
+        lines = ignoring.read_text(encoding="utf-8").splitlines() if ignoring.is_file() else []
+        return f"/{holder.stem}" not in lines and self.is_ignored(path)
+
+
+@contextmanager
+def _dvc_here() -> Iterator[_Dvc]:
+    # Imported here: nobody needs DVC but for a message.
+    from dvc.exceptions import DvcException, NotDvcRepoError  # type: ignore[import-untyped]
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+    from dvc.scm import SCM, SCMError  # type: ignore[import-untyped]
+
+    here = Path.cwd()
+    try:
+        repo = Repo()
+        git, preparation = (None if repo.config["core"].get("no_scm") else repo.scm), []
+    except NotDvcRepoError:
+        try:
+            git = SCM(str(here))
+            kind = "" if Path(git.root_dir) == here else " --subdir"
+        except SCMError:
+            git, kind = None, " --no-scm"
+        yield _Dvc(here, None, git, [f"dvc init -q{kind}"])
+        return
+    except SCMError:
+        repo = Repo(config={"core": {"no_scm": True}})
+        git, preparation = None, ["dvc config --local core.no_scm true"]
+    dvc = _Dvc(Path(repo.root_dir), repo, git, preparation)
+
+    def note(path: str, error: Exception) -> None:
+        dvc.damaged[Path(path).absolute()] = str(error)
+
+    try:
+        repo.stage_collection_error_handler = note
+        dvc.tracked |= {Path(out.fs_path): out.stage for out in repo.index.outs}
+        try:
+            repo.index.check_graph()
+        except DvcException as error:
+            dvc.damaged[dvc.root] = str(error)
+        yield dvc
+    finally:
+        repo.close()
+
+
+def _way_to_track(workbook: Path, has_damaged_file: bool, dvc: _Dvc) -> str:
+    # DVC follows no link to a folder: what it is told is where the workbook really lies.
+    place = workbook.parent.resolve() / workbook.name
+    own = tracking_file(place)
+    if others := [words for path, words in dvc.damaged.items() if path != own]:
+        return _correct(others[0])
+    steps, target, refusal = list(dvc.preparation), place, dvc.refusal(place)
+    holder = dvc.holder(place)
+    if holder is not None and not dvc.is_ignored_without(own, holder):
+        steps.append(f"dvc remove {quoted(_shown(holder))}")
+    elif refusal and place.is_relative_to(dvc.root) and not dvc.holder(place) and _is_ignored_by_name(place, dvc):
+        steps.append(f"echo {shlex.quote(f'!*{ENDING}')} >> {quoted(_shown(place.with_name('.gitignore')))}")
+    elif refusal:
+        rooms = [folder.resolve() for folder in (Path(DATA), Path()) if folder.is_dir()]
+        targets = [free(room / place.name) for room in rooms]
+        target = next((target for target in targets if not dvc.refusal(target)), place)
+        if target == place:
+            return _correct(f"it would track no workbook {dvc.refusal(targets[-1])}")
+        steps.append(f"cp {quoted(_shown(place))} {quoted(_shown(target))}")
+    if has_damaged_file and target == place:
+        steps.append(f"mv {quoted(_shown(own))} {quoted(_shown(free(own.with_name(f'{own.name}.damaged'))))}")
+    if dvc.git is not None and dvc.git.is_tracked(str(target)):
+        steps.append(f"git rm --cached -qf {quoted(_shown(target))}")
+    steps.append(f"dvc add {quoted(_shown(target))}")
+    moved = "" if target == place else f" (it lies {refusal}), and set data.file to {_shown(target)}"
+    return f"run `{' && '.join(steps)}`{moved}"
+
+
+def _is_ignored_by_name(place: Path, dvc: _Dvc) -> bool:
+    """Whether git ignores the .dvc file of this place alone, and not the folder."""
+    return dvc.is_ignored(tracking_file(place)) and not dvc.is_ignored(f"{place.parent}/")
+
+
+def _command_to_restore(tracking_files: tuple[Path, ...], dvc: _Dvc) -> str:
+    if dvc.repo is None:
+        return ""
+    outs = [
+        out
+        for path in tracking_files
+        for stage in dvc.repo.stage.load_file(str(path.parent.resolve() / path.name))
+        for out in stage.outs
+    ]
+    lacking = [out for out in outs if out.changed_cache()]
+    if not all(_is_in_a_remote(out, dvc) for out in lacking):
+        return ""
+    verb, names = "pull" if lacking else "checkout", (quoted(dvc_name(path)) for path in tracking_files)
+    return " && ".join([*dvc.preparation, f"dvc {verb} {' '.join(names)}"])
+
+
+def _is_in_a_remote(out: Any, dvc: _Dvc) -> bool:
+    """Whether a remote has this; of one that is not a folder of this machine, that is assumed."""
+    from dvc.exceptions import DvcException
+
+    try:
+        remote = dvc.repo.cloud.get_remote_odb(out.remote, "pull", hash_name=out.hash_name)
+    except DvcException:
+        return False
+    return remote.fs.protocol != "local" or bool(remote.exists(out.hash_info.value))
+
+
+def _shown(path: Path) -> Path:
+    """As it is typed in the working folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _correct(words: str) -> str:
+    said = " ".join(words.replace("`", "'").split())
+    return f"correct what keeps DVC from its work here ({said.rstrip('.')}), then start the same command again"
