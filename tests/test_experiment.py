@@ -26,6 +26,10 @@ OTHER: dict[str, Any] = {
     "prompt.system_prompt": "Other.",
     "prompt.user_template": "Other: <<TEXT>>",
     "run.seed": 43,
+    "data.sheet": "2019",
+    "data.id": ["SiteID", "IncidentID"],
+    "data.columns": {"incident_id": "CaseNo"},
+    "data.placeholders": "skip",
     "shards.count": 5,
 }
 FREE: dict[str, Any] = {

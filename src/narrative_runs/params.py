@@ -30,6 +30,8 @@ TEXT_MARK = "<<TEXT>>"
 LONGEST_SLUG = 100
 DEFAULT_SEED = 42
 _SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
+# They stand beside the types in files and on screens.
+_NO_TYPES = ("total", "overall", "incident", "all")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
@@ -155,18 +157,18 @@ class Prompt(Section):
 class Placeholders(Section):
     """`skip` with texts of one's own."""
 
-    skip: list[str] = Field(description="Texts that are skipped besides the usual placeholders.")
+    skip: list[Text] = Field(description="Texts that are skipped besides the usual placeholders.")
 
 
 class Data(Section):
     """Which workbook is read, and how."""
 
     file: Path = Field(strict=False, description="Workbook (.xlsx, .csv or .parquet), tracked by DVC.")
-    sheet: str | list[str] | None = Field(None, description="The sheet to read, or several; null is the only one.")
-    id: list[str] = Field(
+    sheet: Text | list[Text] | None = Field(None, description="The sheet to read, or several; null is the only one.")
+    id: list[Text] = Field(
         default_factory=list, description="Columns that make an incident's key together, joined by `/`."
     )
-    columns: dict[str, str] = Field(
+    columns: dict[str, Text] = Field(
         default_factory=dict, description="The workbook's own names of the columns, by the layout's."
     )
     placeholders: Literal["ask", "skip"] | Placeholders = Field(
@@ -189,9 +191,10 @@ class Data(Section):
         if doubled:
             raise ValueError(f"{', '.join(doubled)} stands for two things")
         types = types_of(value)
-        if odd := [name for name in types if not _TYPE.fullmatch(name)]:
+        if odd := [name for name in types if not _TYPE.fullmatch(name) or name in _NO_TYPES]:
             raise ValueError(
-                f"{', '.join(odd)} cannot be a narrative type: lower-case letters, digits and _, at most 30"
+                f"{', '.join(odd)} cannot be a narrative type: lower-case letters, digits and _, at most 30, and none of "
+                + ", ".join(_NO_TYPES)
             )
         if lost := [key for key in plain if key.startswith(LABEL_OF) and key.removeprefix(LABEL_OF) not in types]:
             raise ValueError(f"{', '.join(lost)}: there is no such narrative type ({', '.join(types)})")

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from narrative_runs.errors import SourceChanged, SourceError
-from narrative_runs.source.tracking import command_to_restore, dvc_name, free, quoted, tracking_file, way_to_track
+from narrative_runs.shell import quoted
+from narrative_runs.source.tracking import command_to_restore, dvc_name, free, tracking_file, way_to_track
 
 
 def md5_of(path: Path) -> str:
@@ -46,7 +47,7 @@ def tracked_md5(workbook: Path) -> str:
             f"{_sentence(way_to_track(workbook))}: its checksum is what later proves that the data did not change."
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
-        raise SourceError(f"No checksum can be read from {tracking}\n{_again(workbook, is_damaged=True)}") from None
+        raise SourceError(f"No checksum can be read from {tracking}\n{_again(workbook)}") from None
     if kind != "md5":
         raise SourceError(
             f"{tracking} has no `hash: md5`: an older DVC wrote it, with another kind of checksum.\n{_again(workbook)}"
@@ -54,11 +55,11 @@ def tracked_md5(workbook: Path) -> str:
     return str(digest)
 
 
-def _again(workbook: Path, is_damaged: bool = False) -> str:
-    """What to do where a .dvc file is there that tells no checksum."""
+def _again(workbook: Path) -> str:
+    """What to do where a .dvc file is there that tells no checksum; DVC itself would leave an old one as it is."""
     if not workbook.exists():
         return "Put the data file there, or that file back as it was."
-    return f"{_sentence(way_to_track(workbook, is_damaged))}."
+    return f"{_sentence(way_to_track(workbook, replaces=True))}."
 
 
 def _sentence(way: str) -> str:
@@ -88,6 +89,7 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
         is_tracked_anew = False
     # The .dvc file then names the new data, and DVC can no longer tell where the old one is.
     way_back = f"with {tracking}, from git or a copy" if is_tracked_anew else _way_back(workbook)
+    way_on = "" if is_tracked_anew else f"{way_to_track(workbook)}, and "
     return SourceChanged(
         "Data file has changed since original load!\n"
         f"  File: {workbook}\n"
@@ -95,7 +97,7 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
         f"  Current checksum:  {current}\n"
         "Cannot safely resume. Please start a new experiment.\n"
         f"Either put the old file back ({way_back}) and run again,\n"
-        f"or keep the new data: {way_to_track(workbook)}, and set a new experiment.name and slug."
+        f"or keep the new data: {way_on}set a new experiment.name and slug."
     )
 
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from narrative_runs.shell import quoted
+
 ENDING = ".dvc"
 DATA = "data"
+GIT_IGNORED = "where git ignores its .dvc file"
 
 
 def tracking_file(workbook: Path) -> Path:
@@ -27,12 +30,6 @@ def dvc_name(tracking: Path) -> Path:
     return tracking.with_suffix("") if ":" in str(tracking) else tracking
 
 
-def quoted(path: Path) -> str:
-    """A path as a word of a shell's command line."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
-
-
 def free(path: Path) -> Path:
     """This path, or with a number behind its stem where something is in its place, or a .dvc file beside it."""
     number, taken = 1, path
@@ -42,14 +39,14 @@ def free(path: Path) -> Path:
     return taken
 
 
-def way_to_track(workbook: Path, has_damaged_file: bool = False) -> str:
+def way_to_track(workbook: Path, replaces: bool = False) -> str:
     """What to do so that DVC tracks this workbook: words that begin with a verb, with the command that works.
 
-    has_damaged_file: whether its .dvc file is there, and no checksum can be read from it.
+    replaces: whether its .dvc file, which tells no checksum, is to be put aside first.
     """
     try:
         with _dvc_here() as dvc:
-            return _way_to_track(workbook, has_damaged_file, dvc)
+            return _way_to_track(workbook, replaces, dvc)
     except Exception as error:
         # Whatever DVC stumbles over is told in its words.
         return _correct(str(error))
@@ -97,7 +94,7 @@ class _Dvc:
             return "among what DVC tracks otherwise"
         if self.repo is not None and self.repo.dvcignore.is_ignored_file(str(place)):
             return "where .dvcignore has DVC not look"
-        return "where git ignores its .dvc file" if self.is_ignored(tracking_file(place)) else ""
+        return GIT_IGNORED if self.is_ignored(tracking_file(place)) else ""
 
     def is_output(self, place: Path) -> bool:
         """Whether a stage of dvc.yaml makes the file in this place."""
@@ -155,7 +152,7 @@ def _dvc_here() -> Iterator[_Dvc]:
         repo.close()
 
 
-def _way_to_track(workbook: Path, has_damaged_file: bool, dvc: _Dvc) -> str:
+def _way_to_track(workbook: Path, replaces: bool, dvc: _Dvc) -> str:
     # DVC follows no link to a folder: what it is told is where the workbook really lies.
     place = workbook.parent.resolve() / workbook.name
     own = tracking_file(place)
@@ -165,7 +162,7 @@ def _way_to_track(workbook: Path, has_damaged_file: bool, dvc: _Dvc) -> str:
     holder = dvc.holder(place)
     if holder is not None and not dvc.is_ignored_without(own, holder):
         steps.append(f"dvc remove {quoted(_shown(holder))}")
-    elif refusal and place.is_relative_to(dvc.root) and not dvc.holder(place) and _is_ignored_by_name(place, dvc):
+    elif refusal == GIT_IGNORED and not dvc.is_ignored(f"{place.parent}/"):
         steps.append(f"echo {shlex.quote(f'!*{ENDING}')} >> {quoted(_shown(place.with_name('.gitignore')))}")
     elif refusal:
         rooms = [folder.resolve() for folder in (Path(DATA), Path()) if folder.is_dir()]
@@ -174,18 +171,13 @@ def _way_to_track(workbook: Path, has_damaged_file: bool, dvc: _Dvc) -> str:
         if target == place:
             return _correct(f"it would track no workbook {dvc.refusal(targets[-1])}")
         steps.append(f"cp {quoted(_shown(place))} {quoted(_shown(target))}")
-    if has_damaged_file and target == place:
-        steps.append(f"mv {quoted(_shown(own))} {quoted(_shown(free(own.with_name(f'{own.name}.damaged'))))}")
+    if replaces and target == place:
+        steps.append(f"mv {quoted(_shown(own))} {quoted(_shown(free(own.with_name(f'{own.name}.old'))))}")
     if dvc.git is not None and dvc.git.is_tracked(str(target)):
         steps.append(f"git rm --cached -qf {quoted(_shown(target))}")
     steps.append(f"dvc add {quoted(_shown(target))}")
     moved = "" if target == place else f" (it lies {refusal}), and set data.file to {_shown(target)}"
     return f"run `{' && '.join(steps)}`{moved}"
-
-
-def _is_ignored_by_name(place: Path, dvc: _Dvc) -> bool:
-    """Whether git ignores the .dvc file of this place alone, and not the folder."""
-    return dvc.is_ignored(tracking_file(place)) and not dvc.is_ignored(f"{place.parent}/")
 
 
 def _command_to_restore(tracking_files: tuple[Path, ...], dvc: _Dvc) -> str:
