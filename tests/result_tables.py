@@ -1,5 +1,6 @@
 """Tables of results, made from what matters of each narrative."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,12 @@ def table_of(*narratives: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(DTYPES)).astype(DTYPES)
 
 
-def table_at_random(incidents: int, seed: int) -> pd.DataFrame:
-    """A labelled table of incidents with one or two narratives, some unlabelled, some with an error."""
+def table_at_random(incidents: int, seed: int, types: Sequence[str] = ("cme", "le")) -> pd.DataFrame:
+    """A labelled table of incidents with one narrative or more, some unlabelled, some with an error."""
     rng = np.random.default_rng(seed)
     narratives: list[dict[str, Any]] = []
     for incident in range(incidents):
-        for kind in rng.permutation(["cme", "le"])[: rng.integers(1, 3)]:
+        for kind in rng.permutation(list(types))[: rng.integers(1, len(types) + 1)]:
             label = int(rng.random() < 0.3)
             found = bool(rng.random() < (0.8 if label else 0.1))
             narratives.append(
@@ -86,3 +87,17 @@ def table_at_random(incidents: int, seed: int) -> pd.DataFrame:
                 }
             )
     return table_of(*narratives)
+
+
+def others_of(results: pd.DataFrame) -> pd.DataFrame:
+    """Other columns of a workbook beside these results, one of each type; every third narrative has none of them."""
+    types = {"row_num": "int64", "Sex": "string", "Incident Year": "Int64", "Age": "Float64", "Veteran": "boolean"}
+    rows = [
+        (number, *((None,) * 4 if number % 3 == 0 else _other_cells(number)))
+        for number in results["row_num"].sort_values()
+    ]
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
+
+
+def _other_cells(number: int) -> tuple[Any, ...]:
+    return ("M" if number % 2 else "=F", 2000 + number, number / 2, number % 2 == 0)

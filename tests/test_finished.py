@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from narrative_runs import experiment, finished
@@ -7,7 +8,7 @@ from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.experiment import Begun
 from narrative_runs.findings import metrics, tables
 from narrative_runs.places import ExperimentFolder
-from tests.result_tables import table_at_random
+from tests.result_tables import others_of, table_at_random
 
 COLUMNS = ("incident_id", "detected", "error_occurred")
 
@@ -56,6 +57,29 @@ def test_findings_of_two_merges_are_not_mixed(folder: ExperimentFolder) -> None:
     tables.write_tables(table_at_random(30, seed=1), {}, {}, folder.path, csv_json=False)
     with pytest.raises(FindingsError, match="not of the same merge"):
         finished.read("cases", COLUMNS)
+
+
+def test_other_columns_are_read_where_they_are_wanted(folder: ExperimentFolder) -> None:
+    """By default none, else those that are named, each once, or all; with the types of the file."""
+    results = table_at_random(20, seed=1)
+    others = others_of(results)
+    tables.write_tables(results, {}, {}, folder.path, csv_json=False, others=others)
+    assert finished.read("cases", COLUMNS).others == []
+    found = finished.read("cases", COLUMNS, ["Veteran", "Age", "Age"])
+    assert (list(found.results), found.others) == ([*COLUMNS, "Veteran", "Age"], ["Veteran", "Age"])
+    pd.testing.assert_frame_equal(found.results[["Veteran", "Age"]], others[["Veteran", "Age"]])
+    assert finished.read("cases", COLUMNS, None).others == ["Sex", "Incident Year", "Age", "Veteran"]
+
+
+@pytest.mark.parametrize("name", ["sex", "narrative_text"])
+def test_a_column_that_the_workbook_does_not_have_is_told(folder: ExperimentFolder, name: str) -> None:
+    """The message repeats the name and lists those that there are; our own columns are none of them."""
+    with pytest.raises(FindingsError, match=f"no column of the workbook .* {name}. There is none"):
+        finished.read("cases", COLUMNS, [name])
+    results = table_at_random(20, seed=1)
+    tables.write_tables(results, {}, {}, folder.path, csv_json=False, others=others_of(results))
+    with pytest.raises(FindingsError, match=f"called {name}. There are: Sex, Incident Year, Age, Veteran."):
+        finished.read("cases", COLUMNS, ["Sex", name])
 
 
 def test_an_unknown_experiment_is_told(folder: ExperimentFolder) -> None:

@@ -1,7 +1,7 @@
 """A finished experiment, read from its folder: params, metrics and results."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.experiment import Begun
-from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.columns import RESULT_TYPES, other_columns
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.places import RESULTS, ExperimentFolder
 
@@ -22,21 +22,24 @@ class Finished:
     """An experiment with findings.
 
     metrics: the content of metrics.json; results: one row a narrative, those columns of `RESULT_TYPES` that were
-    asked for.
+    asked for, and behind them `others`, the workbook's other columns that were, with the types of the file.
     """
 
     folder: ExperimentFolder
     begun: Begun
     metrics: dict[str, Any]
     results: pd.DataFrame
+    others: Sequence[str] = ()
 
 
-def read(which: str, columns: Sequence[str]) -> Finished:
+def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) -> Finished:
     """The experiment with this slug or id, or the one started last where `which` is empty.
+
+    others: the workbook's other columns that are to be read as well; None for all that there are.
 
     Raises:
         ExperimentError: there is none yet.
-        FindingsError: there is no such experiment, or its findings are missing or cannot be read.
+        FindingsError: there is no such experiment or column, or its findings are missing or cannot be read.
     """
     if not which:
         row = chosen("").row
@@ -50,7 +53,10 @@ def read(which: str, columns: Sequence[str]) -> Finished:
         )
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        table = pq.read_table(folder.result_table, columns=list(columns)).to_pandas()
+        there = other_columns(pq.read_schema(folder.result_table).names)
+        wanted = there if others is None else list(dict.fromkeys(others))
+        unknown = [name for name in wanted if name not in there]
+        table = pq.read_table(folder.result_table, columns=[*columns, *(() if unknown else wanted)]).to_pandas()
         results = table.astype({name: RESULT_TYPES[name] for name in columns})
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
@@ -62,7 +68,12 @@ def read(which: str, columns: Sequence[str]) -> Finished:
             f"{folder.metrics} and {folder.result_table} are not of the same merge. "
             f"Start the run of {folder.slug} again, and let it end."
         )
-    return Finished(folder, begun, metrics, results)
+    if unknown:
+        raise FindingsError(
+            f"The results of {folder.slug} have no column of the workbook that is called {' or '.join(unknown)}. "
+            + (f"There are: {', '.join(there)}." if there else "There is none.")
+        )
+    return Finished(folder, begun, metrics, results, wanted)
 
 
 def found(which: str) -> tuple[ExperimentFolder, Begun]:

@@ -11,6 +11,7 @@ from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.source.layouts import LONG
+from narrative_runs.source.reading import NARRATIVE_TEXT, narrative_types, plain_columns
 
 RESULT = (
     "row_num, incident_id, narrative_type, source_row, fingerprint, model_answered, attempt_count, detected, "
@@ -26,20 +27,22 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     journals, and the narrative's cell.
 
     Raises:
-        ExperimentError: there is no such experiment or result, or its answer is not in the journals.
+        ExperimentError: there is no such experiment, narrative type or result, or its answer is not in the journals.
     """
     row = chosen(which).row
     if not row["slug"]:
-        raise ExperimentError(f"{row['experiment_name']} is of the R system. `narrative-runs adopt` brings it over.")
+        raise ExperimentError(f"{row['experiment_name']} is of the R system: adopt it first (docs/from-r.md).")
     folder = ExperimentFolder(row["slug"])
     results = database.query(
         f"SELECT {RESULT} FROM narrative_results WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",
         (row["experiment_id"], incident_id, narrative_type),
     )
-    if not results:
-        raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.")
-    result = results[0]
     begun = experiment.find(folder)
+    if not results:
+        types = narrative_types(begun.params) if begun is not None else (narrative_type,)
+        told = "" if narrative_type in types else f" Its narrative types are: {', '.join(types)}."
+        raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.{told}")
+    result = results[0]
     if begun is None:
         raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
     if not folder.data_quality.exists():
@@ -66,9 +69,9 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         "journal_byte": place.offset,
         "source_file": head["params"]["data"]["file"],
         "source_md5": head["source_md5"],
-        "source_sheet": quality["sheet"],
+        "source_sheet": _sheet(quality["sheet"], folder, result["row_num"]),
         "source_row": result["source_row"],
-        "source_column": _column(quality["layout"], narrative_type),
+        "source_column": _column(quality["layout"], narrative_type, head["params"]["data"].get("columns") or {}),
     }
 
 
@@ -85,5 +88,19 @@ def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> 
     )
 
 
-def _column(layout: str, narrative_type: str) -> str:
-    return "narrative_text" if layout == LONG.name else f"Narrative{narrative_type.upper()}"
+def _sheet(sheet: str | list[str] | None, folder: ExperimentFolder, row_num: int) -> str | None:
+    """The sheet of a narrative, which stands beside it where several were read."""
+    if not isinstance(sheet, list):
+        return sheet
+    # Imported here: only such a workbook needs it.
+    import pyarrow.parquet as pq
+
+    beside = pq.read_table(folder.other_columns, columns=["source_sheet"], filters=[("row_num", "==", row_num)])
+    return str(beside["source_sheet"][0])
+
+
+def _column(layout: str, narrative_type: str, columns: dict[str, str]) -> str:
+    named = plain_columns(columns)
+    if layout == LONG:
+        return named.get(NARRATIVE_TEXT, NARRATIVE_TEXT)
+    return named.get(narrative_type, f"Narrative{narrative_type.upper()}")

@@ -130,6 +130,20 @@ def test_several_pairs_are_adjusted_within_each_scope() -> None:
     assert [test.p_holm for test in with_another] == pytest.approx([2 * (test.p_value or 0) for test in better])
 
 
+def test_pairs_with_other_types_are_adjusted_where_they_have_a_test() -> None:
+    """Each type has its test in the pairs that share it, and is adjusted for their number alone."""
+    first = table_of(*({"narrative_type": "lab", "detected": True, "manual_flag_ind": 0} for _ in range(12)))
+    other = first.assign(detected=pd.array([False] * 12, dtype="boolean"))
+    tests = [pair_tests(joined(first, other), 1, types) for types in (["lab"], [], ["lab", "le"])]
+    found = [{test.scope: test for test in of_pair} for of_pair in adjusted(tests)]
+    assert [list(of_pair) for of_pair in found] == [["overall", "lab"], ["overall"], ["overall", "lab", "le"]]
+    p_value = tests[0][0].p_value
+    assert p_value is not None
+    assert found[1]["overall"].p_holm == pytest.approx(3 * p_value)
+    assert found[0]["lab"].p_holm == pytest.approx(2 * p_value)
+    assert found[2]["le"].p_holm is None
+
+
 def test_large_experiments_are_compared_while_one_looks_on() -> None:
     """Two experiments of 35,000 narratives take less than 5 seconds of computing."""
     first = table_of(*(narrative(number, detected=number % 5 == 0, manual_flag_ind=1) for number in range(35_000)))

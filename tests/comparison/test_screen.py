@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,15 +17,15 @@ from narrative_runs.places import ExperimentFolder
 from tests.result_tables import table_at_random, table_of
 
 
-def finished(slug: str, results: pd.DataFrame, **model: Any) -> Finished:
+def finished(slug: str, results: pd.DataFrame, types: Sequence[str] = ("cme", "le"), **model: Any) -> Finished:
     """A finished experiment with these results."""
     params = {"experiment": {"slug": slug}, "model": {"name": "fake", **model}, "run": {"seed": 1}}
     begun = Begun(f"id-{slug}", "md5", params, True, "2026-01-01 00:00:00")
-    return Finished(ExperimentFolder(slug), begun, measure(results, begun.experiment_id, seed=1), results)
+    return Finished(ExperimentFolder(slug), begun, measure(results, begun.experiment_id, 1, types), results)
 
 
-def shown(*experiments: Finished) -> str:
-    """All that is printed of a comparison, on 80 columns."""
+def shown(*experiments: Finished, types: Sequence[str] = ("cme", "le")) -> str:
+    """All that is printed of a comparison of experiments with these narrative types, on 80 columns."""
     console = Console(width=80, highlight=False)
     screen = Screen(experiments, console)
     joins = [joined(experiments[0].results, other.results) for other in experiments[1:]]
@@ -32,7 +33,7 @@ def shown(*experiments: Finished) -> str:
         screen.show_experiments()
         screen.show_params(params_apart([one.begun for one in experiments]))
         screen.show_metrics(metrics_beside([one.metrics for one in experiments]))
-        for place, tests in enumerate(adjusted([pair_tests(pair, 1) for pair in joins]), start=1):
+        for place, tests in enumerate(adjusted([pair_tests(pair, 1, types) for pair in joins]), start=1):
             screen.show_pair(place, tests, changed(joins[place - 1]))
     return capture.get()
 
@@ -66,6 +67,18 @@ def test_counts_and_p_values_are_shown() -> None:
     assert line_of(text, "p (McNemar, exact)") == [".002", ".002", "-"]
     assert "Holm" not in text
     assert "Labels differ" not in text and "workbooks are not the same" not in text
+
+
+def test_any_number_of_narrative_types_can_be_read_on_80_columns() -> None:
+    """With more types, or types of long names, no line is longer and no interval broken; one type has a column too."""
+    types = ("examiner", "report_of_the_sheriffs_office_1", "toxicology", "le")
+    text = shown(*(finished(name, table_at_random(80, 1, types), types) for name in ("one", "two")), types=types)
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(line.count("[") == line.count("]") for line in text.splitlines())
+    assert text.count("McNemar") == 2 and text.count("A and B") == 1
+    assert text.count("  kappa") == 2 and text.count("toxicology") == 2
+    one = shown(*(finished(name, table_at_random(9, 1, ("le",)), ("le",)) for name in ("one", "two")), types=("le",))
+    assert len(line_of(one, "compared")) == 2
 
 
 def test_more_than_two_experiments_have_adjusted_p_values() -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from narrative_runs.source.cells import whole_number
 from tests.project import BIN, ROOT, Fake, Project, fake_server, wait_until
 from tests.releases.kept import FINDINGS, kept_answers, unpacked, words_for
 
@@ -169,6 +170,16 @@ def test_new_experiments_follow_the_rules_of_today(world: World) -> None:
     project, fake = world.project, world.fake
     project.write_params(
         fake.url, "new.yaml", experiment={"name": "new", "slug": "new"}, data={"file": "data/long.csv"}
+    )
+    refused = project.snakemake("record", "--configfile", "new.yaml")
+    assert refused.returncode == 1 and "with more than one text" in refused.stdout and "data.id" in refused.stdout
+    header, *rows = (project.folder / "data/long.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    first = {(whole_number(cells[0]), cells[1]): row for row in reversed(rows) if (cells := row.split(","))}
+    path = project.folder / "data/first.csv"
+    path.write_text("".join([header, *reversed(first.values())]), encoding="utf-8")
+    project.track(path)
+    project.write_params(
+        fake.url, "new.yaml", experiment={"name": "new", "slug": "new"}, data={"file": "data/first.csv"}
     )
     assert project.snakemake("record", "--configfile", "new.yaml").returncode == 0
     ids = {row[0] for row in world.query("incident_id", "new")}

@@ -10,7 +10,7 @@ from narrative_runs.export.no_text import without_text
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import finish, write_csv
-from tests.result_tables import table_of
+from tests.result_tables import others_of, table_of
 
 SECRET = "Zyxomma"
 # What may go out as it is, being one of a few words; all other texts are a person's, a model's or a server's.
@@ -46,6 +46,16 @@ def test_columns_are_a_list_of_what_goes_out_not_of_what_stays() -> None:
     results = secret_results().assign(new_column=SECRET)
     assert "new_column" not in without_text(results)
     assert set(without_text(results)) == {*no_text.COLUMNS, "incident"} - {"incident_id"}
+
+
+def test_named_columns_of_the_workbook_go_out() -> None:
+    """Of the workbook's other columns only those that are named are in the file, behind ours, as they are."""
+    results = secret_results()
+    results = results.merge(others_of(results), on="row_num")
+    table = without_text(results, ["Incident Year", "Sex"])
+    assert list(table)[-2:] == ["Incident Year", "Sex"] and "Age" not in table
+    assert table["Incident Year"].tolist() == [2001, 2002]
+    assert set(without_text(results)) == set(without_text(secret_results()))
 
 
 def test_incidents_are_numbered_by_first_appearance() -> None:

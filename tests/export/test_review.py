@@ -3,7 +3,7 @@ from typing import Any
 from narrative_runs.export.review import review_sheet
 from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.tables import finish
-from tests.result_tables import table_of
+from tests.result_tables import others_of, table_of
 
 NARRATIVES: list[dict[str, Any]] = [
     {"detected": bool(number % 2), "manual_flag_ind": number // 2 % 2, "rationale": "Telling.", "p_detected": 0.25}
@@ -28,3 +28,13 @@ def test_a_blind_reviewer_sees_the_narrative_alone() -> None:
     shown = blind.astype(str).to_csv()
     assert not [told for told in (*STRATA, "Telling.", "True", "False", "0.9", "0.25", "threat") if told in shown]
     assert "Text of narrative" in shown
+
+
+def test_other_columns_of_the_workbook_stand_before_the_verdict() -> None:
+    """A reviewer sees those that are given, blind or not, and no others."""
+    results = finish(table_of(*NARRATIVES))
+    drawn = sample(results.merge(others_of(results), on="row_num"), 8, seed=1)
+    for blind in (True, False):
+        sheet = review_sheet(drawn, blind, ["Sex", "Age"])
+        assert list(sheet.columns)[-4:] == ["Sex", "Age", "reviewer_verdict", "reviewer_notes"]
+        assert "Veteran" not in sheet

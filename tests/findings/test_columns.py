@@ -1,7 +1,23 @@
-from narrative_runs.findings.columns import RESULT_TYPES, VERDICTS
+import pytest
+
+from narrative_runs.findings.columns import RESULT_TYPES, VERDICTS, free_names, other_columns
 from narrative_runs.results import RESULT_COLUMNS
 
 
 def test_a_finished_table_has_every_column_of_a_result_and_the_verdicts() -> None:
     """No column of a result is lost on the way to the tables, and their order stays."""
     assert tuple(name for name in RESULT_TYPES if name not in VERDICTS) == RESULT_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("names", "free"),
+    [
+        (["Sex", "IncidentYear"], ["Sex", "IncidentYear"]),
+        (["stratum", "detected", "incident"], ["workbook_stratum", "workbook_detected", "workbook_incident"]),
+        (["stratum", "workbook_stratum"], ["workbook_workbook_stratum", "workbook_stratum"]),
+    ],
+)
+def test_other_columns_keep_their_names_unless_these_are_ours(names: list[str], free: list[str]) -> None:
+    """A name that stands in the results, or in a file made of them, gets a prefix, and no two become one."""
+    assert free_names(names) == free
+    assert other_columns([*RESULT_TYPES, *free]) == free

@@ -7,6 +7,7 @@ import openpyxl
 import pandas as pd
 import pytest
 import python_calamine
+from tests.result_tables import others_of
 
 from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES
 from narrative_runs.findings.excel import LEFT_OUT, metric_lines, quality_lines
@@ -87,6 +88,20 @@ def test_disagreements_await_a_reviewer(result_table: ResultTable, tmp_path: Pat
     assert [row[-2:] for row in rows] == [(None, None)] * 2
 
 
+def test_other_columns_are_beside_all_rows_and_disagreements(result_table: ResultTable, tmp_path: Path) -> None:
+    """The workbook's other columns stand behind ours, and where a reviewer writes, before what he writes."""
+    results = result_table({"manual_flag_ind": 0, "detected": True}, {"manual_flag_ind": 1, "detected": True}, {})
+    write_tables(results, {}, {}, tmp_path, csv_json=False, others=others_of(results))
+    workbook = openpyxl.load_workbook(tmp_path / "results.xlsx")
+    header, *rows = workbook["results"].values
+    assert header[-4:] == ("Sex", "Incident Year", "Age", "Veteran")
+    assert [row[-4:] for row in rows] == [("M", 2001, 0.5, False), ("=F", 2002, 1, True), (None,) * 4]
+    assert cell_of(workbook["results"], 2, "Sex").data_type == "s"
+    header, row = workbook["disagreements"].values
+    assert header[-7:] == ("rationale", "Sex", "Incident Year", "Age", "Veteran", "reviewer_verdict", "reviewer_notes")
+    assert row[-6:] == ("M", 2001, 0.5, False, None, None)
+
+
 def test_metrics_are_lines_of_scope_name_and_interval(random_results: ResultTable, tmp_path: Path) -> None:
     """Every number and rate of metrics.json outside of lists has its line; an undefined one is empty."""
     results = random_results(40, seed=2)
@@ -101,8 +116,15 @@ def test_metrics_are_lines_of_scope_name_and_interval(random_results: ResultTabl
 
 def test_data_quality_is_lines_of_dotted_names() -> None:
     """Nested facts get dotted names, and lists are kept as JSON."""
-    lines = quality_lines({"file": "a.xlsx", "duplicates": {"total": 1, "ids": [["7", "cme"]]}})
-    assert lines == [("file", "a.xlsx"), ("duplicates.total", 1), ("duplicates.ids", '[["7", "cme"]]')]
+    repeats = {"same": 1, "listed": [{"rows": [2, 3]}], "more": {"of": None}}
+    lines = quality_lines({"file": "a.xlsx", "sheet": ["A", "B"], "repeats": repeats})
+    assert lines == [
+        ("file", "a.xlsx"),
+        ("sheet", '["A", "B"]'),
+        ("repeats.same", 1),
+        ("repeats.listed", '[{"rows": [2, 3]}]'),
+        ("repeats.more.of", None),
+    ]
 
 
 def test_no_narrative_is_left_outside_of_the_folder(

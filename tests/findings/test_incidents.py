@@ -138,3 +138,36 @@ def test_completeness_counts_narratives_that_are_there_whether_answered_or_not()
         )
     )
     assert found == {"n": 4, "both": 1, "cme_only": 2, "le_only": 1}
+
+
+PAIRS = [(True, False), (False, True), (True, True), (False, True)]
+
+
+def test_two_types_of_any_name_agree_as_cme_and_le_do() -> None:
+    """The numbers are the same, under the names of the types."""
+    usual, other = (
+        narratives(
+            *((str(number), first, cme, None, None) for number, (cme, _) in enumerate(PAIRS)),
+            *((str(number), second, le, None, None) for number, (_, le) in enumerate(PAIRS)),
+        )
+        for first, second in (("cme", "le"), ("examiner", "police"))
+    )
+    renamed = {"examiner_only": "cme_only", "police_only": "le_only"}
+    found = agreement(other, seed=1, types=("examiner", "police"))
+    assert {renamed.get(name, name): value for name, value in found.items()} == agreement(usual, seed=1)
+    assert (found["examiner_only"], found["police_only"]) == (1, 2)
+    assert completeness(other, ("examiner", "police")) == {"n": 4, "both": 4, "examiner_only": 0, "police_only": 0}
+
+
+def test_completeness_of_any_number_of_types() -> None:
+    """Of one type, or of three, it is told how many incidents have all of them, and how many have each."""
+    table = narratives(
+        ("a", "cme", True, None, None),
+        ("a", "le", None, None, None),
+        ("a", "lab", False, None, None),
+        ("b", "cme", True, None, None),
+        ("c", "lab", None, None, None),
+    )
+    by_type = {"cme": 2, "le": 1, "lab": 2}
+    assert completeness(table, ("cme", "le", "lab")) == {"n": 3, "complete": 1, "by_type": by_type}
+    assert completeness(table.head(1), ("cme",)) == {"n": 1, "complete": 1, "by_type": {"cme": 1}}

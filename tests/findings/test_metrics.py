@@ -135,6 +135,19 @@ def test_what_is_undefined_is_null(result_table: ResultTable) -> None:
     assert failed["calibration"] is None
 
 
+@pytest.mark.parametrize("types", [("examiner",), ("cme", "le", "toxicology")])
+def test_any_number_of_narrative_types_is_measured(random_results: ResultTable, types: tuple[str, ...]) -> None:
+    """Each type has its own rates, those over all are of all, and without two types there is no agreement."""
+    results = random_results(80, 7, types)
+    found = measure(results, "id", 1, types)
+    assert list(found["by_type"]) == list(types)
+    for kind, scope in found["by_type"].items():
+        assert scope == measure(results[results["narrative_type"] == kind], "id", 1, types)["overall"]
+    assert found["overall"]["n"] == sum(scope["n"] for scope in found["by_type"].values())
+    assert found["agreement"] is None
+    assert found["completeness"]["n"] == results["incident_id"].nunique()
+
+
 def test_a_table_without_rows_is_measured(result_table: ResultTable) -> None:
     """An experiment without a single answer has metrics: counts of 0, and no rate."""
     found = measure(result_table(), "id", seed=1)

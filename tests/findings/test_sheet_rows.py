@@ -25,6 +25,14 @@ def test_what_is_no_value_is_no_cell(value: float | None) -> None:
     assert xml_of((value, 3), columns=2) == '<row r="2"><c r="B2"><v>3</v></c></row>'
 
 
+@pytest.mark.parametrize("number", [10**15, -(10**17) - 1])
+def test_a_number_that_excel_would_change_is_a_text(number: int) -> None:
+    """A whole number of more than 15 digits keeps all of them."""
+    cell = ElementTree.fromstring(xml_of((number,), columns=1)).find("c")
+    assert cell is not None
+    assert (cell.get("t"), cell.findtext("is/t")) == ("inlineStr", str(number))
+
+
 @pytest.mark.parametrize("text", ["<b> & \"c\" 'd'", " a ", "a\nb", "é😀", "]]>"])
 def test_any_text_comes_back(text: str) -> None:
     """Marks of XML, blanks at the ends and letters of all kinds are read as they were."""

@@ -70,6 +70,21 @@ def test_no_number_is_cut_off(
         assert row_of(text, rate).count("]") == 4
 
 
+def test_any_number_of_narrative_types_is_shown(
+    random_results: ResultTable, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more types, or types of long names, every rate of every type is whole on 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    types = ("examiner", "report_of_the_sheriffs_office_1", "toxicology", "le")
+    text = shown(measure(random_results(100, 3, types), "id", 1, types), capsys)
+    assert "…" not in text and max(map(len, text.splitlines())) <= 80
+    recalls = [line for line in text.splitlines() if line.startswith("recall")]
+    assert [line.count("[") == line.count("]") and line.count("[") for line in recalls] == [4, 2]
+    assert text.index("examiner") < text.index("toxicology") < text.index("LE") < text.index("incidents")
+    one = shown(measure(random_results(100, 3, ("examiner",)), "id", 1, ("examiner",)), capsys)
+    assert row_of(one, "recall").count("[") == 3
+
+
 def test_what_is_undefined_is_a_dash(result_table: ResultTable, capsys: pytest.CaptureFixture[str]) -> None:
     """Rates that are not defined, as without labels, are shown as such and not as 0."""
     text = shown(measure(result_table({"detected": True}), "id", seed=1), capsys)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from tests.result_tables import others_of
 
 from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
 from narrative_runs.findings.metrics import measure
@@ -16,9 +17,9 @@ ResultTable = Callable[..., pd.DataFrame]
 FILES = {"results.parquet", "results.csv", "results.json", "results.xlsx"}
 
 
-def write(results: pd.DataFrame, folder: Path, csv_json: bool = True) -> Path:
+def write(results: pd.DataFrame, folder: Path, csv_json: bool = True, others: pd.DataFrame | None = None) -> Path:
     """All tables of the results, in the folder."""
-    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, folder, csv_json)
+    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, folder, csv_json, others)
     return folder
 
 
@@ -145,3 +146,50 @@ def test_a_table_without_rows_has_its_files(result_table: ResultTable, tmp_path:
     assert json.loads((tmp_path / "results.json").read_text()) == []
     assert len(pd.read_csv(tmp_path / "results.csv")) == 0
     assert len(pd.read_parquet(tmp_path / "results.parquet")) == 0
+
+
+def test_other_columns_ride_along_with_their_types(random_results: ResultTable, tmp_path: Path) -> None:
+    """Each value is beside its own narrative, whatever the order of the rows, and a missing one stays missing."""
+    results = random_results(40, seed=7)
+    others = others_of(results)
+    write(results.head(25), tmp_path, others=others.sample(frac=1, random_state=1))
+    read = pd.read_parquet(tmp_path / "results.parquet")
+    expected = finish(results.head(25)).drop(columns=list(CLOCK_BOUND))
+    pd.testing.assert_frame_equal(read[list(expected)], expected)
+    names = list(read)[len(expected.columns) :]
+    assert names == ["Sex", "Incident Year", "Age", "Veteran"]
+    kept = others[others["row_num"].isin(read["row_num"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read[names], kept[names])
+
+
+def test_other_columns_are_in_csv_and_json(result_table: ResultTable, tmp_path: Path) -> None:
+    """In CSV a name of two words is quoted and a formula guarded; in JSON each value is what it is."""
+    results = result_table({}, {}, {})
+    write(results, tmp_path, others=others_of(results))
+    raw = (tmp_path / "results.csv").read_text(encoding="utf-8")
+    assert raw.splitlines()[0].endswith(',source_row,Sex,"Incident Year",Age,Veteran')
+    rows = list(csv.DictReader(raw.splitlines()))
+    assert [(row["Sex"], row["Incident Year"], row["Age"], row["Veteran"]) for row in rows] == [
+        ("M", "2001", "0.5", "false"),
+        ("'=F", "2002", "1", "true"),
+        ("", "", "", ""),
+    ]
+    first, second, third = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert (first["Sex"], first["Incident Year"], first["Age"], first["Veteran"]) == ("M", 2001, 0.5, False)
+    assert second["Sex"] == "=F" and third["Incident Year"] is third["Veteran"] is None
+
+
+@pytest.mark.parametrize("name", ["=1+1", 'a "b"', "a,b", "a\nb", "-"])
+def test_any_name_of_a_column_is_one_column_in_csv(result_table: ResultTable, tmp_path: Path, name: str) -> None:
+    """Marks in the name of a column neither divide it nor make it a formula."""
+    results = result_table({})
+    write(results, tmp_path, others=pd.DataFrame({"row_num": [1], name: ["value"]}))
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row[f"'{name}" if name in ("=1+1", "-") else name] == "value"
+
+
+def test_infinite_numbers_make_no_invalid_json(result_table: ResultTable, tmp_path: Path) -> None:
+    """A number that JSON does not know is null."""
+    write(result_table({}), tmp_path, others=pd.DataFrame({"row_num": [1], "dose": [float("inf")]}))
+    assert json.loads((tmp_path / "results.json").read_text())[0]["dose"] is None

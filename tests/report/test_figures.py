@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,11 @@ PALETTE = {canvas.ORANGE, canvas.SKY_BLUE, canvas.BLUE, canvas.VERMILION, canvas
 NEEDS_LABELS = {"confusion_matrices", "reliability", "roc_precision_recall"}
 
 
-def drawings_of(results: pd.DataFrame) -> dict[str, Drawing]:
+def drawings_of(results: pd.DataFrame, types: Sequence[str] = ("cme", "le")) -> dict[str, Drawing]:
     """All figures of a table of results."""
     finished = finish(results)
     with style():
-        return drawn(measure(results, "id", seed=1), finished, finished["response_sec"])
+        return drawn(measure(results, "id", 1, types), finished, finished["response_sec"])
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,25 @@ def test_words_tell_what_is_to_be_seen(result_table: ResultTable) -> None:
     assert words["confusion_matrices"].startswith("All narratives: 42 TP, 14 FP, 6 FN, 338 TN;")
     assert words["detection_rates"].startswith("All narratives 14.0% (10.9 to 17.7) of 400, labelled positive 12.0%;")
     assert words["confidence_by_outcome"].startswith("42 true positives, median confidence 0.90;")
+
+
+@pytest.mark.parametrize(("types", "panels"), [(("examiner",), 3), (("cme", "le", "toxicology"), 5)])
+def test_any_number_of_narrative_types_has_its_figures(types: tuple[str, ...], panels: int) -> None:
+    """Each type has its rate and its matrix; the figure of agreement says why there is none."""
+    found = drawings_of(table_at_random(60, 2, types), types)
+    assert list(found) == list(CAPTIONS)
+    titles = [axes.get_title(loc="left") for axes in found["confusion_matrices"].figure.axes]
+    assert len(titles) == panels and all(titles)
+    rates = texts_of(found["detection_rates"].figure)
+    assert [title in rates for title in ("All narratives", types[-1], "Incidents")] == [True] * 3
+    assert found["agreement"].words == (f"Agreement is between two narrative types; this experiment has {len(types)}.")
+
+
+def test_agreement_names_the_two_types() -> None:
+    """The figure of agreement is of the types that the experiment has, in their order."""
+    found = drawings_of(table_at_random(60, 2, ("examiner", "police")), ("examiner", "police"))["agreement"]
+    assert "examiner only" in found.words and "police only" in found.words
+    assert "Detected in the police narrative" in texts_of(found.figure)
 
 
 def test_intervals_are_drawn_where_metrics_have_them(drawings: dict[str, Drawing]) -> None:

@@ -2,13 +2,14 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests.result_tables import table_at_random
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.tables import finish
@@ -69,9 +70,9 @@ def params(word: str = "word") -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def quality(word: str = "word") -> dict[str, Any]:
-    """What data_quality.json holds of a workbook with this name and sheet."""
-    counts = {"total": 3, "cme": 2, "le": 1}
+def quality(word: str = "word", types: Sequence[str] = ("cme", "le")) -> dict[str, Any]:
+    """What data_quality.json of the first release holds of a workbook with this name and sheet."""
+    counts = {"total": len(types) * 111, **dict.fromkeys(types, 111)}
     return {
         "file": word,
         "md5": "ab" * 16,
@@ -96,10 +97,16 @@ def subject(word: str = "word") -> Subject:
     return subject_of({"slug": "cases", "head": head, "params": params(word)}, [told])
 
 
-def report_of(results: pd.DataFrame, word: str = "word", shows_narratives: bool = False) -> str:
-    """The page on a table of results."""
+def report_of(
+    results: pd.DataFrame,
+    word: str = "word",
+    shows_narratives: bool = False,
+    types: Sequence[str] = ("cme", "le"),
+    **known: Any,
+) -> str:
+    """The page on a table of results; known: what later releases know of its workbook."""
     finished = finish(results)
-    metrics = measure(results, "id", seed=1)
+    metrics = measure(results, "id", 1, types)
     with style():
         pictures = [
             Picture(name, CAPTIONS[name], drawing.words, files_of(drawing.figure, ("svg",))["svg"])
@@ -111,7 +118,7 @@ def report_of(results: pd.DataFrame, word: str = "word", shows_narratives: bool 
         indicators=contents.indicator_counts(finished, 1 if shows_narratives else contents.FEWEST_ROWS),
         wrong_answers=contents.wrong_answers(finished) if shows_narratives else None,
     )
-    return page(subject(word), metrics, quality(word), told, pictures)
+    return page(subject(word), metrics, quality(word, types) | known, told, pictures)
 
 
 def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:
@@ -128,14 +135,18 @@ def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:
             "indicators": json.dumps([word]),
             "model_answered": word,
         }
-        return Elements(report_of(result_table(wrong), word, shows_narratives=True))
+        unread = [{"name": word, "hidden": True, "layout": word}]
+        cells = [{"column": word, "problem": word, "total": 1, "cells": [word]}]
+        placeholders = {"handling": "ask", "total": 1, "examples": [{"text": word, "count": 1, "cell": word}]}
+        known: dict[str, Any] = {"sheets_unread": unread, "unreadable_cells": cells, "placeholders": placeholders}
+        return Elements(report_of(result_table(wrong), word, shows_narratives=True, **known))
 
     harmless, hostile = elements("word"), elements(HOSTILE)
     assert [(name, list(attributes)) for name, attributes in hostile.found] == [
         (name, list(attributes)) for name, attributes in harmless.found
     ]
     assert not hostile.open and not hostile.all("script", "iframe", "object", "form", "link")
-    assert "".join(hostile.texts).count(HOSTILE) >= 12
+    assert "".join(hostile.texts).count(HOSTILE) >= 19
 
 
 @pytest.mark.parametrize("shows_narratives", [False, True])
@@ -219,6 +230,30 @@ def test_the_page_can_be_read_without_eyes(random_results: ResultTable, shows_na
     assert targets[0] == "#findings"
     labels = [attributes["aria-labelledby"] for _, attributes in elements.found if "aria-labelledby" in attributes]
     assert {*labels, *(target.removeprefix("#") for target in targets)} <= set(ids)
+
+
+@pytest.mark.parametrize("types", [("examiner",), ("examiner", "police"), ("cme", "le", "toxicology")])
+def test_any_number_of_narrative_types_has_its_page(types: tuple[str, ...]) -> None:
+    """Each type has its column of counts and of rates; agreement is there for two, and nobody else's type is named."""
+    text = report_of(table_at_random(40, 2, types), types=types)
+    columns = re.findall(r'<th scope="col" class="n">([^<]*)</th>', text)
+    titles = [kind.upper() if kind in ("cme", "le") else kind for kind in types]
+    assert columns[: 1 + len(types)] == ["All", *titles]
+    assert columns[1 + len(types) : 3 + 2 * len(types)] == ["All narratives", *titles, "Incidents"]
+    assert text.count('<td class="n">111</td>') == 4 * len(types) + (4 if len(types) == 1 else 0)
+    words = " ".join("".join(Elements(text).texts).split())
+    assert ("Agreement of examiner and police" in words) == (len(types) == 2) == ('href="#agreed"' in text)
+    assert ("CME" in words) == ("cme" in types)
+    told = re.search(r"Incidents: 40(.*?)\.", words)
+    assert told is not None
+    assert [title in told[1] for title in titles] == [len(types) > 1] * len(types)
+
+
+def test_what_is_known_of_the_workbook_is_told(result_table: ResultTable) -> None:
+    """What a reader should know of it has its own part of the page, where there is anything to know."""
+    text = report_of(result_table({"detected": True}), probably_cut={"total": 1, "cells": ["C5"]})
+    assert "The workbook</h3>" in text and "probably lost the rest: C5." in text
+    assert "The workbook</h3>" not in report_of(result_table({"detected": True}), sheet=None)
 
 
 def test_the_prompt_stands_there_in_full(result_table: ResultTable) -> None:

@@ -59,6 +59,13 @@ def _add_work_with_findings(commands: Commands) -> None:
     export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
     export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
     export.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        default=[],
+        help="with --no-text or --blind: the workbook's other columns to be in it too",
+    )
+    export.add_argument(
         "--output", type=Path, metavar="FILE", help=".xlsx or .csv; a file in the experiment's folder when left out"
     )
     export.add_argument("--force", action="store_true", help="overwrite a file that exists")
@@ -66,7 +73,7 @@ def _add_work_with_findings(commands: Commands) -> None:
     about = "follow one result back to its answer and its cell in the workbook"
     trace = commands.add_parser("trace", help=about, description=about)
     trace.add_argument("incident_id", help="the incident, as in the results")
-    trace.add_argument("narrative_type", type=str.lower, choices=["cme", "le"], help="cme or le")
+    trace.add_argument("narrative_type", type=str.lower, help="cme, le, or a type that data.columns names")
     trace.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
     trace.set_defaults(run=_trace)
     about = "derive the findings once more, and compare"
@@ -137,11 +144,13 @@ def _export(arguments: argparse.Namespace) -> None:
     which, output, force = arguments.experiment, arguments.output, arguments.force
     if arguments.no_text and (arguments.blind or arguments.seed is not None):
         raise FindingsError("--seed and --blind go with --review.")
+    if arguments.columns and not (arguments.no_text or arguments.blind):
+        raise FindingsError("--columns goes with --no-text or --blind: a sheet that is not blind has all columns.")
     if arguments.no_text:
-        export_no_text(which, output, force)
+        export_no_text(which, arguments.columns, output, force)
     else:
         seed = 1 if arguments.seed is None else arguments.seed
-        export_review(which, arguments.review, seed, arguments.blind, output, force)
+        export_review(which, arguments.review, seed, arguments.blind, arguments.columns, output, force)
 
 
 def _cancel(arguments: argparse.Namespace) -> None:

@@ -31,7 +31,9 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
     params = params_apart([one.begun for one in experiments])
     metrics = metrics_beside([one.metrics for one in experiments])
     joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
-    tests = pairs.adjusted([pairs.pair_tests(pair, bootstrap_seed(first.begun.params)) for pair in joined])
+    seed, of_first = bootstrap_seed(first.begun.params), first.metrics["by_type"]
+    types = [[kind for kind in of_first if kind in other.metrics["by_type"]] for other in experiments[1:]]
+    tests = pairs.adjusted([pairs.pair_tests(pair, seed, of_both) for pair, of_both in zip(joined, types, strict=True)])
     changes = [pairs.changed(pair) for pair in joined]
 
     if csv_folder is not None:

@@ -18,14 +18,17 @@ class MetricBeside(NamedTuple):
 def metrics_beside(all_metrics: Sequence[dict[str, Any]]) -> list[MetricBeside]:
     """The metrics of all experiments, overall, by narrative type and by incident.
 
-    In: the contents of metrics.json, one an experiment.
+    In: the contents of metrics.json, one an experiment. Of the narrative types, those of the first that another has as
+    well; where one does not have it, its values are None.
     """
+    first, *others = (list(metrics["by_type"]) for metrics in all_metrics)
+    types = [kind for kind in first if any(kind in other for other in others)]
     by_scope = [
         {"overall": metrics["overall"], **metrics["by_type"], "incident": metrics["incident"]}
         for metrics in all_metrics
     ]
     return [
-        MetricBeside(scope, metric, tuple(scopes[scope].get(metric) for scopes in by_scope))
-        for scope in ("overall", "cme", "le", "incident")
+        MetricBeside(scope, metric, tuple(scopes.get(scope, {}).get(metric) for scopes in by_scope))
+        for scope in ("overall", *types, "incident")
         for metric in (*COUNTS, *RATES)
     ]

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from narrative_runs.comparison.significance import holm, mcnemar
 from narrative_runs.findings.confusion import ConfusionMatrix, kappa
 from narrative_runs.findings.intervals import Rate, bootstrap, resample
+from narrative_runs.source.reading import USUAL_TYPES
 
 COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")
-SCOPES = ("overall", "cme", "le")
+OVERALL = "overall"
 _KEY = ["incident_id", "narrative_type"]
 
 
@@ -78,19 +79,24 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return both[[*_KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
 
 
-def pair_tests(pair: pd.DataFrame, seed: int) -> list[PairTest]:
-    """The tests of a joined pair, one a scope; the seed is that of the bootstrap of kappa."""
+def pair_tests(pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES) -> list[PairTest]:
+    """The tests of a joined pair: over all narratives, and over those of each type.
+
+    types: the narrative types that both experiments have; the seed is that of the bootstrap of kappa.
+    """
     return [
-        _test(pair if scope == "overall" else pair[pair["narrative_type"] == scope], scope, seed) for scope in SCOPES
+        _test(pair, OVERALL, seed),
+        *(_test(pair[pair["narrative_type"] == kind], kind, seed) for kind in types),
     ]
 
 
 def adjusted(tests: Sequence[Sequence[PairTest]]) -> list[list[PairTest]]:
     """The tests of all pairs, with `p_holm`: within each scope adjusted for the number of pairs."""
-    by_scope = [holm([test.p_value for test in of_scope]) for of_scope in zip(*tests, strict=True)]
+    scopes = dict.fromkeys(test.scope for of_pair in tests for test in of_pair)
+    p_values = [{test.scope: test.p_value for test in of_pair} for of_pair in tests]
+    by_scope = {scope: holm([of_pair.get(scope) for of_pair in p_values]) for scope in scopes}
     return [
-        [replace(test, p_holm=by_scope[scope][pair]) for scope, test in enumerate(of_pair)]
-        for pair, of_pair in enumerate(tests)
+        [replace(test, p_holm=by_scope[test.scope][pair]) for test in of_pair] for pair, of_pair in enumerate(tests)
     ]
 
 

@@ -11,14 +11,16 @@ from rich.text import Text
 
 from narrative_runs.comparison.files import as_text
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
-from narrative_runs.comparison.pairs import SCOPES, PairTest
+from narrative_runs.comparison.pairs import PairTest
 from narrative_runs.comparison.params_apart import SOURCE, ParamApart, lines_apart
-from narrative_runs.findings.summary import shown_rate
+from narrative_runs.findings.summary import column_title, shown_rate
 from narrative_runs.finished import Finished
+from narrative_runs.source.reading import type_title
 
 LETTERS = ascii_uppercase
-SCOPE_TITLES = {"overall": "all narratives", "cme": "CME", "le": "LE", "incident": "incidents"}
+_SCOPE_TITLES = {"overall": "all narratives", "incident": "incidents"}
 _ABREAST = 4
+_TESTS_ABREAST = 3
 _LONG_VALUE = 40
 _CHANGES_SHOWN = 20
 _COUNTS = {
@@ -77,10 +79,10 @@ class Screen:
 
     def show_metrics(self, metrics: Sequence[MetricBeside]) -> None:
         """The metrics with their intervals, a table for each scope."""
-        for scope, title in SCOPE_TITLES.items():
+        for scope in dict.fromkeys(row.scope for row in metrics):
             for start, letters in self._abreast():
                 above = "Rates with 95% intervals" if scope == "overall" else ""
-                table = _table(title, *letters, title=above, justify="right")
+                table = _table(_scope_title(scope), *letters, title=above, justify="right")
                 for row in metrics:
                     if row.scope == scope:
                         values = row.values[start : start + _ABREAST]
@@ -91,8 +93,19 @@ class Screen:
     def show_pair(self, other: int, tests: Sequence[PairTest], changes: pd.DataFrame) -> None:
         """What changed from the first experiment to the one in place `other`, and whether that may be chance."""
         letters = {"first": LETTERS[0], "other": LETTERS[other]}
-        titles = [SCOPE_TITLES[scope] for scope in SCOPES]
-        table = _table("narratives", *titles, title=f"A and {LETTERS[other]}", justify="right")
+        for start in range(0, len(tests), _TESTS_ABREAST):
+            about = "" if start else f"A and {LETTERS[other]}"
+            self._console.print(self._test_table(about, letters, tests[start : start + _TESTS_ABREAST]))
+        if tests[0].n_other_label:
+            self._console.print("Labels differ: a narrative with another label counts in no test.")
+        if tests[0].n_compared:
+            self._show_changes(letters["other"], changes)
+        else:
+            self._console.print("\nNothing could be compared: no narrative was answered in both, with the same text.")
+
+    def _test_table(self, about: str, letters: dict[str, str], tests: Sequence[PairTest]) -> Table:
+        titles = [_scope_title(test.scope) for test in tests]
+        table = _table("narratives", *titles, title=about, justify="right")
         for field, name in _COUNTS.items():
             table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
             if field == "neither_detected":
@@ -100,13 +113,7 @@ class Screen:
         table.add_row("  p (McNemar, exact)", *(_shown_p(test.p_value) for test in tests))
         if len(self._experiments) > 2:
             table.add_row("  p (Holm)", *(_shown_p(test.p_holm) for test in tests))
-        self._console.print(table)
-        if tests[0].n_other_label:
-            self._console.print("Labels differ: a narrative with another label counts in no test.")
-        if tests[0].n_compared:
-            self._show_changes(letters["other"], changes)
-        else:
-            self._console.print("\nNothing could be compared: no narrative was answered in both, with the same text.")
+        return table
 
     def _show_changes(self, letter: str, changes: pd.DataFrame) -> None:
         if changes.empty:
@@ -126,6 +133,10 @@ class Screen:
         letters = LETTERS[: len(self._experiments)]
         for start in range(0, len(letters), _ABREAST):
             yield start, letters[start : start + _ABREAST]
+
+
+def _scope_title(scope: str) -> str:
+    return column_title(_SCOPE_TITLES.get(scope) or type_title(scope))
 
 
 def _table(*columns: str, title: str = "", justify: JustifyMethod = "left") -> Table:

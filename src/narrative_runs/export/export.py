@@ -19,16 +19,20 @@ from narrative_runs.given_out import check_free, owner_only
 ENDINGS = (".xlsx", ".csv")
 
 
-def export_review(which: str, count: int, seed: int, blind: bool, output: Path | None, force: bool) -> None:
+def export_review(
+    which: str, count: int, seed: int, blind: bool, others: Sequence[str], output: Path | None, force: bool
+) -> None:
     """Write `count` sampled answers of an experiment (slug, id, or empty for the one started last) for a reviewer.
 
+    others: the workbook's other columns that a blind reviewer sees; one who is not blind sees all.
+
     Raises:
-        FindingsError: there are no findings, too few are asked for, or the file cannot be written.
+        FindingsError: there are no findings or no such columns, too few are asked for, or the file cannot be written.
     """
-    experiment = finished.read(which, review.COLUMNS)
+    experiment = finished.read(which, review.COLUMNS, others if blind else None)
     path = _checked(output or experiment.folder.review, force)
     drawn = sample(experiment.results, count, seed)
-    _write(review.review_sheet(drawn, blind), "review", path, review.CHOICES)
+    _write(review.review_sheet(drawn, blind, experiment.others), "review", path, review.CHOICES)
     print(f"{path}: {len(drawn)} answers of {experiment.folder.slug}, drawn with seed {seed}.")
     if len(drawn) < count:
         print(f"There are only {len(drawn)}: all were taken.")
@@ -37,16 +41,20 @@ def export_review(which: str, count: int, seed: int, blind: bool, output: Path |
     Console(highlight=False).print(_strata(drawn))
 
 
-def export_no_text(which: str, output: Path | None, force: bool) -> None:
+def export_no_text(which: str, others: Sequence[str], output: Path | None, force: bool) -> None:
     """Write the results of an experiment (slug, id, or empty for the one started last) without any text.
 
+    others: the workbook's other columns that are to be in it all the same.
+
     Raises:
-        FindingsError: there are no findings, or the file cannot be written.
+        FindingsError: there are no findings or no such columns, or the file cannot be written.
     """
-    experiment = finished.read(which, no_text.COLUMNS)
+    experiment = finished.read(which, no_text.COLUMNS, others)
     path = _checked(output or experiment.folder.no_text, force)
-    _write(no_text.without_text(experiment.results), "results", path)
+    _write(no_text.without_text(experiment.results, experiment.others), "results", path)
     print(f"{path}: {len(experiment.results)} rows of {experiment.folder.slug}, without text, ids and messages.")
+    if experiment.others:
+        print(f"With these columns of the workbook, as they are: {', '.join(experiment.others)}.")
 
 
 def _checked(path: Path, force: bool) -> Path:

@@ -1,5 +1,7 @@
 """The sheet for a reviewer: the sampled narratives, with room for a verdict."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from narrative_runs.findings.columns import VERDICTS
@@ -11,11 +13,11 @@ CHOICES = {"reviewer_verdict": ("positive", "negative", "unclear")}
 _DRAWN_AS = ("stratum", "stratum_size", "sampling_weight")
 
 
-def review_sheet(drawn: pd.DataFrame, blind: bool) -> pd.DataFrame:
+def review_sheet(drawn: pd.DataFrame, blind: bool, others: Sequence[str] = ()) -> pd.DataFrame:
     """The columns that a reviewer sees, and empty ones to fill in.
 
     In: what `sample` drew. Blind: without label, answer and all that tells them; the size and the weight of a stratum
-    do as well.
+    do as well. others: the workbook's other columns that the reviewer sees too.
     """
-    shown = drawn[list(BLIND if blind else (*_DRAWN_AS, *REVIEWED))]
+    shown = drawn[[*(BLIND if blind else (*_DRAWN_AS, *REVIEWED)), *others]]
     return shown.assign(**{name: pd.array([pd.NA] * len(shown), dtype="string") for name in FOR_THE_REVIEWER})

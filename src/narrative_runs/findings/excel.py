@@ -1,8 +1,9 @@
 """The results as an Excel workbook, for people who read and judge them.
 
 Sheets: `results` (all rows), `disagreements` (false positives and false negatives, with room for a reviewer's
-verdict), `metrics`, `data_quality`. Every text is text, even one that begins like a formula. Left out are
-raw_response and fingerprint, which are for programs and would make it large; results.parquet has them.
+verdict), `metrics`, `data_quality`. The source's other columns are in the first two. Every text is text, even one
+that begins like a formula. Left out are raw_response and fingerprint, which are for programs and would make it large;
+results.parquet has them.
 It is written anew at every merge: a reviewer works on a copy under another name.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from narrative_runs.findings.columns import other_columns
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 
 LEFT_OUT = ("raw_response", "fingerprint")
@@ -52,8 +54,8 @@ def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[
 
 
 def disagreements(table: pa.Table) -> pa.Table:
-    """The false positives and false negatives: `disagreement`, which of the two it is, and the REVIEWED
-    columns."""
+    """The false positives and false negatives: `disagreement`, which of the two it is, the REVIEWED
+    columns, and the workbook's other ones."""
     kinds = [
         "false positive" if false_positive else "false negative" if false_negative else None
         for false_positive, false_negative in zip(
@@ -61,7 +63,8 @@ def disagreements(table: pa.Table) -> pa.Table:
         )
     ]
     kind = pa.array(kinds, pa.string())
-    return table.select(REVIEWED).add_column(0, "disagreement", kind).filter(kind.is_valid())
+    shown = table.select([*REVIEWED, *other_columns(table.column_names)])
+    return shown.add_column(0, "disagreement", kind).filter(kind.is_valid())
 
 
 def metric_lines(metrics: dict[str, Any], scope: str = "") -> list[tuple[Any, ...]]:

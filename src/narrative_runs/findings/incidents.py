@@ -1,6 +1,7 @@
-"""From narratives to incidents: one incident has a narrative of the coroner or medical examiner (cme), of law
-enforcement (le), or both."""
+"""From narratives to incidents: one incident has a narrative of each type, such as that of the coroner or medical
+examiner (cme) and that of law enforcement (le), or of some of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from narrative_runs.findings.confusion import ConfusionMatrix, Proportion, kappa
 from narrative_runs.findings.intervals import bootstrap, resample, wilson
+from narrative_runs.source.reading import USUAL_TYPES
 
 
 def by_incident(narratives: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +20,7 @@ def by_incident(narratives: pd.DataFrame) -> pd.DataFrame:
     is), `detected` (in any narrative), and `label`: the incident's own `manual_flag` where given, else 1 if
     any of its narratives is labelled 1, 0 if all are labelled 0, else NaN.
 
-    An incident of which a narrative failed is not answered, even if the other one is positive: otherwise the
+    An incident of which a narrative failed is not answered, even if another one is positive: otherwise the
     positives with an error would be kept, and the negatives with an error lost.
     """
     grouped = narratives.groupby("incident_id", sort=True)
@@ -34,33 +36,42 @@ def by_incident(narratives: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def agreement(narratives: pd.DataFrame, seed: int) -> dict[str, Any]:
+def agreement(narratives: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES) -> dict[str, Any]:
     """How far the detections in the two narratives of an incident agree; no label is needed.
 
-    In: as for `by_incident`, with `narrative_type`. Out: the incidents with both narratives answered (`n`),
-    in how many of them both, only one or neither is positive, the share in which they agree, and kappa; both
-    as rates.
+    In: as for `by_incident`, with `narrative_type`; the two narrative types. Out: the incidents with both narratives
+    answered (`n`), in how many of them both, only one (`cme_only`, `le_only`, or by the names of other types) or
+    neither is positive, the share in which they agree, and kappa; both as rates.
     """
     answered = narratives[narratives["answered"]].set_index("incident_id")
-    detections = [answered.loc[answered["narrative_type"] == kind, "detected"] for kind in ("cme", "le")]
+    detections = [answered.loc[answered["narrative_type"] == kind, "detected"] for kind in types]
     pairs = pd.concat(detections, axis=1, join="inner").to_numpy(dtype=bool)
-    cme, le = pairs[:, 0], pairs[:, 1]
-    cases = np.column_stack([cme & le, cme & ~le, ~cme & le, ~cme & ~le]).astype(np.int64)
-    both_positive, cme_only, le_only, both_negative = (int(number) for number in cases.sum(axis=0))
-    # Kappa has no side that is right: cme stands in the place of the detection, le in that of the label.
-    table = ConfusionMatrix(tp=both_positive, fp=cme_only, fn=le_only, tn=both_negative)
+    first, other = pairs[:, 0], pairs[:, 1]
+    cases = np.column_stack([first & other, first & ~other, ~first & other, ~first & ~other]).astype(np.int64)
+    both_positive, only_first, only_other, both_negative = (int(number) for number in cases.sum(axis=0))
+    # Kappa has no side that is right: the first stands in the place of the detection, the other in that of the label.
+    table = ConfusionMatrix(tp=both_positive, fp=only_first, fn=only_other, tn=both_negative)
     return {
         "n": len(pairs),
         "both_positive": both_positive,
-        "cme_only": cme_only,
-        "le_only": le_only,
+        f"{types[0]}_only": only_first,
+        f"{types[1]}_only": only_other,
         "both_negative": both_negative,
         "agreement": wilson(Proportion(both_positive + both_negative, len(pairs))),
         "kappa": bootstrap(kappa, table, resample(cases, seed)),
     }
 
 
-def completeness(narratives: pd.DataFrame) -> dict[str, int]:
-    """How many incidents there are, with both narratives or only one of them; errors count as present."""
-    cme, le = (set(narratives.loc[narratives["narrative_type"] == kind, "incident_id"]) for kind in ("cme", "le"))
-    return {"n": len(cme | le), "both": len(cme & le), "cme_only": len(cme - le), "le_only": len(le - cme)}
+def completeness(narratives: pd.DataFrame, types: Sequence[str] = USUAL_TYPES) -> dict[str, Any]:
+    """How many incidents there are, and which narratives they have; errors count as present.
+
+    Out: `n`, the incidents. Of two narrative types: `both`, and those with only one (`cme_only`, `le_only`, or by the
+    names of other types). Of any other number: `complete`, the incidents with all types, and `by_type`, with each.
+    """
+    having = {kind: set(narratives.loc[narratives["narrative_type"] == kind, "incident_id"]) for kind in types}
+    incidents, complete = set.union(*having.values()), set.intersection(*having.values())
+    if len(types) != 2:
+        by_type = {kind: len(ids) for kind, ids in having.items()}
+        return {"n": len(incidents), "complete": len(complete), "by_type": by_type}
+    only = {f"{kind}_only": len(ids - complete) for kind, ids in having.items()}
+    return {"n": len(incidents), "both": len(complete), **only}

@@ -6,6 +6,7 @@ last digit.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,17 @@ from narrative_runs.findings.confusion import (
 )
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
 from narrative_runs.findings.intervals import bootstrap, resample, wilson
+from narrative_runs.source.reading import USUAL_TYPES
 from narrative_runs.whole_files import written_whole
 
 
-def measure(results: pd.DataFrame, experiment_id: str, seed: int) -> dict[str, Any]:
+def measure(results: pd.DataFrame, experiment_id: str, seed: int, types: Sequence[str] = USUAL_TYPES) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
     In: the table of results, one row a narrative, with `row_num`, `incident_id`, `narrative_type`,
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
-    `p_detected`. The seed is that of the bootstrap.
+    `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment. `agreement` is
+    None where these are not two.
     """
     narratives = _narratives(results)
     answered = narratives[narratives["answered"]]
@@ -48,10 +51,10 @@ def measure(results: pd.DataFrame, experiment_id: str, seed: int) -> dict[str, A
         "n_errors": int(narratives["error"].sum()),
         "n_labelled": int(narratives["label"].notna().sum()),
         "overall": performance(answered, seed),
-        "by_type": {kind: performance(answered[answered["narrative_type"] == kind], seed) for kind in ("cme", "le")},
+        "by_type": {kind: performance(answered[answered["narrative_type"] == kind], seed) for kind in types},
         "incident": {"n_incomplete": len(incidents) - len(complete), **performance(complete, seed)},
-        "agreement": agreement(narratives, seed),
-        "completeness": completeness(narratives),
+        "agreement": agreement(narratives, seed, types) if len(types) == 2 else None,
+        "completeness": completeness(narratives, types),
         "calibration": calibration(answered[answered["label"].notna()]),
     }
 

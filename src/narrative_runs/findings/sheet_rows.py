@@ -18,13 +18,16 @@ from narrative_runs.findings.text_cells import fitting, is_formula_like
 Row = Iterable[Any]
 
 _ROWS_AT_ONCE = 1_000
+# "Excel specifications and limits": digits that a number keeps.
+_EXCEL_CHANGES_FROM = 10**15
 
 
 def rows_xml(rows: Iterable[Row], columns: int, first: int, quoted_style: int) -> Iterator[bytes]:
     """The rows as XML, in parts.
 
     In: rows of `columns` values each, which are None, bool, int, float or str; the number of the first one, from 1; the
-    style (index into cellXfs) of a text that a spreadsheet might compute. None, NaN and infinities come out as no cell.
+    style (index into cellXfs) of a text that a spreadsheet might compute. None, NaN and infinities come out as no cell,
+    whole numbers of more than 15 digits, which Excel would change, as texts.
     """
     letters = [get_column_letter(number) for number in range(1, columns + 1)]
     numbered = enumerate(rows, start=first)
@@ -50,6 +53,8 @@ def _cell_xml(value: Any, place: str, quoted_style: int) -> str:
         return f'<c r="{place}"{style} t="inlineStr"><is><t{space}>{escape(text)}</t></is></c>'
     if isinstance(value, bool):
         return f'<c r="{place}" t="b"><v>{value:d}</v></c>'
+    if isinstance(value, int) and abs(value) >= _EXCEL_CHANGES_FROM:
+        return _cell_xml(str(value), place, quoted_style)
     if isinstance(value, int):
         return f'<c r="{place}"><v>{value}</v></c>'
     return f'<c r="{place}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""

@@ -21,6 +21,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.writer.excel import ExcelWriter
 
 from narrative_runs.findings.sheet_rows import Row, rows_xml
+from narrative_runs.findings.text_cells import fitting, is_formula_like
 from narrative_runs.whole_files import scratch_folder
 
 _WIDE = {
@@ -30,6 +31,8 @@ _WIDE = {
     "error_message": 40,
     "reviewer_notes": 60,
 }
+# A column is as wide as its name, but a name may be a whole question; Excel itself allows 255.
+_WIDEST_BY_NAME = 60
 _ROWS_AT_ONCE = 1_000
 # The first moment that a zip file can name, for files whose content alone should make their bytes.
 _NO_TIME = datetime.datetime(1980, 1, 1)
@@ -88,15 +91,18 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{content.n_rows + 1}"
     for number, name in enumerate(columns, start=1):
         letter = get_column_letter(number)
-        sheet.column_dimensions[letter].width = _WIDE.get(name, max(12, len(name) + 4))
+        sheet.column_dimensions[letter].width = _WIDE.get(name, min(_WIDEST_BY_NAME, max(12, len(name) + 4)))
         if content.n_rows and name in content.choices:
             listed = f'"{",".join(content.choices[name])}"'
             choices = DataValidation("list", listed, allow_blank=True, showErrorMessage=True)
             choices.add(f"{letter}2:{letter}{content.n_rows + 1}")
             sheet.data_validations.append(choices)
-    header = [WriteOnlyCell(sheet, name) for name in columns]
+    header = [WriteOnlyCell(sheet, fitting(name)) for name in columns]
     for cell in header:
         cell.font = Font(bold=True)
+        # Else openpyxl takes one like =A1 for a formula.
+        cell.data_type = "s"
+        cell.quotePrefix = is_formula_like(str(cell.value))
     sheet.append(header)
     quoted = WriteOnlyCell(sheet)
     quoted.quotePrefix = True

@@ -1,41 +1,39 @@
 """The findings on the terminal: one table of metrics, and where the files are."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from narrative_runs.places import RECORD, ExperimentFolder
+from narrative_runs.source.reading import type_title
 
+# Columns with intervals that fit into 80 characters, and the widest title of one.
+_ABREAST = 4
+_TITLE_WIDTH = 14
 RATES = ("accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 
 
 def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     """Print the metrics of an experiment, and the places of its findings."""
     console = Console(stderr=True, highlight=False)
-    table = Table(
-        title=f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals",
-        box=None,
-        padding=(0, 1, 0, 0),
-    )
-    scopes = {
-        "all narratives": metrics["overall"],
-        "CME": metrics["by_type"]["cme"],
-        "LE": metrics["by_type"]["le"],
-        "incidents": metrics["incident"],
-    }
-    table.add_column("", no_wrap=True)
-    for scope in scopes:
-        table.add_column(scope, justify="right", no_wrap=True)
-    for count in ("tp", "fp", "fn", "tn"):
-        table.add_row(count.upper(), *(str(scope[count]) for scope in scopes.values()))
-    for rate in ("detection_rate", *RATES):
-        name = rate.replace("detection_rate", "detected")
-        table.add_row(name, *(shown_rate(scope[rate]) for scope in scopes.values()))
-    console.print(table)
+    scopes = [
+        ("all narratives", metrics["overall"]),
+        *((type_title(kind), scope) for kind, scope in metrics["by_type"].items()),
+        ("incidents", metrics["incident"]),
+    ]
+    about = f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals"
+    for start in range(0, len(scopes), _ABREAST):
+        console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
+
+
+def column_title(title: str) -> str:
+    """A title as the head of a column of rates: in several lines where it is long."""
+    return "\n".join(wrap(title, _TITLE_WIDTH))
 
 
 def shown_rate(rate: Mapping[str, float | None] | None) -> str:
@@ -44,6 +42,19 @@ def shown_rate(rate: Mapping[str, float | None] | None) -> str:
         return "-"
     value, low, high = rate["value"], rate["low"], rate["high"]
     return _brief(value) if low is None or high is None else f"{_brief(value)} \\[{_brief(low)} {_brief(high)}]"
+
+
+def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
+    table = Table(title=about or None, box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for title, _ in scopes:
+        table.add_column(column_title(title), justify="right", no_wrap=True)
+    for count in ("tp", "fp", "fn", "tn"):
+        table.add_row(count.upper(), *(str(scope[count]) for _, scope in scopes))
+    for rate in ("detection_rate", *RATES):
+        name = rate.replace("detection_rate", "detected")
+        table.add_row(name, *(shown_rate(scope[rate]) for _, scope in scopes))
+    return table
 
 
 def _brief(number: float) -> str:

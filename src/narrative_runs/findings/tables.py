@@ -8,9 +8,12 @@ results.csv      UTF-8 for R and pandas (for Excel there is the workbook); texts
                  unquoted, true and false; a text that begins like a formula stands behind an apostrophe
 results.json     a list of objects, one a row and a line; null for missing, indicators as a list
 results.xlsx     see `excel`
+
+Behind our columns stand the workbook's other ones, as they are; nothing is computed from them.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
+from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS, free_names
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
 from narrative_runs.whole_files import written_whole
@@ -53,14 +56,19 @@ def write_tables(
     data_quality: dict[str, Any],
     folder: Path,
     csv_json: bool,
+    others: pd.DataFrame | None = None,
 ) -> None:
     """Write results.parquet and results.xlsx, and with `csv_json` results.csv and results.json, into the
     folder.
 
-    In: results in any order, finished or not; the content of metrics.json and data_quality.json. Each file
-    appears whole or not at all.
+    In: results in any order, finished or not; the content of metrics.json and data_quality.json; the workbook's other
+    columns with the `row_num` of their narrative, None where it has none. Each file appears whole or not at all.
     """
     finished = finish(results).drop(columns=list(CLOCK_BOUND))
+    if others is not None:
+        values = others.set_index("row_num")
+        values.columns = pd.Index(free_names(values.columns.tolist()))
+        finished = finished.join(values, on="row_num")
     table = pa.Table.from_pandas(finished, preserve_index=False)
     with written_whole(folder / "results.parquet") as draft:
         pq.write_table(table, draft, compression="zstd")
@@ -78,12 +86,20 @@ def write_tables(
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV: UTF-8, texts quoted and guarded against formulas, missing values empty and unquoted."""
+    """Write a table as CSV: UTF-8, texts quoted and guarded against formulas, missing values empty and unquoted.
+
+    The names of columns are guarded too, and quoted where they are more than one plain word.
+    """
     options = pa.csv.WriteOptions(include_header=False)
     with path.open("wb") as file:
-        file.write(",".join(table.column_names).encode() + b"\n")
+        file.write(",".join(map(_head, table.column_names)).encode() + b"\n")
         for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
             pa.csv.write_csv(_with_guarded_texts(batch), file, options)
+
+
+def _head(name: str) -> str:
+    doubled = guarded(name).replace('"', '""')
+    return name if name.isidentifier() else f'"{doubled}"'
 
 
 def _with_guarded_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -110,4 +126,9 @@ def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
         for record in batch.to_pylist():
             if record["indicators"] is not None:
                 record["indicators"] = json.loads(record["indicators"])
-            yield record
+            # JSON has no infinity; another column of the workbook may.
+            yield {name: None if _is_infinite(value) else value for name, value in record.items()}
+
+
+def _is_infinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

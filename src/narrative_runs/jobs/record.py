@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs import journal
@@ -18,8 +19,17 @@ from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
+from narrative_runs.source.reading import narrative_types
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.whole_files import written_whole
+
+# By pandas' own types whole numbers with a missing value would become fractions.
+_WITH_MISSING = {
+    pa.bool_(): pd.BooleanDtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.float64(): pd.Float64Dtype(),
+    pa.string(): pd.StringDtype(),
+}
 
 
 def merge(settings: dict[str, Any]) -> None:
@@ -87,7 +97,8 @@ def _write(
 ) -> None:
     """Write results.*, and into data_quality.json what it tells of the answers."""
     whole = _with_answers(folder, quality, results)
-    tables.write_tables(results, measured, whole, folder.path, params["run"]["save_csv_json"])
+    exports = params["run"]["save_csv_json"]
+    tables.write_tables(results, measured, whole, folder.path, exports, _other_columns(folder))
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
@@ -118,7 +129,8 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    return results, metrics.measure(results, experiment_id, bootstrap_seed(params)), quality
+    measured = metrics.measure(results, experiment_id, bootstrap_seed(params), narrative_types(params))
+    return results, measured, quality
 
 
 def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:
@@ -133,6 +145,14 @@ def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
     parts.append(_table(folder.retries))
     results = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return results.drop_duplicates("row_num", keep="last")
+
+
+def _other_columns(folder: ExperimentFolder) -> pd.DataFrame | None:
+    """The workbook's other columns by `row_num`; None where it has none."""
+    if not folder.other_columns.exists():
+        return None
+    table: pd.DataFrame = pq.read_table(folder.other_columns).to_pandas(types_mapper=_WITH_MISSING.get)
+    return table
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -191,7 +211,7 @@ def _columns(
         "estimated_completion_time": None,
         "notes": params["experiment"]["notes"],
         "n_narratives_total": len(results),
-        "n_narratives_skipped": quality["blanks_skipped"]["total"] + quality["duplicates_dropped"]["total"],
+        "n_narratives_skipped": _skipped(quality),
         "n_narratives_processed": measured["n_processed"],
         "n_narratives_completed": measured["n_processed"] - measured["n_errors"],
         "avg_time_per_narrative_sec": None if pd.isna(seconds) or math.isnan(seconds) else round(float(seconds), 3),
@@ -212,6 +232,15 @@ def _columns(
         "json_file": str(folder.path / "results.json") if exports else None,
         **_ended_elsewhere(folder),
     }
+
+
+def _skipped(quality: dict[str, Any]) -> int:
+    """How many narratives of the source are not asked about, being blank, a placeholder or a duplicate."""
+    placeholders = quality.get("placeholders", {})
+    skipped = [quality["blanks_skipped"], quality["duplicates_dropped"]]
+    if placeholders.get("handling") == "skip":
+        skipped.append(placeholders)
+    return sum(each["total"] for each in skipped)
 
 
 def _ended_elsewhere(folder: ExperimentFolder) -> dict[str, Any]:

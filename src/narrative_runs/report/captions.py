@@ -14,8 +14,7 @@ CAPTIONS = {
     "detection_rates": Caption(
         "Detection rates",
         "Share of answered narratives, or incidents, that the model detects as positive, with its 95% interval; where "
-        "there are labels, the share that was labelled positive. An incident is positive if either of its narratives "
-        "is.",
+        "there are labels, the share that was labelled positive. An incident is positive if any of its narratives is.",
     ),
     "confusion_matrices": Caption(
         "Confusion matrices",
@@ -24,8 +23,8 @@ CAPTIONS = {
     ),
     "agreement": Caption(
         "Agreement of the two narratives",
-        "What the model detects in the CME and in the LE narrative of the same incident, over incidents with both "
-        "answered. No label is needed. Disagreement is hatched.",
+        "What the model detects in the two narratives of the same incident, over incidents with both answered. No "
+        "label is needed. Disagreement is hatched.",
     ),
     "confidence_by_outcome": Caption(
         "Stated confidence by outcome",

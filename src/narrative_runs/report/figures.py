@@ -1,5 +1,6 @@
 """The figures of counts and rates: in, the content of metrics.json; out, drawings."""
 
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from narrative_runs.report.canvas import (
     nothing,
     percent_axis,
 )
+from narrative_runs.source.reading import type_title
 
 NO_LABELS = "No labelled answers: nothing to compare with."
 
@@ -24,8 +26,7 @@ def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The performance in each scope, by the scope's name for people."""
     return {
         "All narratives": metrics["overall"],
-        "CME": metrics["by_type"]["cme"],
-        "LE": metrics["by_type"]["le"],
+        **{type_title(kind): scope for kind, scope in metrics["by_type"].items()},
         "Incidents": metrics["incident"],
     }
 
@@ -35,7 +36,7 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
     rated = {name: scope for name, scope in scopes(metrics).items() if scope["detection_rate"] is not None}
     if not rated:
         return nothing("No answers without error: no detection rate.")
-    figure = blank(2.6)
+    figure = blank(2.6 + 0.45 * max(0, len(rated) - 4))
     axes = figure.add_subplot()
     told: list[str] = []
     for place, (name, scope) in enumerate(rated.items()):
@@ -65,9 +66,14 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
     """A two-by-two table for each scope."""
     if not metrics["overall"]["n"]:
         return nothing(NO_LABELS)
-    figure = blank(5.0)
+    tables = scopes(metrics)
+    rows = math.ceil(len(tables) / 2)
+    figure = blank(2.5 * rows)
+    places = list(figure.subplots(rows, 2).flat)
+    for unused in places[len(tables) :]:
+        unused.remove()
     told = []
-    for axes, (name, scope) in zip(figure.subplots(2, 2).flat, scopes(metrics).items(), strict=True):
+    for axes, (name, scope) in zip(places, tables.items(), strict=False):
         cells = [[("TP", scope["tp"]), ("FN", scope["fn"])], [("FP", scope["fp"]), ("TN", scope["tn"])]]
         _two_by_two(axes, cells)
         axes.set_title(f"{name}, n = {scope['n']:,}", loc="left")
@@ -81,21 +87,24 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
 
 
 def agreement(metrics: dict[str, Any]) -> Drawing:
-    """The two-by-two table of detections in the CME and the LE narrative of the same incident."""
-    found = metrics["agreement"]
+    """The two-by-two table of detections in the two narratives of the same incident."""
+    found, types = metrics["agreement"], list(metrics["by_type"])
+    if found is None:
+        return nothing(f"Agreement is between two narrative types; this experiment has {len(types)}.")
     if not found["n"]:
         return nothing("No incident has both narratives answered: no agreement to show.")
     figure = blank(2.9)
     axes = figure.add_subplot()
+    first, other = map(type_title, types)
     cells = [
-        [("both positive", found["both_positive"]), ("CME only", found["cme_only"])],
-        [("LE only", found["le_only"]), ("both negative", found["both_negative"])],
+        [("both positive", found["both_positive"]), (f"{first} only", found[f"{types[0]}_only"])],
+        [(f"{other} only", found[f"{types[1]}_only"]), ("both negative", found["both_negative"])],
     ]
     _two_by_two(axes, cells)
     axes.set_xticks([0, 1], ["yes", "no"])
     axes.set_yticks([0, 1], ["yes", "no"])
-    axes.set_xlabel("Detected in the LE narrative")
-    axes.set_ylabel("Detected in the CME narrative")
+    axes.set_xlabel(f"Detected in the {other} narrative")
+    axes.set_ylabel(f"Detected in the {first} narrative")
     rate = found["agreement"]
     agreed = f"{100 * rate['value']:.1f}% of {found['n']:,} incidents agree"
     axes.set_title(f"{agreed} ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})", loc="left")

@@ -18,6 +18,8 @@ from narrative_runs.report.captions import Caption
 from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, WrongAnswer
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.subject import Subject
+from narrative_runs.report.workbook import listed, workbook_facts
+from narrative_runs.source.reading import type_title
 
 UNDEFINED = "undefined"
 _FOLDER = Path(__file__).parent
@@ -68,8 +70,10 @@ def page(
             subject=subject,
             metrics=metrics,
             scopes=scopes(metrics),
+            types={kind: type_title(kind) for kind in metrics["by_type"]},
             rates=RATES,
             quality=quality,
+            workbook=workbook_facts(quality),
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
             fewest_rows=FEWEST_ROWS,
@@ -88,7 +92,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"rate": rate, "count": count, "value": value, "number": number, "data_uri": data_uri}
+    filters = (rate, count, value, number, data_uri, listed)
+    environment.filters |= {each.__name__: each for each in filters}
     return environment
 
 

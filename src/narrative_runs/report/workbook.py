@@ -1,0 +1,136 @@
+"""What a reader should know of the workbook before trusting a number, in sentences; no narrative, and no id.
+
+Files of the first release know less: only what is there, and not zero, is told.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from narrative_runs.source.reading import type_title
+
+_LISTED = 10
+_CELL_LIMIT = 32_767
+
+
+class WorkbookFact(NamedTuple):
+    """One thing to know: its name, and what is to be said of it, a line a sentence."""
+
+    name: str
+    words: str
+
+
+def workbook_facts(quality: dict[str, Any]) -> list[WorkbookFact]:
+    """The facts of a workbook in the order in which they matter; in: the content of data_quality.json."""
+    told = {
+        "Sheet": _sheet(quality.get("sheet")),
+        "Sheets not read": _sheets_unread(quality.get("sheets_unread") or []),
+        "Cells without a value": _unreadable(quality.get("unreadable_cells") or []),
+        "Placeholders": _placeholders(quality.get("placeholders") or {}),
+        "Very short texts": _short(quality.get("short_texts") or {}),
+        "Repeated texts": _repeated(quality.get("repeated_texts") or {}),
+        "Texts cut off": _cut(quality.get("probably_cut") or {}),
+        "Repeated narratives": _repeats(quality.get("repeats") or {}),
+        "Labelled incidents": _labelled(quality.get("labelled_incidents") or {}),
+    }
+    lines = {name: list(sentences) for name, sentences in told.items()}
+    return [WorkbookFact(name, "\n".join(sentences)) for name, sentences in lines.items() if sentences]
+
+
+def listed(names: str | Sequence[str]) -> str:
+    """One name, or several, as they stand in a sentence."""
+    return names if isinstance(names, str) else ", ".join(names)
+
+
+def _sheet(sheet: str | list[str] | None) -> Iterator[str]:
+    if sheet:
+        yield f"{listed(sheet)} {'was' if isinstance(sheet, str) or len(sheet) == 1 else 'were'} read."
+
+
+def _sheets_unread(sheets: list[dict[str, Any]]) -> Iterator[str]:
+    for sheet in sheets:
+        looks = f", with the columns of narratives ({sheet['layout']} layout)" if sheet.get("layout") else ""
+        rows = f", {_count(sheet['rows'], 'row')}" if sheet.get("rows") else ""
+        yield f"{sheet['name']}{rows}{', hidden' if sheet.get('hidden') else ''}{looks}."
+
+
+def _unreadable(columns: list[dict[str, Any]]) -> Iterator[str]:
+    for each in columns:
+        cells = _among(each["cells"], each["total"])
+        yield f"{each['column']}: {_count(each['total'], 'cell')} taken as blank, being {each['problem']} ({cells})."
+
+
+def _placeholders(found: dict[str, Any]) -> Iterator[str]:
+    if not found.get("total"):
+        return
+    by_type = [
+        f"{type_title(name)} {value:,}"
+        for name, value in found.items()
+        if name != "total" and isinstance(value, int) and value
+    ]
+    yield f"Instead of a narrative: {found['total']:,} ({', '.join(by_type)})."
+    if found.get("handling") == "skip":
+        yield "They were skipped: the model was not asked, and they count in no rate."
+    else:
+        yield "The model was asked about them, and they count as any other narrative does."
+    for example in found.get("examples", ())[:_LISTED]:
+        yield f"“{example['text']}”: {_times(example['count'])}, first in {example['cell']}."
+
+
+def _short(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("total"):
+        cells = _among(found["cells"], found["total"])
+        yield f"{_count(found['total'], 'narrative')} of a few characters, besides placeholders: {cells}."
+
+
+def _repeated(found: dict[str, Any]) -> Iterator[str]:
+    if not found.get("total"):
+        return
+    yield f"{_count(found['total'], 'narrative')} with a text that stands in three or more places, word for word."
+    for example in found.get("examples", ())[:_LISTED]:
+        length = _count(example["characters"], "character")
+        yield f"A text of {length}: {_times(example['count'])}, first in {example['cell']}."
+
+
+def _cut(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("total"):
+        cells = _among(found["cells"], found["total"])
+        yield (
+            f"{_count(found['total'], 'narrative')} of {_CELL_LIMIT:,} characters, the most that Excel can hold, "
+            f"probably lost the rest: {cells}."
+        )
+
+
+def _repeats(found: dict[str, Any]) -> Iterator[str]:
+    kinds = {
+        "same": "with the same text and label; the first was kept.",
+        "other_label": "with another label; kept once, without a label.",
+        "other_text": "with another text; the first was kept.",
+    }
+    for kind, what in kinds.items():
+        if found.get(kind):
+            yield f"{found[kind]:,} {what}"
+    differing = [each for each in found.get("listed", ()) if each.get("differs")]
+    for each in differing[:_LISTED]:
+        rows = ", ".join(str(row) for row in each["rows"])
+        yield f"{type_title(each['narrative_type'])}, rows {rows}: the {each['differs']} differs."
+    if len(differing) > _LISTED:
+        yield f"And {len(differing) - _LISTED:,} more."
+
+
+def _labelled(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("total"):
+        yield f"{found['total']:,}, of them {found['positive']:,} positive."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
+
+
+def _among(cells: Sequence[str], total: int) -> str:
+    shown = ", ".join(cells[:_LISTED])
+    left = total - min(len(cells), _LISTED)
+    return f"{shown} and {left:,} more" if left > 0 else shown
