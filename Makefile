@@ -9,6 +9,11 @@ SEED ?= 1
 KILLS ?= 20
 WORKERS ?= 3
 
+# An environment belongs to its folder: its programs name it. In a project that was moved or copied it is made again.
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+$(shell rm -f $(INSTALLED))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run install test test-quick test-long check format benchmark crash-test
 
@@ -73,10 +78,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	done; \
 	if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed: install it, then type the same again." >&2; exit 1; fi; \
 	echo "Setting up $(VENV) with $$($$python --version) (once, about a minute)"; \
-	$$python -m venv $(VENV)
+	$$python -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock
 	@$(PIP) --require-hashes -r $(VENV)/uv.lock && \
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-deps --compile-bytecode -r requirements.lock || \
 	$(PIP) --require-hashes --no-deps -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
-	@touch $@
+	@echo "$(CURDIR)" > $@

@@ -9,10 +9,10 @@ from narrative_runs.source.cells import EXCEL_ERROR, plain
 from narrative_runs.source.other_columns import result_names
 from narrative_runs.source.workbook import read
 
-from .books import PRODUCTION, comma_separated, parquet, xlsx
+from .books import PRODUCTION, Rows, comma_separated, parquet, xlsx
 
 HEADER = ["Sex", *PRODUCTION, "IncidentYear", "Confidence", "Share", "Seen", "When", "Mixed", "Empty", "Sex"]
-ROWS = [
+ROWS: Rows = [
     ["F", "1", "a", "b", 2019, "high", 0.5, True, datetime(2020, 1, 2), "x", None, 1],
     [None, "2", "c", None, 2020.0, None, 2, False, datetime(2020, 1, 2, 3, 4), 7, None, None],
 ]

@@ -11,8 +11,10 @@ No LE report on file|no law enforcement narrative available|No CME report receiv
 No records found|No coroner report at this time|Report not available|Report unavailable|CME report not received
 Police report pending|narrative missing|No details provided|No text|No report was received|not available|Not applicable
 see CME|See CME.|see cme narrative|See CME report|see LE|see le report|See coroner's report|See police report|see report
-See medical examiner narrative|Please see CME|refer to CME|Refer to the police report|same as CME|same as above
-See above|see the other narrative|See LE narrative|per CME|as per LE|ditto|see attached|not provided|(none)|[redacted]|"N/A"
+See medical examiner narrative|Please see CME|refer to CME|Refer to the police report|same as CME
+same as above
+See above|see the other narrative|See LE narrative|per CME|as per LE|ditto
+see attached|not provided|(none)|[redacted]|"N/A"
 """
 NARRATIVES = """
 No|V shot himself.|Suicide by gun.|No foul play.|No report of domestic violence was made by the neighbours.

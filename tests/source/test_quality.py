@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from narrative_runs.source.quality import DataQuality, summary_lines
@@ -115,11 +116,8 @@ def test_labels_under_another_name_are_noticed(tmp_path: Path) -> None:
 
 def test_lists_are_short_and_totals_exact(tmp_path: Path) -> None:
     """At most 1000 duplicates, 20 odd labels, 20 rows and 5 longest are listed; the totals count all."""
-    rows: list[list[str | int | None]] = (
-        [["1", "a", None, "odd", None, None]] * 1101
-        + [["10", "d" * 10, None, 1, None, 1]]
-        + [[None, "b", None, None, None, None]] * 30
-    )
+    rows: list[Sequence[object]] = [["1", "a", None, "odd", None, None]] * 1101
+    rows += [["10", "d" * 10, None, 1, None, 1], *([[None, "b", None, None, None, None]] * 30)]
     rows += [[str(number), "c" * number, None, None, None, None] for number in range(2, 10)]
     quality = read(xlsx(tmp_path / "x.xlsx", LABELLED, rows)).quality
     assert (quality.duplicates_dropped.total, len(quality.duplicates_dropped.ids)) == (1100, 1000)
