@@ -9,6 +9,7 @@ from narrative_runs.commands.jobs import add_jobs
 from narrative_runs.commands.people import add_commands_of_people
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.session.tether import tie
+from narrative_runs.signals import leave_to_the_main_process
 
 
 def main() -> None:
@@ -20,8 +21,10 @@ def main() -> None:
     add_jobs(commands)
     arguments = parser.parse_args()
     if arguments.is_job:
-        # Until requests can be in flight there is nothing to let end: Ctrl-C ends a job without a word.
+        # Until requests can be in flight there is nothing to let end: Ctrl-C ends a job without a word. Snakemake would
+        # tell of a job that another signal ended.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        leave_to_the_main_process(signal.SIGTERM, signal.SIGHUP)
         tie()
     try:
         arguments.run(arguments)

@@ -193,8 +193,8 @@ class Data(Section):
         types = types_of(value)
         if odd := [name for name in types if not _TYPE.fullmatch(name) or name in _NO_TYPES]:
             raise ValueError(
-                f"{', '.join(odd)} cannot be a narrative type: lower-case letters, digits and _, at most 30, and none of "
-                + ", ".join(_NO_TYPES)
+                f"{', '.join(odd)} cannot be a narrative type: lower-case letters, digits and _, at most 30, and none "
+                f"of {', '.join(_NO_TYPES)}"
             )
         if lost := [key for key in plain if key.startswith(LABEL_OF) and key.removeprefix(LABEL_OF) not in types]:
             raise ValueError(f"{', '.join(lost)}: there is no such narrative type ({', '.join(types)})")

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from narrative_runs.signals import name_of
 from tests.fake_server import answer_to
-from tests.project import Fake, Project, cases, wait_until
+from tests.project import BIN, Fake, Project, cases, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -44,6 +45,44 @@ def assert_complete(project: Project, fake: Fake, narratives: int = 40, lost_at_
     asked = Counter(fake.calls()["asked"])
     assert len(asked) == narratives
     assert asked.total() - narratives <= lost_at_most, [text for text, times in asked.items() if times > 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("to_group", [False, True])
+def test_a_run_that_is_ended_from_outside(ready: Project, fake: Fake, number: signal.Signals, to_group: bool) -> None:
+    """Ctrl-C, SIGTERM and a closed terminal, to the process or to its group, let requests in flight end, are told by
+    their names, and the last line is the command that goes on."""
+    with ready.started("snakemake", "--cores", "4", "--config", "run={max_in_flight: 4}") as main:
+        wait_until(lambda: fake.asked >= 8)
+        (os.killpg if to_group else os.kill)(main.pid, number)
+        output, _ = main.communicate(timeout=60)
+    name = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "its terminal was closed"}[number]
+    *_, before, last = output.strip().splitlines()
+    assert main.returncode == 1 and "Traceback" not in output and "RuleException" not in output, output
+    assert f"Stopping ({name_of(number)})" in output and name in output
+    done, _ = ready.query("SELECT n_narratives_processed, status FROM experiments WHERE status = 'failed'")[0]
+    assert f"Stopped by {name_of(number)}: {done} of 40 done, {40 - done} to go." in output, output
+    assert done == sum(fake.calls()["answered"].values()) and before.endswith("To continue:")
+    ended = subprocess.run(
+        last, shell=True, cwd=ready.folder, env=with_programs(ready), capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert_complete(ready, fake)
+
+
+def with_programs(project: Project) -> dict[str, str]:
+    """The environment in which a person types commands: the programs are in its path."""
+    return {**project.environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(ready: Project, fake: Fake) -> None:
+    """Under nohup a run outlives its terminal."""
+    with ready.started("nohup", str(BIN / "snakemake"), "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 8)
+        os.killpg(main.pid, signal.SIGHUP)
+        main.communicate(timeout=120)
+    assert main.returncode == 0
+    assert_complete(ready, fake)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -70,7 +70,7 @@ def test_dead_server_is_not_an_answer(ready: Project, fake: Fake, death: dict[st
         fake.behave(**death)
         output, _ = main.communicate(timeout=60)
     assert main.returncode == 1
-    assert "[WAITING]" in output and "give_up_after_s" in output and "narratives are left" in output
+    assert "[WAITING]" in output and "give_up_after_s" in output and " to go." in output
     ((status, processed),) = ready.query(STATUS)
     assert status == "failed" and 0 < processed < 40
     assert "give_up_after_s" in ready.query("SELECT notes FROM experiments")[0][0]
@@ -166,7 +166,7 @@ def test_budget_over_resumes(ready: Project, fake: Fake) -> None:
     for _ in range(2):
         result = ready.snakemake()
         assert result.returncode == 1
-        assert "budget" in result.stdout and "narratives are left" in result.stdout
+        assert "budget" in result.stdout and " to go." in result.stdout
         spent = ready.query("SELECT sum(tokens_used) FROM narrative_results")[0][0]
         assert 700 <= spent <= 800
     ready.write_params(fake.url, shards={"count": 2})

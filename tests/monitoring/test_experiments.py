@@ -49,9 +49,9 @@ def test_the_one_that_runs_is_meant(add: Add) -> None:
 
 def test_the_reason_of_a_stop_is_told(add: Add) -> None:
     """Why a run stopped stands in its notes after the user's own; the latest reason counts."""
-    notes = "Mine.\n[stopped] the server is gone\n[stopped] stopped by SIGINT. 3 narratives are left."
+    notes = "Mine.\n[stopped] the server is gone\n[stopped] stopped by Ctrl-C: 5 of 8 done, 3 to go."
     add("cases", "failed", notes=notes)
-    assert chosen("").explanation == "stopped by SIGINT. 3 narratives are left. The same command goes on"
+    assert chosen("").explanation == "stopped by Ctrl-C: 5 of 8 done, 3 to go. The same command goes on"
 
 
 def test_of_elsewhere_what_is_known(add: Add) -> None:

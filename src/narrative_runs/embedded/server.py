@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from narrative_runs.errors import ServerError
+from narrative_runs.signals import leave_to_the_main_process
 
 ERRORS = 1  # llama.cpp's level of log detail; its warnings can quote a request
 HTTP_THREADS = 32  # an idle kept-alive connection holds a thread: jobs must not lock each other out
@@ -164,8 +164,7 @@ def _end_of(log: IO[bytes], begin: int) -> str:
 
 def _serve() -> None:
     """Be the child."""
-    # Ctrl-C in a terminal reaches the child too; whether that ends the run is the parent's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_to_the_main_process()
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever llama.cpp prints goes to the log, not between parent and child
     line = sys.stdin.buffer.readline()

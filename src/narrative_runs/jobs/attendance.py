@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import threading
 from typing import Any
@@ -12,6 +11,7 @@ from narrative_runs.places import ExperimentFolder
 from narrative_runs.session.link import NO_SESSION
 from narrative_runs.session.lock import hold_as_child
 from narrative_runs.session.tether import SOCKET_VARIABLE
+from narrative_runs.signals import leave_to_the_main_process
 
 
 class Attendance:
@@ -23,8 +23,8 @@ class Attendance:
         Raises:
             ExperimentError: there is no session; jobs are started by snakemake alone.
         """
-        # Such a job is short: at Ctrl-C it is let finish.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Such a job is short: it is let finish.
+        leave_to_the_main_process()
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._connection.connect(os.environ[SOCKET_VARIABLE])

@@ -1,11 +1,9 @@
 """`python -m narrative_runs.session`: the session's process, started by the main process."""
 
-import signal
-
 from narrative_runs.session.ear import Ear
+from narrative_runs.signals import leave_to_the_main_process
 
-# Ctrl-C reaches the whole group; the main process decides what follows from it.
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+leave_to_the_main_process()
 ear = Ear()
 
 # Only now what takes time: the main process may be killed meanwhile.

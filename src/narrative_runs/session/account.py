@@ -25,6 +25,7 @@ from narrative_runs.session.progress import Beat, Progress, line
 from narrative_runs.session.record_keeper import RecordKeeper
 from narrative_runs.session.screen import Screen
 from narrative_runs.session.standing import Standing
+from narrative_runs.signals import STOPPED_BY
 
 
 class Account:
@@ -200,14 +201,17 @@ class Account:
             for text in self._answer_watch.at_the_end():
                 self.tell(f"[ANSWERS] {text}")
             if self.progress.remaining:
-                reason = f"{reason.rstrip('.')}. {self.progress.remaining:,} narratives are left."
+                counts = f"{self.progress.done:,} of {self.progress.total:,} done, {self.progress.remaining:,} to go."
+                reason = f"{reason.rstrip('.')}{':' if reason.startswith(STOPPED_BY) else '.'} {counts}"
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._order.experiment_id, "cancelled" if cancelled else "failed", reason)
                 self._logs.stopped(reason)
         except (NarrativeRunsError, OSError) as error:
             self.screen.say(f"The record could not be brought up to date: {reason_of(error)}")
         if outcome == "failure":
-            self.screen.say(f"The run stopped: {reason}")
+            self.screen.say(
+                f"{reason[0].upper()}{reason[1:]}" if reason.startswith(STOPPED_BY) else f"The run stopped: {reason}"
+            )
         if self._logs is not None:
             self._logs.event(f"the session ends: {outcome}")
 

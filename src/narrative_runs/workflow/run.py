@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
 from narrative_runs.session.tether import SOCKET_VARIABLE
+from narrative_runs.signals import heard, name_of, stopped_by
 from narrative_runs.source import rules
 from narrative_runs.workflow.plan import Plan
 from narrative_runs.workflow.screen import give_up, somebody_reads, tell
@@ -120,7 +122,7 @@ class Run:
 
     def _stop_gently_on_signals(self, lock: RunLock) -> None:
         # Left alone, Snakemake waits until running jobs are done, which can be hours.
-        let_no_job_begin = signal.getsignal(signal.SIGTERM)
+        let_no_job_begin, ending = signal.getsignal(signal.SIGTERM), heard()
 
         def stop_at_once(_: int, __: FrameType | None) -> None:
             # The session ends without its jobs, and they with it; Snakemake then has nothing to wait for.
@@ -130,18 +132,20 @@ class Run:
         def stop(number: int, frame: FrameType | None) -> None:
             if not self._is_begun:
                 lock.forget()
-                give_up(f"stopped by {signal.Signals(number).name} before anything was asked.")
-            signal.signal(signal.SIGINT, stop_at_once)
-            signal.signal(signal.SIGTERM, stop_at_once)
+                give_up(f"{stopped_by(number)}, before anything was asked.")
+            for each in ending:
+                signal.signal(each, stop_at_once)
+            # Whatever Snakemake says of its jobs from now on is no news.
             self._hush()
-            tell("Stopping: requests in flight may end, for up to 30 s. Once more stops at once.")
-            self._say(f"stop stopped by {signal.Signals(number).name}")
+            self._is_stopped = True
+            tell(f"Stopping ({name_of(number)}): requests in flight may end, for up to 30 s. Once more stops at once.")
+            self._say(f"stop {stopped_by(number)}")
             if callable(let_no_job_begin):
                 # In a thread: this may have interrupted the scheduler while it holds the lock that this takes.
                 threading.Thread(target=let_no_job_begin, args=(number, frame)).start()
 
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
+        for each in ending:
+            signal.signal(each, stop)
 
     def end(self, outcome: str) -> None:
         """Let the session finish; outcome: `success` or `failure`."""
@@ -162,7 +166,8 @@ class Run:
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
         else:
-            tell("Start the same command again to go on: nothing that was answered is asked twice.")
+            tell("Nothing that was answered is asked twice. To continue:")
+            tell(f"snakemake {shlex.join(sys.argv[1:])}")
 
     def _say(self, line: str) -> None:
         assert self._session is not None and self._session.stdin is not None
