@@ -90,6 +90,12 @@ def move(
         )
 
 
+def is_running(experiment_id: str) -> bool:
+    """Whether the record calls the experiment running."""
+    row = database.experiment(experiment_id)
+    return row is not None and row["status"] == "running"
+
+
 def stop(experiment_id: str, status: str, reason: str) -> None:
     """The run ended before the experiment was complete; the reason follows the user's notes.
 

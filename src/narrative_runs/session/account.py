@@ -201,8 +201,11 @@ class Account:
             for text in self._answer_watch.at_the_end():
                 self.tell(f"[ANSWERS] {text}")
             if self.progress.remaining:
-                counts = f"{self.progress.done:,} of {self.progress.total:,} done, {self.progress.remaining:,} to go."
-                reason = f"{reason.rstrip('.')}{':' if reason.startswith(STOPPED_BY) else '.'} {counts}"
+                reason = f"{reason.rstrip('.')}{':' if reason.startswith(STOPPED_BY) else '.'} {self._counts()}"
+            if outcome == "success" and state.is_running(self._order.experiment_id):
+                # Of a part of the workflow: `--until source`, `--omit-from record`, `--touch`.
+                reason = f"a part of the workflow was run, without the merge. {self._counts()}".strip()
+                state.stop(self._order.experiment_id, "failed", reason)
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._order.experiment_id, "cancelled" if cancelled else "failed", reason)
                 self._logs.stopped(reason)
@@ -215,25 +218,37 @@ class Account:
         if self._logs is not None:
             self._logs.event(f"the session ends: {outcome}")
 
+    def _counts(self) -> str:
+        if self.progress.total is None:
+            return ""
+        return f"{self.progress.done:,} of {self.progress.total:,} done, {self.progress.remaining:,} to go."
+
     def _eta(self, now: float) -> str | None:
         left = self.progress.seconds_left(now)
-        return None if left is None else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
+        return None if not left else (datetime.now() + timedelta(seconds=left)).strftime(TIME)
 
     def _tell_resume(self) -> None:
         progress = self.progress
-        total = progress.total if progress.total is not None else progress.done
-        share = 100 * progress.done / total if total else 100.0
         rule = "=" * 40
+        counts = [
+            f"Completed: {self._follower.kept():,} narratives",
+            "Remaining: known when the workbook is read again",
+        ]
+        if progress.total is not None:
+            share = 100 * progress.done / progress.total if progress.total else 100.0
+            counts = [
+                f"Completed: {progress.done} narratives",
+                f"Remaining: {progress.total - progress.done} narratives",
+                f"Total: {progress.total} narratives",
+                f"Progress: {share:.1f}%",
+            ]
         lines = [
             rule,
             f"RESUMING EXPERIMENT: {self._params.experiment.name}",
             rule,
             f"Experiment ID: {self._order.experiment_id}",
             f"Original start: {self._order.began_at}",
-            f"Completed: {progress.done} narratives",
-            f"Remaining: {total - progress.done} narratives",
-            f"Total: {total} narratives",
-            f"Progress: {share:.1f}%",
+            *counts,
             rule,
         ]
         for text in lines:

@@ -36,7 +36,9 @@ def rows(standing: Standing, is_live: bool = True) -> Iterator[tuple[str, str]]:
     """(name, what there is to say) of each line; is_live: whether a running session tells it, or the record."""
     yield "done", done(standing.n_narratives_processed, standing.n_narratives_total)
     if is_live:
-        yield "rate", f"{rate(standing.rate_recent)}, {rate(standing.rate_session)} over this session"
+        # After the last answer the recent rate would only fall.
+        recent = "" if standing.seconds_left == 0 else f"{rate(standing.rate_recent)}, "
+        yield "rate", f"{recent}{rate(standing.rate_session)} over this session"
         yield "ETA", eta(standing.estimated_completion_time, standing.seconds_left)
         yield "elapsed", duration(standing.elapsed_sec)
     yield "errors", errors(standing.errors)
@@ -65,10 +67,10 @@ def rate(narratives_a_second: float | None) -> str:
 
 def eta(when: str | None, seconds_left: float | None) -> str:
     """The time of the last answer, and how long that is from now."""
-    if when is None:
-        return "calculating..."
     if seconds_left == 0:
         return "all are answered"
+    if when is None:
+        return "calculating..."
     return when if seconds_left is None else f"{when}, in {duration(seconds_left)}"
 
 

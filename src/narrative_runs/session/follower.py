@@ -69,6 +69,12 @@ class Follower:
         self._progress.note(time.monotonic())
         return seen
 
+    def kept(self) -> int:
+        """How many narratives the journals hold a result of, also before the workbook is read."""
+        paths = journal.files(self._folder.journals)
+        entries = (entry for path in paths if path.stem != journal.RETRY for _, entry in journal.entries(path))
+        return len({entry["fingerprint"] for entry in entries})
+
     def _take(self, entry: dict[str, Any], path: Path) -> Result | None:
         """Count one entry; returns the narrative's first result, if it is that."""
         response, fingerprint = entry.get("response") or {}, entry["fingerprint"]

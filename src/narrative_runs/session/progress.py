@@ -134,11 +134,13 @@ def line(standing: Standing) -> str:
     """One line of progress in the form of the R system."""
     total = standing.n_narratives_total or 0
     share = 100 * standing.n_narratives_processed / total if total else 0.0
+    counts = f"[PROGRESS] {standing.n_narratives_processed:,}/{total:,} ({share:.1f}%)"
     pace = "-" if standing.rate_recent is None else f"{standing.rate_recent:.2f}/sec"
-    text = (
-        f"[PROGRESS] {standing.n_narratives_processed:,}/{total:,} ({share:.1f}%) | Rate: {pace} | "
-        f"ETA: {standing.estimated_completion_time or 'calculating...'} | Elapsed: {duration(standing.elapsed_sec)}"
-    )
+    # After the last answer there is no rate any more, and nothing to wait for but the merge.
+    ahead = f"Rate: {pace} | ETA: {standing.estimated_completion_time or 'calculating...'}"
+    if total and standing.n_narratives_processed >= total:
+        ahead = "All are answered"
+    text = f"{counts} | {ahead} | Elapsed: {duration(standing.elapsed_sec)}"
     if standing.errors:
         text += " | Errors: " + ", ".join(f"{count} {category}" for category, count in standing.errors.items())
     return text
