@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -295,3 +296,52 @@ def test_journals_of_two_experiments_are_not_mixed() -> None:
     journal_of("cases", 2, begun_of(params_of(), "b"))
     with pytest.raises(JournalError, match="several experiments: a, b"):
         experiment.find(ExperimentFolder("cases"))
+
+
+def _damaged(path: Path) -> None:
+    journal_of(path.name, 1, begun_of(params_of(), "b"))
+    (path / "journal/session-0001/1-of-3.jsonl").write_text("no journal\n")
+
+
+def _mixed(path: Path) -> None:
+    journal_of(path.name, 1, begun_of(params_of(), "b"))
+    journal_of(path.name, 2, begun_of(params_of(), "c"))
+
+
+def _headless(path: Path) -> None:
+    journal_of(path.name, 1, begun_of(params_of(), "b"))
+    (path / "journal/session-0001/1-of-3.jsonl").write_text('{"head": {"slug": "other"}}\n')
+
+
+def _elsewhere(path: Path) -> None:
+    path.mkdir()
+    (path / "journal").symlink_to(path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", [_damaged, _mixed, _headless, _elsewhere])
+def test_damage_next_door_stops_no_search(damage: Callable[[Path], None]) -> None:
+    """An experiment is found by its id whatever lies beside it; a folder that cannot be read is named only if none is
+    found."""
+    journal_of("cases", 1, begun_of(params_of(), "a"))
+    damage(Path("results/another"))
+    folder, begun = experiment.find_by_id("a")
+    assert folder.slug == "cases" and begun.experiment_id == "a"
+    with pytest.raises(ExperimentError, match=r"not found: b(.|\n)*results/another/ cannot be read: results/another"):
+        experiment.find_by_id("b")
+
+
+def test_what_is_no_experiment_is_passed_over() -> None:
+    """Files, links that lead nowhere and folders of other things under results/ are no experiments."""
+    results = Path("results")
+    journal_of("cases", 1, begun_of(params_of(), "a"))
+    (results / ".DS_Store").touch()
+    (results / "._another").write_bytes(b"\x00")
+    (results / "gone").symlink_to("nowhere")
+    (results / "backups").mkdir()
+    (results / "notes/experiment.yaml").mkdir(parents=True)
+    (results / "journal").mkdir()
+    (results / "journal/journal").touch()
+    assert experiment.find_by_id("a")[0].slug == "cases"
+    with pytest.raises(ExperimentError) as raised:
+        experiment.find_by_id("b")
+    assert "cannot be read" not in str(raised.value)

@@ -183,7 +183,7 @@ def test_damage_amid_a_journal_is_told_with_its_place(path: Path, damage: bytes)
         read(path)
 
 
-@pytest.mark.parametrize("damage", [b"\x00\x00\n", b"{}\n", b"null\n", b'{"answer": 1}\n'])
+@pytest.mark.parametrize("damage", [b"\x00\x00\n", b"{}\n", b"null\n", b'{"answer": 1}\n', b'{"head": 1}\n'])
 def test_a_journal_without_its_head_is_named(path: Path, damage: bytes) -> None:
     """When the first line does not tell the experiment, the message names the file."""
     content = written(path, {"a": 1})
@@ -268,6 +268,87 @@ def test_folders_put_together_lose_nothing(tmp_path: Path) -> None:
         "session-0001": [{"copy": 1}],
         "session-0002": [{"copy": 2}],
     }
+
+
+STRANGERS = [
+    "._2-of-3.jsonl",
+    "2-of-3 (conflicted copy 2026-01-02).jsonl",
+    "2-of-3.sync-conflict-20260102-030405-ABCDEFG.jsonl",
+    "2-of-3 2.jsonl",
+    "2-of-3.jsonl~",
+    ".2-of-3.jsonl.swp",
+    "#2-of-3.jsonl#",
+    ".DS_Store",
+    "Icon\r",
+    "desktop.ini",
+    "retry (1).jsonl",
+]
+
+
+@pytest.mark.parametrize("ending", ["", journal.OPEN])
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_others_put_among_journals_is_passed_over(tmp_path: Path, name: str, ending: str) -> None:
+    """A copy, a note or a backup that another program left beside a journal is not read, not altered, and named."""
+    folder = tmp_path / f"session-0001{ending}"
+    written(folder / "2-of-3.jsonl", {"a": 1})
+    (folder / name).write_bytes(b"\x00\x05\x16\x07 no journal")
+    assert journal.files(tmp_path) == [folder / "2-of-3.jsonl"]
+    assert journal.heads(tmp_path) == [HEAD]
+    assert journal.strangers(tmp_path) == [folder / name]
+    journal.seal(tmp_path)
+    assert (tmp_path / "session-0001" / name).read_bytes() == b"\x00\x05\x16\x07 no journal"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["session-0001 (copy)", "session-0009 2.open", "._session-0009.dvc", "session-0009 (conflicted copy).dvc", "notes"],
+)
+def test_copies_of_sessions_are_passed_over(tmp_path: Path, name: str) -> None:
+    """A copy of a session's folder, or of its .dvc file, is no session: neither read, nor missing, nor counted."""
+    written(tmp_path / "session-0001" / "1-of-3.jsonl", {"a": 1})
+    written(tmp_path / name / "1-of-3.jsonl", {"a": 2}, head={"experiment_id": "copy"})
+    assert journal.heads(tmp_path) == [HEAD]
+    assert journal.strangers(tmp_path) == [tmp_path / name]
+    assert journal.not_here(tmp_path) == []
+    assert journal.next_session(tmp_path) == 2
+    assert journal.seal(tmp_path) == 0
+
+
+def test_what_git_and_dvc_put_among_journals_is_known(tmp_path: Path) -> None:
+    """The .dvc file of a session and git's list of what it ignores are no strangers."""
+    written(tmp_path / "session-0001" / "1-of-3.jsonl", {"a": 1})
+    (tmp_path / "session-0001.dvc").touch()
+    (tmp_path / ".gitignore").touch()
+    assert journal.strangers(tmp_path) == []
+    assert journal.strangers(tmp_path / "nowhere") == []
+
+
+def test_journals_out_of_reach_are_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to a drive that is not there, and a folder or file without permission, are told, never passed over."""
+    (tmp_path / "journal").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(JournalError, match="journal cannot be read"):
+        journal.files(tmp_path / "journal")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "session-0001").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(JournalError, match="session-0001 cannot be read"):
+        journal.heads(tmp_path / "other")
+    written(tmp_path / "kept" / "session-0001" / "1-of-3.jsonl", {"a": 1})
+    (tmp_path / "kept" / "session-0001" / "2-of-3.jsonl").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(JournalError, match=r"2-of-3\.jsonl cannot be read"):
+        journal.heads(tmp_path / "kept")
+
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(JournalError, match="Permission denied"):
+        journal.files(tmp_path / "kept")
+
+
+def test_a_session_whose_answers_are_elsewhere_keeps_its_number(tmp_path: Path) -> None:
+    """The number of a session that only its .dvc file names is given to no other."""
+    (tmp_path / "session-0001.dvc").touch()
+    assert journal.next_session(tmp_path) == 2
 
 
 def test_answers_that_are_not_here_are_known(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ FROZEN_KEYS = (
     "prompt.system_prompt",
     "prompt.user_template",
     "run.seed",
+    "data.sheet",
+    "data.id",
+    "data.columns",
+    "data.placeholders",
     "shards.count",
 )
 
@@ -130,10 +134,25 @@ def with_frozen(begun: Begun, params: Params) -> Params:
 
 
 def find(folder: places.ExperimentFolder) -> Begun | None:
-    """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any."""
+    """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any.
+
+    Raises:
+        JournalError: the journals cannot be read, or are of several experiments.
+    """
     heads = journal.heads(folder.journals)
     if not heads:
         return _described(folder)
+    try:
+        return _begun(folder, heads)
+    except KeyError as missing:
+        raise JournalError(
+            f"{folder.journals}: what tells the experiment is damaged ({missing} is missing). Restore the files from a "
+            "backup."
+        ) from None
+
+
+def _begun(folder: places.ExperimentFolder, heads: list[dict[str, Any]]) -> Begun:
+    """What these journals say, which begin with these heads, oldest session first."""
     first, last = heads[0], heads[-1]
     if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
         raise JournalError(
@@ -183,19 +202,24 @@ def _described(folder: places.ExperimentFolder) -> Begun | None:
 
 
 def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
-    """The folder under results/ that holds this experiment.
+    """The folder under results/ that holds this experiment, whatever else lies there.
 
     Raises:
-        ExperimentError: no folder holds it.
+        ExperimentError: no folder holds it; names those that cannot be read, since it may be one of them.
     """
+    damaged = []
     for path in sorted(places.RESULTS.glob("*/")):
         folder = places.ExperimentFolder(path.name)
-        begun = find(folder)
+        try:
+            begun = find(folder)
+        except JournalError as error:
+            damaged.append(f"\n  {path}/ cannot be read: {error}")
+            continue
         if begun is not None and begun.experiment_id == experiment_id:
             return folder, begun
     raise ExperimentError(
         f"Experiment ID not found: {experiment_id}. No folder under {places.RESULTS}/ holds it. "
-        "Look it up in results/*/experiment.yaml."
+        f"Look it up in results/*/experiment.yaml.{''.join(damaged)}"
     )
 
 
@@ -228,4 +252,5 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _look_up(tree: Mapping[str, Any], key: str) -> Any:
     section, name = key.split(".")
-    return tree[section][name]
+    # What an earlier release did not know had its default.
+    return tree[section].get(name, default_of(section, name))

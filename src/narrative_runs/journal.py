@@ -7,11 +7,15 @@ disk within a second. A torn last line, which a power cut can leave, is passed o
 
 While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
 `session-0001` and never changes again. DVC tracks the sealed ones and does not look at open ones.
+
+Only what this software names so is a journal. What others put beside them, such as the conflict copies of a program
+that synchronises folders, is passed over, and `strangers` names it.
 """
 
 import fcntl
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +28,11 @@ from narrative_runs.errors import JournalError
 SESSION_FOLDER = "session-{:04d}"
 OPEN = ".open"
 RETRY = "retry"
-_ANY_SESSION = "session-" + "[0-9]" * 4
+_TRACKED = ".dvc"
+_JOURNAL = re.compile(rf"(?:[0-9]+-of-[0-9]+|{RETRY})\.jsonl")
+_SESSION = re.compile(rf"(?P<name>session-(?P<number>[0-9]{{4}}))(?P<ending>{re.escape(OPEN)}|{re.escape(_TRACKED)})?")
+# DVC writes it where git would take the journals.
+_BESIDE = ".gitignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +50,38 @@ class Place:
             return _decoded(file.read(self.length))
 
 
-def files(journals: Path, name: str = "*") -> list[Path]:
-    """The journal files called `name`, oldest session first, sealed or open."""
-    return sorted(path for ending in ("", OPEN) for path in journals.glob(f"{_ANY_SESSION}{ending}/{name}.jsonl"))
+def files(journals: Path, name: str = "") -> list[Path]:
+    """The journal files called `name`, or all; oldest session first, sealed or open.
+
+    Raises:
+        JournalError: a folder cannot be read, so that nobody knows what was answered.
+    """
+    found = (folder / file for folder in _sessions(journals) for file in _names(folder) if _JOURNAL.fullmatch(file))
+    return [path for path in found if name in ("", path.stem)]
+
+
+def strangers(journals: Path) -> list[Path]:
+    """What lies among the journals and is none of them, such as the copies that a synchronising program makes.
+
+    Raises:
+        JournalError: a folder cannot be read.
+    """
+    beside = [journals / name for name in _names(journals) if name != _BESIDE and not _SESSION.fullmatch(name)]
+    within = [
+        folder / name for folder in _sessions(journals) for name in _names(folder) if not _JOURNAL.fullmatch(name)
+    ]
+    return beside + within
 
 
 def next_session(journals: Path) -> int:
     """The number of a session that begins now, from 1."""
-    folders = [*journals.glob(_ANY_SESSION), *journals.glob(_ANY_SESSION + OPEN)]
-    return 1 + max((int(path.name.removeprefix("session-")[:4]) for path in folders), default=0)
+    return 1 + max((int(match["number"]) for match in _matches(journals)), default=0)
 
 
 def not_here(journals: Path) -> list[str]:
     """The sealed sessions that a .dvc file names, and that are not in the folder, as in a clone before `dvc pull`."""
-    named = (path.with_suffix("") for path in sorted(journals.glob(f"{_ANY_SESSION}.dvc")))
-    return [folder.name for folder in named if not folder.is_dir()]
+    named = (match["name"] for match in _matches(journals) if match["ending"] == _TRACKED)
+    return [name for name in named if not (journals / name).is_dir()]
 
 
 def growing(journals: Path, session: int) -> Path:
@@ -73,15 +98,18 @@ def head(path: Path) -> dict[str, Any]:
     """The head of a journal file; empty where a power cut left less than a whole line.
 
     Raises:
-        JournalError: the line is damaged.
+        JournalError: the line is damaged, or the file cannot be read.
     """
-    with path.open("rb") as file:
-        line = file.readline()
+    try:
+        with path.open("rb") as file:
+            line = file.readline()
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if not line.endswith(b"\n"):
         return {}
     try:
         return dict(_decoded(line)["head"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
 
 
@@ -91,21 +119,24 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
     Raises:
         JournalError: a line other than the last cannot be read.
     """
-    with path.open("rb") as file:
-        file.seek(offset)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                entry = _decoded(line)
-            except ValueError:
-                raise JournalError(
-                    f"{path}, byte {offset}: this line is damaged. Restore the file from a backup, or delete the "
-                    "line to have its narrative asked again."
-                ) from None
-            if offset > 0:
-                yield Place(path, offset, len(line)), entry
-            offset += len(line)
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    entry = _decoded(line)
+                except ValueError:
+                    raise JournalError(
+                        f"{path}, byte {offset}: this line is damaged. Restore the file from a backup, or delete the "
+                        "line to have its narrative asked again."
+                    ) from None
+                if offset > 0:
+                    yield Place(path, offset, len(line)), entry
+                offset += len(line)
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def spans(journals: Path) -> list[tuple[datetime, datetime]]:
@@ -125,11 +156,14 @@ def seal(journals: Path) -> int:
     What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
     """
     torn = 0
-    for folder in sorted(journals.glob(_ANY_SESSION + OPEN)):
-        torn += sum(_cut_torn_line(path) for path in folder.glob("*.jsonl"))
+    for folder in _sessions(journals):
+        if folder.suffix != OPEN:
+            continue
+        torn += sum(_cut_torn_line(folder / name) for name in _names(folder) if _JOURNAL.fullmatch(name))
         sealed = folder.with_suffix("")
         # The folders of two copies of an experiment may have been put together.
-        folder.rename(sealed if not sealed.exists() else journals / SESSION_FOLDER.format(next_session(journals)))
+        is_taken = os.path.lexists(sealed)
+        folder.rename(journals / SESSION_FOLDER.format(next_session(journals)) if is_taken else sealed)
     return torn
 
 
@@ -198,6 +232,35 @@ class Journal:
         except OSError:
             os.ftruncate(descriptor, self._size)
             raise
+
+
+def _sessions(journals: Path) -> list[Path]:
+    """The folders of all sessions, oldest first."""
+    return [journals / match[0] for match in _matches(journals) if match["ending"] != _TRACKED]
+
+
+def _matches(journals: Path) -> list[re.Match[str]]:
+    return [match for name in _names(journals) if (match := _SESSION.fullmatch(name))]
+
+
+def _names(folder: Path) -> list[str]:
+    """What lies in a folder, in order; nothing where there is no such folder."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except NotADirectoryError:
+        return []
+    except OSError as error:
+        # A link that leads nowhere is a drive that is not there: the answers on it must not be taken for none.
+        if isinstance(error, FileNotFoundError) and not folder.is_symlink():
+            return []
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"{path} cannot be read ({error.strerror}). It belongs to the journals: nothing is asked without knowing what "
+        "it holds. Look at its permissions, and whether its drive is there."
+    )
 
 
 def _first_and_last(path: Path) -> tuple[datetime, datetime] | None:

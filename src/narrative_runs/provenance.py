@@ -47,7 +47,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
     if not folder.data_quality.exists():
         raise ExperimentError(
-            f"{folder.data_quality} is missing. Start snakemake: it is made again, and nothing is asked."
+            f"{folder.data_quality} is missing. Start the run again: it is made again, and nothing is asked."
         )
     count = check(begun.params, str(folder.description)).shards.count
     place = _answer_of(result, folder, count)

@@ -10,16 +10,17 @@ from narrative_runs.source.checksum import fetch, md5_of, tracked_md5, verify
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A DVC repository of its own, without git and without a remote."""
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: a DVC repository of its own, without git and without a remote."""
     dvc(tmp_path, "init", "--no-scm", "--quiet")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def workbook(repository: Path) -> Path:
     """A file that DVC tracks."""
-    path = repository / "data" / "narratives.csv"
+    path = Path("data/narratives.csv")
     path.parent.mkdir()
     path.write_bytes(b"IncidentID,NarrativeCME,NarrativeLE\r\n1,a,b\r\n")
     dvc(repository, "add", "--quiet", str(path))
@@ -62,15 +63,16 @@ def test_change_is_told_with_both_checksums_and_both_ways_out(workbook: Path) ->
     assert f"Original checksum: {original}" in lines
     assert f"Current checksum:  {md5_of(workbook)}" in lines
     assert "Cannot safely resume. Please start a new experiment." in lines
-    assert "dvc checkout" in str(raised.value)
-    assert f"dvc add {workbook}" in str(raised.value)
+    changed = "data/narratives-changed.csv"
+    assert f"`mv data/narratives.csv {changed} && dvc checkout data/narratives.csv.dvc`" in str(raised.value)
+    assert "`dvc add data/narratives.csv`" in str(raised.value)
 
 
-def test_untracked_workbook_is_to_be_added(tmp_path: Path) -> None:
+def test_untracked_workbook_is_to_be_added(repository: Path) -> None:
     """A workbook without a .dvc file raises SourceError that says which command tracks it."""
-    workbook = tmp_path / "x.xlsx"
+    workbook = Path("x.xlsx")
     workbook.write_text("content")
-    with pytest.raises(SourceError, match=r"dvc add .*x\.xlsx"):
+    with pytest.raises(SourceError, match=r"`dvc add x\.xlsx`"):
         verify(workbook)
 
 
@@ -80,19 +82,22 @@ def test_missing_workbook_is_named(tmp_path: Path) -> None:
         verify(tmp_path / "gone.xlsx")
 
 
-def test_checksum_of_an_older_dvc_is_refused(tmp_path: Path) -> None:
+def test_checksum_of_an_older_dvc_is_refused(repository: Path) -> None:
     """A .dvc file without `hash: md5` raises SourceError that says to add it again, though its MD5 fits."""
     digest = hashlib.md5(b"content").hexdigest()
-    workbook = track(tmp_path / "x.csv", f"outs:\n- md5: {digest}\n  size: 7\n  path: x.csv\n")
+    workbook = track(Path("x.csv"), f"outs:\n- md5: {digest}\n  size: 7\n  path: x.csv\n")
     with pytest.raises(SourceError, match=r"hash: md5(.|\n)*dvc add .*x\.csv"):
         verify(workbook)
 
 
 @pytest.mark.parametrize("text", ["", "outs: []", "outs:\n- path: x", "outs: [", "outs: 3", "- a", "outs:\n- text"])
-def test_damaged_dvc_file_is_named(tmp_path: Path, text: str) -> None:
+def test_damaged_dvc_file_is_named(repository: Path, text: str) -> None:
     """A .dvc file that holds no checksum raises SourceError with its path and what to do."""
-    workbook = track(tmp_path / "x.csv", text)
+    workbook = track(Path("x.csv"), text)
     with pytest.raises(SourceError, match=r"x\.csv\.dvc(.|\n)*dvc add"):
+        tracked_md5(workbook)
+    workbook.unlink()
+    with pytest.raises(SourceError, match=r"x\.csv\.dvc(.|\n)*Put the data file there"):
         tracked_md5(workbook)
 
 
@@ -101,13 +106,13 @@ def test_fetch_brings_back_a_missing_workbook(
 ) -> None:
     """A missing workbook comes back from DVC, from any working folder, and nothing is printed."""
     content = workbook.read_bytes()
-    remote = workbook.parent.parent / "remote"
-    dvc(workbook.parent, "remote", "add", "--default", "store", str(remote))
-    dvc(workbook.parent, "push")
+    remote = Path("remote").absolute()
+    dvc(Path(), "remote", "add", "--default", "store", str(remote))
+    dvc(Path(), "push")
     workbook.unlink()
     monkeypatch.chdir(workbook.parent)
     fetch(Path(workbook.name))
-    assert workbook.read_bytes() == content
+    assert Path(workbook.name).read_bytes() == content
     assert capfd.readouterr() == ("", "")
 
 
@@ -125,16 +130,26 @@ def test_fetch_without_tracking_does_nothing(tmp_path: Path) -> None:
 
 
 def test_failed_fetch_tells_what_dvc_said(repository: Path) -> None:
-    """When DVC cannot deliver, SourceError names the workbook, quotes DVC and gives the command to repeat."""
-    workbook = repository / "x.csv"
+    """When DVC cannot deliver, SourceError names the workbook, quotes DVC, and does not say to try the same again."""
+    workbook = Path("x.csv")
     lost = hashlib.md5(b"lost").hexdigest()
     track(workbook, f"outs:\n- md5: {lost}\n  size: 4\n  hash: md5\n  path: x.csv\n").unlink()
     with pytest.raises(SourceError) as raised:
         fetch(workbook)
     message = str(raised.value)
-    assert str(workbook) in message
+    assert "could not fetch it: x.csv" in message
     assert "dvc: " in message
-    assert f"dvc pull {workbook}.dvc" in message
+    assert "Put the file there" in message and "`" not in message
+
+
+def test_a_colon_in_a_name_ends_no_name(repository: Path) -> None:
+    """A workbook with a colon in its name is fetched like any other."""
+    workbook = Path("cases: 2024.csv")
+    workbook.write_text("content")
+    dvc(repository, "add", "--quiet", str(workbook))
+    workbook.unlink()
+    fetch(workbook)
+    assert workbook.read_text() == "content"
 
 
 def test_import_is_light() -> None:

@@ -6,7 +6,7 @@
 
 rule source:
     input:
-        planned.tracking_file,
+        planned.tracking_files,
     output:
         narratives=expand(
             f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
@@ -14,5 +14,7 @@ rule source:
         quality=planned.folder.data_quality,
     params:
         code=planned.code,
+        source_md5=planned.source_md5,
+        reading=planned.reading,
     shell:
         "exec python -m narrative_runs source"

@@ -23,6 +23,7 @@ from narrative_runs.findings.seal import SEALED, seal_of
 from narrative_runs.journal import OPEN
 from narrative_runs.params import default_of
 from narrative_runs.places import ExperimentFolder
+from narrative_runs.shell import quoted, to_run
 from narrative_runs.source import checksum
 
 
@@ -39,13 +40,15 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     folder = ExperimentFolder(params.slug)
     begun = experiment.find(folder)
     if begun is None or not begun.has_journals:
-        raise ExperimentError(f"{folder.path}/ holds no answers yet. Run snakemake first.")
+        raise ExperimentError(f"{folder.path}/ holds no answers yet. First run `{to_run(params_file)}`.")
     experiment.must_not_differ(begun, params, str(params_file))
     lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
     with derived_aside(begun, params, folder) as aside:
         if absent := missing(folder, aside):
-            raise ExperimentError(f"{absent[0]} is missing. Start snakemake: it is made again from the journals.")
-        _must_follow(begun, folder, differing(folder, aside), outs_of(lock))
+            raise ExperimentError(
+                f"{absent[0]} is missing. Run `{to_run(params_file)}`: it is made again from the journals."
+            )
+        _must_follow(begun, folder, differing(folder, aside), outs_of(lock), params_file)
     if lock:
         given = {str(params.data.file): begun.source_md5, str(folder.journals): dvc_md5(folder.journals)}
         for path, md5 in vouched(lock, given, params_module.read_file(params_file)).items():
@@ -94,7 +97,9 @@ def dvc_md5(folder: Path) -> str:
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _must_follow(begun: Begun, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str]) -> None:
+def _must_follow(
+    begun: Begun, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str], params_file: Path
+) -> None:
     """Tell an altered file from one that this release derives differently.
 
     Raises:
@@ -105,7 +110,8 @@ def _must_follow(begun: Begun, folder: ExperimentFolder, differing: list[str], l
         if verdict:
             raise ExperimentError(
                 f"{folder.path / name} does not follow from the workbook, the params and the answers: it was altered. "
-                f"Delete it and {folder.shards}/, and start snakemake: both are made again from the journals."
+                f"Run `rm -rf {folder.path / name} {folder.shards} && {to_run(params_file)}`: both are made again from "
+                "the journals."
             )
     if differing:
         sealed = seal_of(folder)
@@ -122,6 +128,14 @@ def _must_have(path: Path, md5: str, lock_file: Path) -> None:
     if checksum.md5_of(path) != md5:
         raise ExperimentError(
             f"{path} is not the one that {lock_file} vouches for ({md5}), although workbook, params and answers are "
-            "the same: the code has changed it. If it was meant to, `dvc commit --force record` vouches for the new "
-            "one; else go back to the code that made the old one."
+            f"the same: the code has changed it. If it was meant to, {_renewal(lock_file)}; else go back to the code "
+            "that made the old one."
         )
+
+
+def _renewal(lock_file: Path) -> str:
+    # DVC writes no other lock than the one beside a pipeline.
+    if lock_file.name != "dvc.lock":
+        return f"have {lock_file} vouch for the new one"
+    stage = Path("record") if lock_file == Path("dvc.lock") else lock_file.with_name("dvc.yaml:record")
+    return f"`dvc commit --force {quoted(stage)}` vouches for the new one"

@@ -15,6 +15,7 @@ from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.session import lock
+from narrative_runs.shell import to_resume
 from narrative_runs.source.checksum import md5_of
 
 
@@ -40,7 +41,7 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
     if not folder.metrics.exists() or (row is not None and row["status"] != "completed"):
         raise ExperimentError(
             f"{folder.slug} is not completed: an unfinished experiment is read by this release anyway. To continue: "
-            f"snakemake --cores 4 --config experiment_id={begun.experiment_id}"
+            f"`{to_resume(begun.experiment_id)}`"
         )
     params = check(experiment.last_params(folder, begun), str(folder.description))
     found = difference_of(begun, params, folder, tell)
@@ -79,7 +80,9 @@ def _derive(experiment_id: str) -> None:
     command = ["--cores", "4", "--config", f"experiment_id={experiment_id}", "rederive=true"]
     ended = subprocess.run([sys.executable, "-m", "snakemake", *command], stdin=subprocess.DEVNULL)
     if ended.returncode:
+        row = database.experiment(experiment_id)
+        is_begun = row is not None and row["status"] != "completed"
         raise ExperimentError(
             "The findings could not all be derived; the reason is told above. Nothing is lost, and nothing is asked. "
-            f"To continue: snakemake --cores 4 --config experiment_id={experiment_id}"
+            f"To continue: `{to_resume(experiment_id) if is_begun else f'narrative-runs rederive {experiment_id}'}`"
         )

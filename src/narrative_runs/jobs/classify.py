@@ -23,6 +23,7 @@ from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.results import Result, result_of
 from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
+from narrative_runs.signals import stopped_by
 from narrative_runs.source.shards import Narrative, iterate
 
 REQUESTS_MAY_TAKE_S = 30.0
@@ -68,7 +69,7 @@ def write_results(folder: ExperimentFolder, params: Params, shard: int) -> int:
             if place is None:
                 raise JournalError(
                     f"{folder.journals}: no answer for {narrative.incident_id} {narrative.narrative_type}. "
-                    "Run snakemake to ask for what is missing."
+                    f"Delete {folder.shards}/ and {folder.metrics}, then start the run again: what is missing is asked."
                 )
             return result_of(narrative, read(place))
 
@@ -129,8 +130,9 @@ async def ask_all(narratives: Iterator[Open], question: Question, params: Params
         JournalError: an answer cannot be kept.
     """
     loop = asyncio.get_running_loop()
+    # Whether a closed terminal ends the run is the main process's to decide.
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, link.stop, f"stopped by {number.name}")
+        loop.add_signal_handler(number, link.stop, stopped_by(number))
 
     firsts = list(islice(narratives, params.run.max_in_flight))
     if not firsts:

@@ -26,11 +26,13 @@ from narrative_runs.params import slug_of
 from narrative_runs.places import RECORD, RESULTS, ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
+from narrative_runs.shell import to_resume
 from narrative_runs.source import checksum, quality, rules, workbook
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import Reading
 from narrative_runs.source.shards import Narrative
+from narrative_runs.source.tracking import free
 from narrative_runs.whole_files import written_whole
 
 # One level deeper than experiments lie, so that what a killed adopt leaves behind is taken for none.
@@ -79,7 +81,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
     if adoption.status == "completed":
         _measure(adoption, tell)
     else:
-        tell(f"Go on with it: snakemake --cores 4 --config experiment_id={experiment_id}")
+        tell(f"Go on with it: `{to_resume(experiment_id)}`")
 
 
 def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) -> Row:
@@ -107,7 +109,7 @@ def _must_be_new(experiment_id: str, slug: str) -> None:
     if row is not None:
         raise ExperimentError(
             f"{experiment_id} is in {RECORD} already. If that file is the R system's, move it away "
-            f"(mv {RECORD} data/r.db) and adopt from there. Nothing was changed."
+            f"(`mv {RECORD} {free(Path('data/r.db'))}`) and adopt from there. Nothing was changed."
         )
     taken = database.query("SELECT experiment_name FROM experiments WHERE slug = ?", (slug,))
     if taken or folder.path.exists():
@@ -124,7 +126,7 @@ def _checked_workbook(connection: sqlite3.Connection, row: Row, file: Path) -> t
             f"Data file is not the one that the R system read: {file}\n"
             f"  Its checksum in the record: {', '.join(sorted(stored))}\n"
             f"  Current checksum:           {md5}\n"
-            f"Put that file in its place and run `dvc add {file}`, or give another path with --data."
+            "Put that file in its place, or give another path with --data."
         )
     return md5, bool(stored)
 
@@ -210,8 +212,8 @@ def _measure(adoption: Adoption, tell: Callable[[str], None]) -> None:
     folder = ExperimentFolder(adoption.params.slug)
     if ended.returncode:
         raise ExperimentError(
-            f"The experiment is here, but could not be measured. In the project folder, start "
-            f"`snakemake --cores 4 --config experiment_id={adoption.experiment_id}`."
+            "The experiment is here, but could not be measured. In the project folder, start "
+            f"`{to_resume(adoption.experiment_id)}`."
         )
     ours = database.experiment(adoption.experiment_id) or {}
     measured = json.loads(folder.metrics.read_text(encoding="utf-8"))

@@ -78,7 +78,7 @@ def _agreed() -> bool:
 def _run(known: Known, cores: int) -> NoReturn:
     snakemake = str(Path(sys.executable).parent / "snakemake")
     print(
-        "Its params are those of its last session; to go on with an edited file, type snakemake --configfile instead."
+        "Its params are those of its last session; to go on with an edited file, give it to snakemake by --configfile."
     )
     sys.stdout.flush()
     os.execv(snakemake, [snakemake, "--cores", str(cores), "--config", f"experiment_id={known.row['experiment_id']}"])

@@ -52,8 +52,8 @@ def _verify(source: sqlite3.Connection, copy: sqlite3.Connection, path: Path) ->
     (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if verdict != "ok":
         raise RecordError(
-            f"{path} is damaged: {verdict}. It was left as it is. Restore it from a backup, or mend it with "
-            "`sqlite3 DB .recover`."
+            f"{path} is damaged: {verdict}. It was left as it is. Restore it from a backup, or save what can be read "
+            "with the sqlite3 program (its command .recover)."
         )
     if _rows(source) != _rows(copy):
         raise RecordError(f"{path}: the backup does not hold the same rows. The record was left as it is.")

@@ -12,6 +12,7 @@ from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.places import RECORD
 from narrative_runs.record import release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result
+from narrative_runs.shell import quoted
 
 BUSY_TIMEOUT_S = 60.0
 
@@ -148,7 +149,8 @@ def _older(path: Path, error: Exception) -> str:
     signs = ("no such column", "has no column", "ON CONFLICT clause does not match", "UNIQUE constraint failed: narr")
     if not any(sign in str(error) for sign in signs):
         return ""
-    return f"It is an older record, perhaps the R system's: `narrative-runs migrate {path}` brings it up to date."
+    command = f"narrative-runs migrate {quoted(path)}"
+    return f"It is an older record, perhaps the R system's: `{command}` brings it up to date."
 
 
 def _marks(columns: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from narrative_runs.errors import ExperimentError
 from narrative_runs.session.tether import SOCKET_VARIABLE
 
 LOST = "the run has ended"
-NO_SESSION = "there is no running session. Start jobs with `snakemake --cores 4`, not by hand."
+NO_SESSION = "there is no running session. Jobs are started by snakemake alone, not by hand."
 
 
 class Stopped(Exception):

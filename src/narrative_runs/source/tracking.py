@@ -176,8 +176,8 @@ def _way_to_track(workbook: Path, replaces: bool, dvc: _Dvc) -> str:
     if dvc.git is not None and dvc.git.is_tracked(str(target)):
         steps.append(f"git rm --cached -qf {quoted(_shown(target))}")
     steps.append(f"dvc add {quoted(_shown(target))}")
-    moved = "" if target == place else f" (it lies {refusal}), and set data.file to {_shown(target)}"
-    return f"run `{' && '.join(steps)}`{moved}"
+    moved = f", and set data.file to {_shown(target)}, since DVC would not track it {refusal}"
+    return f"run `{' && '.join(steps)}`{'' if target == place else moved}"
 
 
 def _command_to_restore(tracking_files: tuple[Path, ...], dvc: _Dvc) -> str:

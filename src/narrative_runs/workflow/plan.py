@@ -22,13 +22,16 @@ from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.report.captions import CAPTIONS, Caption
-from narrative_runs.source import checksum
+from narrative_runs.shell import PARAMS_FILE
+from narrative_runs.source import checksum, rules
+from narrative_runs.source.tracking import command_to_restore, tracking_file
 from narrative_runs.workflow.screen import give_up, tell
 
-PARAMS_FILE = Path("params.yaml")
 RETRY_RULE = "retry_errors"
 # What of the params that may change is to be seen in the files.
 SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
+# What of `data` says how the workbook is read.
+READING_PARAMS = ("sheet", "id", "columns", "placeholders")
 
 
 @dataclass
@@ -61,8 +64,14 @@ class Plan:
     @property
     def asked(self) -> str:
         """The checksum of what makes the answers: until the first one it may still be changed."""
-        values = json.dumps(experiment.frozen_params(self.params), sort_keys=True)
-        return hashlib.sha256(values.encode()).hexdigest()
+        return _checksum_of(experiment.frozen_params(self.params))
+
+    @property
+    def reading(self) -> str:
+        """The checksum of how the workbook is read: which sheets and columns, and by which rules."""
+        data = self.params.data.model_dump(mode="json")
+        reading_rules = self.begun.reading_rules if self.begun else rules.CURRENT.number
+        return _checksum_of({**{name: data[name] for name in READING_PARAMS}, "rules": reading_rules})
 
     @property
     def slug(self) -> str:
@@ -119,9 +128,14 @@ class Plan:
         return {name: str(self.folder.figure(name, kind)) for name in CAPTIONS}
 
     @property
-    def tracking_file(self) -> str:
-        """The workbook's .dvc file: its content changes with the workbook's, not with a touch."""
-        return str(checksum.tracking_file(self.params.data.file))
+    def tracking_files(self) -> list[str]:
+        """The workbook's .dvc file: its content changes with the workbook's, not with a touch.
+
+        None of a workbook with a brace in its path, which Snakemake would take for a wildcard: there `source_md5` alone
+        tells that the workbook has changed.
+        """
+        path = str(tracking_file(self.params.data.file))
+        return [] if "{" in path else [path]
 
 
 def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
@@ -183,9 +197,15 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
     else:
         folder, begun = experiment.find_by_id(str(experiment_id))
         params = _params_by_id(begun, folder, {} if is_rederived else values, overrides, origin)
+    if beside := journal.strangers(folder.journals):
+        tell(
+            f"WARNING: {folder.journals}/ holds {len(beside)} files that are no journals, and are passed over, such as "
+            f"{str(beside[0].relative_to(folder.journals))!r}. If a program synchronises this folder, let it leave "
+            f"{folder.path}/ alone: it can spoil what a run is writing."
+        )
     if absent := journal.not_here(folder.journals):
         raise ExperimentError(
-            f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. `dvc pull` brings them. "
+            f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. {_way_to_bring(folder, absent)} "
             "Without them all would be asked again."
         )
     params_module.refuse_secrets(params, origin)
@@ -245,8 +265,13 @@ def _told(difference: Difference, folder: ExperimentFolder) -> str:
     return (
         f"This release ({__version__}) derives other findings from the same answers: {difference.words()} would "
         f"change; {folder.changes} lists them. To take them over and keep the old findings: "
-        f"narrative-runs rederive {folder.slug}"
+        f"`narrative-runs rederive {folder.slug}`"
     )
+
+
+def _way_to_bring(folder: ExperimentFolder, sessions: Sequence[str]) -> str:
+    command = command_to_restore(*(folder.journals / f"{session}.dvc" for session in sessions))
+    return f"`{command}` brings them." if command else f"Copy {folder.journals}/ from where they were asked."
 
 
 def _forced_rules() -> set[str]:
@@ -291,6 +316,10 @@ def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, o
                 f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
                 f"({begun.experiment_id}). {way_out}"
             )
+
+
+def _checksum_of(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) -> int:
