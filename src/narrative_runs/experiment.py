@@ -4,7 +4,7 @@ What makes the answers is frozen at the first answer; all else may change from r
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,6 +201,18 @@ def _described(folder: places.ExperimentFolder) -> Begun | None:
         return None
 
 
+def found_here() -> Iterator[tuple[places.ExperimentFolder, Begun | JournalError]]:
+    """Every experiment under results/ with its folder, in the order of their names; of one that cannot be read, why."""
+    for path in sorted(places.RESULTS.glob("*/")):
+        folder = places.ExperimentFolder(path.name)
+        try:
+            begun: Begun | JournalError | None = find(folder)
+        except JournalError as error:
+            begun = error
+        if begun is not None:
+            yield folder, begun
+
+
 def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
     """The folder under results/ that holds this experiment, whatever else lies there.
 
@@ -208,14 +220,10 @@ def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
         ExperimentError: no folder holds it; names those that cannot be read, since it may be one of them.
     """
     damaged = []
-    for path in sorted(places.RESULTS.glob("*/")):
-        folder = places.ExperimentFolder(path.name)
-        try:
-            begun = find(folder)
-        except JournalError as error:
-            damaged.append(f"\n  {path}/ cannot be read: {error}")
-            continue
-        if begun is not None and begun.experiment_id == experiment_id:
+    for folder, begun in found_here():
+        if isinstance(begun, JournalError):
+            damaged.append(f"\n  {folder.path}/ cannot be read: {begun}")
+        elif begun.experiment_id == experiment_id:
             return folder, begun
     raise ExperimentError(
         f"Experiment ID not found: {experiment_id}. No folder under {places.RESULTS}/ holds it. "

@@ -141,7 +141,7 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
     shutil.copy(ready.folder / "data/cases.xlsx", there / "data/cases.xlsx")
     asked = fake.asked
     refused = clone.snakemake()
-    assert refused.returncode == 1 and "`dvc pull` brings them" in refused.stdout
+    assert refused.returncode == 1 and "` brings them" in refused.stdout
     assert fake.asked == asked
     fake.stop()
     for words in (["pull"], ["repro"]):

@@ -47,10 +47,10 @@ def test_csv_columns_stay_texts(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "others.parquet")["Code"].to_pylist() == ["007"]
 
 
-def test_a_workbook_without_other_columns_has_no_file(tmp_path: Path) -> None:
-    """Where nothing rides along there is nothing to write."""
+def test_a_workbook_without_other_columns(tmp_path: Path) -> None:
+    """Where nothing rides along the file holds the row numbers alone."""
     read(parquet(tmp_path / "x.parquet", PRODUCTION, [["1", "a", "b"]])).write_other_columns(tmp_path / "o.parquet", [])
-    assert not (tmp_path / "o.parquet").exists()
+    assert pq.read_table(tmp_path / "o.parquet").to_pydict() == {"row_num": [1, 2]}
 
 
 def test_names_differ_in_more_than_case() -> None:

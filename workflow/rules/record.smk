@@ -9,6 +9,7 @@ rule record:
     input:
         shards=expand(rules.classify.output, shard=planned.shards),
         retries=rules.retry_errors.output,
+        others=rules.source.output.others,
         quality=rules.source.output.quality,
     output:
         planned.tables,

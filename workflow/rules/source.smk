@@ -1,7 +1,7 @@
 # The workbook, read once.
 #
 # needs: data/<file>.dvc (the workbook itself is fetched when it is missing)
-# gives: results/<slug>/narratives/<k>-of-<n>.parquet, data_quality.json
+# gives: results/<slug>/narratives/<k>-of-<n>.parquet and other_columns.parquet, data_quality.json
 
 
 rule source:
@@ -11,6 +11,7 @@ rule source:
         narratives=expand(
             f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
         ),
+        others=planned.other_columns,
         quality=planned.folder.data_quality,
     params:
         code=planned.code,

@@ -26,6 +26,9 @@ from narrative_runs.places import ExperimentFolder
 from narrative_runs.shell import quoted, to_run
 from narrative_runs.source import checksum
 
+# As `.dvcignore` has it.
+_IGNORED_BY_DVC = ("._*", ".DS_Store", "*conflicted copy*", "*.sync-conflict-*")
+
 
 def prove(params_file: Path, lock_file: Path) -> list[str]:
     """Prove the findings of the experiment that `params_file` describes; returns what was found, in words.
@@ -91,7 +94,13 @@ def _that_count(values: dict[str, Any]) -> list[Any]:
 def dvc_md5(folder: Path) -> str:
     """The checksum that DVC 3 gives a folder: the MD5 of the JSON list of its files' MD5s and relative paths, those
     left out that `.dvcignore` names."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.parent.name.endswith(OPEN)]
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.parent.name.endswith(OPEN)
+        and not any(path.match(pattern) for pattern in _IGNORED_BY_DVC)
+    ]
     listed = [{"md5": checksum.md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
     listed.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -3,7 +3,7 @@
 Behind them ride the workbook's other columns, as they are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 VERDICTS = ("is_true_positive", "is_true_negative", "is_false_positive", "is_false_negative")
 
@@ -41,8 +41,11 @@ RESULT_TYPES = {
 # They depend on when and how fast the model was asked, not on what it said.
 CLOCK_BOUND = ("response_sec", "processed_at", "last_attempt_at")
 
-# What stands beside the results in a file for a reviewer, or for people outside.
-_OF_OTHER_FILES = (
+# What none of the workbook's other columns may be called: the columns of every file that they may stand in.
+RESERVED = (
+    *RESULT_TYPES,
+    "experiment_id",
+    "result_id",
     "disagreement",
     "stratum",
     "stratum_size",
@@ -56,12 +59,3 @@ _OF_OTHER_FILES = (
 def other_columns(names: Iterable[str]) -> list[str]:
     """Those of the names of a table of results that are the workbook's other columns."""
     return [name for name in names if name not in RESULT_TYPES]
-
-
-def free_names(names: Sequence[str]) -> list[str]:
-    """The names of the workbook's other columns as the results have them: with `workbook_` before one that is ours."""
-    taken, free = {*RESULT_TYPES, *_OF_OTHER_FILES}, list(names)
-    for place, name in enumerate(names):
-        while free[place] in taken or (free[place] != name and free[place] in names):
-            free[place] = f"workbook_{free[place]}"
-    return free

@@ -15,6 +15,7 @@ from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.readme import write_readme
 from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
@@ -43,8 +44,9 @@ def merge(settings: dict[str, Any]) -> None:
     results, measured, quality = _found(folder, settings["head"]["experiment_id"], params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists():
-        _must_hold_an_answer(results)
+        _must_hold_an_answer(results, settings["head"]["experiment_id"])
     _write(folder, results, measured, quality, params)
+    write_readme(folder)
     _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
     seal.seal(folder)
@@ -52,7 +54,7 @@ def merge(settings: dict[str, Any]) -> None:
     folder.changes.unlink(missing_ok=True)
 
 
-def _must_hold_an_answer(results: pd.DataFrame) -> None:
+def _must_hold_an_answer(results: pd.DataFrame, experiment_id: str) -> None:
     """An experiment without one answer is never completed."""
     if not len(results) or not results["error_occurred"].all():
         return
@@ -60,7 +62,7 @@ def _must_hold_an_answer(results: pd.DataFrame) -> None:
     raise ServerError(
         f"none of {count:,} narratives has an answer: {message}. The experiment is not completed, and its params are "
         "not frozen yet: correct them and start the same command again, or ask again as it is with "
-        "`snakemake --forcerun retry_errors`."
+        f"`snakemake --forcerun retry_errors --config experiment_id={experiment_id}`."
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.columns import RESERVED
 from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
@@ -13,8 +13,6 @@ from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.whole_files import written_whole
-
-RESERVED = ("experiment_id", "result_id", *RESULT_TYPES)
 
 
 def read_source(job: Attendance) -> None:
@@ -43,10 +41,13 @@ def read_source(job: Attendance) -> None:
 
 
 def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
-    """Write the narratives of a workbook into `count` shards, and its other columns beside them."""
+    """Write the narratives of a workbook into `count` shards, and its other columns beside them.
+
+    Of an experiment of the first release there are no other columns, and no file of them.
+    """
     write_shards(source.dealt(count), folder.narratives)
-    folder.other_columns.unlink(missing_ok=True)
-    source.write_other_columns(folder.other_columns, RESERVED)
+    if source.quality.tells_all:
+        source.write_other_columns(folder.other_columns, RESERVED)
 
 
 def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:

@@ -101,10 +101,9 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
 
 def _must_be_new(experiment_id: str, slug: str) -> None:
     folder = ExperimentFolder(slug)
-    for path in sorted(RESULTS.glob("*/")):
-        begun = experiment.find(ExperimentFolder(path.name))
-        if begun is not None and begun.experiment_id == experiment_id:
-            raise ExperimentError(f"{experiment_id} is here already, in {path}/. Nothing was changed.")
+    for other, begun in experiment.found_here():
+        if isinstance(begun, experiment.Begun) and begun.experiment_id == experiment_id:
+            raise ExperimentError(f"{experiment_id} is here already, in {other.path}/. Nothing was changed.")
     row = database.experiment(experiment_id)
     if row is not None:
         raise ExperimentError(

@@ -63,14 +63,12 @@ class Source:
         return table
 
     def write_other_columns(self, path: Path, reserved: Collection[str]) -> None:
-        """Write the workbook's other columns, a row a narrative; nothing where there are none.
+        """Write the workbook's other columns, a row a narrative; where several sheets were read, with its sheet.
 
         reserved: names that none of them may have.
         """
-        several = len(self.sheets) > 1
-        if self.others.names or several:
-            sheets = [self.sheets[place] for place in self.keys["sheet"]] if several else None
-            self.others.write(self.keys["other"].tolist(), sheets, reserved, path)
+        sheets = [self.sheets[place] for place in self.keys["sheet"]] if len(self.sheets) > 1 else None
+        self.others.write(self.keys["other"].tolist(), sheets, reserved, path)
 
 
 def read(path: Path, how: Reading | None = None, scratch: Path | None = None) -> Source:

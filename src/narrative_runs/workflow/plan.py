@@ -14,7 +14,7 @@ import yaml
 
 from narrative_runs import __version__, experiment, journal
 from narrative_runs import params as params_module
-from narrative_runs.code import code_checksum
+from narrative_runs.code import code_checksum, must_be_the_code_of
 from narrative_runs.derivation.difference import Difference, difference_of, is_by_this_code
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
 from narrative_runs.experiment import Begun
@@ -70,8 +70,7 @@ class Plan:
     def reading(self) -> str:
         """The checksum of how the workbook is read: which sheets and columns, and by which rules."""
         data = self.params.data.model_dump(mode="json")
-        reading_rules = self.begun.reading_rules if self.begun else rules.CURRENT.number
-        return _checksum_of({**{name: data[name] for name in READING_PARAMS}, "rules": reading_rules})
+        return _checksum_of({**{name: data[name] for name in READING_PARAMS}, "rules": self.reading_rules})
 
     @property
     def slug(self) -> str:
@@ -116,7 +115,18 @@ class Plan:
             folder.retries,
         ]
         figures = [*self.figures("png").values(), *self.figures("pdf").values()]
-        return [*map(str, paths), *self.findings, *figures]
+        return [*map(str, paths), *self.other_columns, *self.findings, *figures]
+
+    @property
+    def other_columns(self) -> list[str]:
+        """The file of the workbook's other columns: experiments of the first release have none."""
+        is_of_the_first = self.reading_rules == rules.OF_0_1_0.number
+        return [] if is_of_the_first else [str(self.folder.other_columns)]
+
+    @property
+    def reading_rules(self) -> int:
+        """The number of the rules by which the workbook is read."""
+        return self.begun.reading_rules if self.begun else rules.CURRENT.number
 
     @property
     def captions(self) -> dict[str, Caption]:
@@ -154,6 +164,7 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        must_be_the_code_of(Path.cwd())
         return _plan(typed(overrides), list(config_files) or [PARAMS_FILE], _forced_rules())
     except NarrativeRunsError as error:
         give_up(error)
