@@ -22,7 +22,7 @@ help:
 	@echo "make install     only the set-up"
 	@echo "make test        the test suite"
 	@echo "make test-quick  what a minute allows"
-	@echo "make test-long   the cases that need real model servers, which it installs"
+	@echo "make test-long   the cases that need real model servers and other programs, which it installs"
 	@echo "make check       linters and types"
 	@echo "make benchmark   speed and memory, as a table"
 	@echo "make crash-test  random kills (SEED=1 KILLS=20)"
@@ -40,14 +40,14 @@ test: $(INSTALLED)
 	  { apt-get $$quick update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get $$quick install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
 	fi
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs"
 
 test-quick: $(INSTALLED)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not end_to_end and not embedded and not browser"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not end_to_end and not embedded and not browser"
 
 # One after the other: a model uses all cores.
 test-long: $(INSTALLED)
-	@$(BIN)/python -m pytest -m real_servers -rs --durations=15
+	@$(BIN)/python -m pytest -m "real_servers or real_programs" -rs --durations=15
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks

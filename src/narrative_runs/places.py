@@ -26,6 +26,11 @@ class ExperimentFolder:
         return self.results / self.slug
 
     @property
+    def readme(self) -> Path:
+        """What lies in the folder, and how other programs read it."""
+        return self.path / "README.txt"
+
+    @property
     def description(self) -> Path:
         """The id and the frozen params, for people."""
         return self.path / "experiment.yaml"

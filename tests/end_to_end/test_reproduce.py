@@ -1,6 +1,7 @@
 """`dvc repro`: do these results follow from this data, these params, these answers and this code?"""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -13,12 +14,14 @@ import yaml
 from openpyxl import load_workbook
 
 from narrative_runs.derivation.proof import dvc_md5
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.report.captions import CAPTIONS
 from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
 FINDINGS = ("results.parquet", "results.csv", "results.json", "metrics.json")
-STAGES = ("source", "classify", "record")
+STAGES = ("source", "classify", "record", "keep")
 NOTHING_TO_DO = "Nothing to be done"
 
 
@@ -178,7 +181,38 @@ def test_the_two_pipelines_are_one_recipe() -> None:
     expected = yaml.safe_load(text.replace("- params.yaml:", "- published/params.yaml:"))
     for stage in expected["stages"].values():
         stage["wdir"] = ".."
+    for name in ("metrics", "plots"):
+        expected[name] = [f"../{path}" for path in expected[name]]
     assert published == expected
+
+
+def test_every_figure_is_declared() -> None:
+    """`dvc plots show` knows each figure of the report."""
+    folder = ExperimentFolder("${experiment.slug}")
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    assert declared == [str(folder.figure(name, "png")) for name in CAPTIONS]
+
+
+def test_metrics_and_figures_from_commit_to_commit(ready: Project, fake: Fake) -> None:
+    """After a commit, a pilot that was extended shows its old and new numbers, and its figures."""
+    ready.write_params(fake.url, run={"max_narratives": 10})
+    commit = ("-c", "user.name=n", "-c", "user.email=n@example.org", "commit", "-qm", "Pilot")
+    for words in (["dvc", "repro"], ["git", "add", "-A"], ["git", *commit]):
+        result = ready.run(*words)
+        assert result.returncode == 0, result.stdout
+    kept = "results/cases/kept_metrics.json"
+    assert f"{kept}.dvc" in ready.run("git", "ls-files", "results").stdout.splitlines()
+    assert kept not in ready.run("git", "ls-files", "results").stdout.splitlines()
+    ready.write_params(fake.url)
+    assert ready.run("dvc", "repro").returncode == 0
+    shown = ready.run("dvc", "metrics", "diff", "--json")
+    assert shown.returncode == 0, shown.stdout
+    differing = json.loads(shown.stdout[shown.stdout.index("{") :])["diff"][kept]
+    assert differing["n_total"] == {"old": 10, "new": 20, "diff": 10}
+    drawn = ready.run("dvc", "plots", "show")
+    assert drawn.returncode == 0 and "failed" not in drawn.stdout, drawn.stdout
+    assert len(list((ready.folder / "dvc_plots").rglob("*.png"))) == len(CAPTIONS)
+    assert "dvc_plots" not in ready.run("git", "status", "--short").stdout
 
 
 def other_params(project: Project, url: str) -> None:

@@ -29,6 +29,7 @@ def test_restricted_workbook_is_never_staged(project: Project) -> None:
         "data/cases.xlsx.dvc",
         "data/narratives.xlsx.dvc",
         "results/demo-published/journal/session-0001.dvc",
+        "results/demo-published/kept_metrics.json.dvc",
     }
     content = workbook.read_bytes()
     for path in (project.folder / "data/remote").rglob("*"):

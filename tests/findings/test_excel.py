@@ -102,6 +102,33 @@ def test_other_columns_are_beside_all_rows_and_disagreements(result_table: Resul
     assert row[-6:] == ("M", 2001, 0.5, False, None, None)
 
 
+def test_every_text_wraps_where_people_read(result_table: ResultTable, tmp_path: Path) -> None:
+    """Each text of results and disagreements wraps, a reviewer's too, under a header that stays in sight."""
+    results = result_table({"manual_flag_ind": 1, "detected": False, "rationale": "=1"}, {"detected": None})
+    workbook = workbook_of(results, tmp_path)
+    for sheet in (workbook["results"], workbook["disagreements"]):
+        cells = [cell for row in sheet.iter_rows(min_row=2) for cell in row if cell.value is not None]
+        assert {cell.alignment.wrap_text for cell in cells if cell.data_type == "s"} == {True}
+        assert {cell.alignment.vertical for cell in cells} == {"top"}
+        assert sheet.freeze_panes == "A2"
+    notes = workbook["disagreements"].column_dimensions[
+        cell_of(workbook["disagreements"], 1, "reviewer_notes").column_letter
+    ]
+    assert notes.alignment.wrap_text and notes.width >= 40
+
+
+def test_names_of_facts_and_metrics_are_read_whole(result_table: ResultTable, tmp_path: Path) -> None:
+    """The columns of names are wider than the longest name in them, however long the name of a narrative type is."""
+    quality = {"blanks_skipped": {"coroner_report_of_first_examination": 1, "coroner_report_of_second_examination": 2}}
+    write_tables(result_table({}), {"by_type": {"a" * 90: {"tp": 1}}}, quality, tmp_path, csv_json=False)
+    workbook = openpyxl.load_workbook(tmp_path / "results.xlsx")
+    for title, columns in (("data_quality", "A"), ("metrics", "AB")):
+        for column in columns:
+            longest = max(len(cell.value) for cell in workbook[title][column])
+            assert workbook[title].column_dimensions[column].width > longest
+            assert workbook[title].freeze_panes == "A2"
+
+
 def test_metrics_are_lines_of_scope_name_and_interval(random_results: ResultTable, tmp_path: Path) -> None:
     """Every number and rate of metrics.json outside of lists has its line; an undefined one is empty."""
     results = random_results(40, seed=2)

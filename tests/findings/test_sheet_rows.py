@@ -3,26 +3,26 @@ from xml.etree import ElementTree
 import pytest
 
 from narrative_runs.findings import sheet_rows
-from narrative_runs.findings.sheet_rows import Row, rows_xml
+from narrative_runs.findings.sheet_rows import Row, Styles, rows_xml
 
 
 def xml_of(*rows: Row, columns: int) -> str:
-    """The XML of rows that begin at 2."""
-    return b"".join(rows_xml(rows, columns, first=2, quoted_style=7)).decode()
+    """The XML of rows that begin at 2, in columns that are ten characters wide."""
+    return b"".join(rows_xml(rows, [10] * columns, first=2, styles=Styles(text=5, quoted=7, other=6))).decode()
 
 
 def test_each_type_has_its_kind_of_cell() -> None:
     """Numbers, booleans and texts are what they are, each in its place."""
     assert xml_of((1, 0.5, True, "a"), columns=4) == (
-        '<row r="2"><c r="A2"><v>1</v></c><c r="B2"><v>0.5</v></c><c r="C2" t="b"><v>1</v></c>'
-        '<c r="D2" t="inlineStr"><is><t>a</t></is></c></row>'
+        '<row r="2"><c r="A2" s="6"><v>1</v></c><c r="B2" s="6"><v>0.5</v></c><c r="C2" s="6" t="b"><v>1</v></c>'
+        '<c r="D2" s="5" t="inlineStr"><is><t>a</t></is></c></row>'
     )
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_what_is_no_value_is_no_cell(value: float | None) -> None:
     """A missing value leaves its place empty, and the others keep theirs."""
-    assert xml_of((value, 3), columns=2) == '<row r="2"><c r="B2"><v>3</v></c></row>'
+    assert xml_of((value, 3), columns=2) == '<row r="2"><c r="B2" s="6"><v>3</v></c></row>'
 
 
 @pytest.mark.parametrize("number", [10**15, -(10**17) - 1])
@@ -44,7 +44,7 @@ def test_any_text_comes_back(text: str) -> None:
 def test_only_texts_that_might_be_computed_are_quoted() -> None:
     """A text like a formula or an error value has the quoting style, and no other has."""
     cells = ElementTree.fromstring(xml_of(("=1", "#N/A", "a", "#1"), columns=4))
-    assert [cell.get("s") for cell in cells] == ["7", "7", None, None]
+    assert [cell.get("s") for cell in cells] == ["7", "7", "5", "5"]
 
 
 def test_more_rows_than_are_written_at_once_are_numbered_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +52,13 @@ def test_more_rows_than_are_written_at_once_are_numbered_on(monkeypatch: pytest.
     monkeypatch.setattr(sheet_rows, "_ROWS_AT_ONCE", 2)
     rows = ElementTree.fromstring(f"<all>{xml_of((1,), (2,), (3,), columns=1)}</all>")
     assert [(row.get("r"), row.findtext("c/v")) for row in rows] == [("2", "1"), ("3", "2"), ("4", "3")]
+
+
+@pytest.mark.parametrize(
+    ("text", "height"),
+    [("a" * 10, None), ("a" * 11, "30"), ("a\n\nb", "45"), ("a" * 25 + "\nb", "60"), ("a" * 32_767, "409")],
+)
+def test_a_row_is_as_high_as_its_longest_text(text: str, height: str | None) -> None:
+    """A text that needs more lines than one is shown whole, up to the highest row that Excel allows."""
+    row = ElementTree.fromstring(xml_of(("a", text, 1), columns=3))
+    assert row.get("ht") == height

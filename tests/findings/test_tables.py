@@ -94,25 +94,38 @@ NASTY = 'He said: "no",\nthen\rleft\r\n — naïve 😀'
 
 
 def test_csv_gives_back_what_was_written(result_table: ResultTable, tmp_path: Path) -> None:
-    """Quotes, commas, line ends of all kinds and accents survive; missing is empty, booleans are true and
-    false."""
+    """Quotes, commas, line ends of all kinds and accents survive; missing is empty, logicals are TRUE and FALSE."""
     write(result_table({"narrative_text": NASTY, "incident_id": "0012"}, {"detected": None}), tmp_path)
     raw = (tmp_path / "results.csv").read_bytes()
     assert raw.startswith(b"row_num,incident_id,")
     with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["row_num"], first["incident_id"], first["narrative_text"]) == ("1", "0012", NASTY)
-    assert (first["detected"], first["confidence"], first["manual_flag_ind"]) == ("false", "0.9", "")
-    assert (second["detected"], second["error_occurred"], second["rationale"]) == ("", "true", "")
+    assert (first["detected"], first["confidence"], first["manual_flag_ind"]) == ("FALSE", "0.9", "")
+    assert (second["detected"], second["error_occurred"], second["rationale"]) == ("", "TRUE", "")
 
 
 def test_csv_is_read_by_pandas_as_it_is(random_results: ResultTable, tmp_path: Path) -> None:
-    """A reader that is told nothing finds the columns and all rows."""
+    """A reader that is told of the ids alone finds all columns with their types, and all rows."""
     results = random_results(20, seed=6)
     write(results, tmp_path)
-    read = pd.read_csv(tmp_path / "results.csv", dtype={"incident_id": str})
-    assert list(read.columns) == [name for name in RESULT_TYPES if name not in CLOCK_BOUND]
-    assert list(read["incident_id"]) == list(results["incident_id"])
+    read = pd.read_csv(tmp_path / "results.csv", dtype={"incident_id": str}).convert_dtypes()
+    expected = finish(results).drop(columns=list(CLOCK_BOUND))
+    filled = expected.columns[expected.notna().any()]
+    assert list(read) == list(expected)
+    pd.testing.assert_frame_equal(read[filled].astype(expected[filled].dtypes), expected[filled])
+    assert [str(read[name].dtype) for name in ("detected", "manual_flag_ind")] == ["boolean", "Int64"]
+
+
+def test_a_column_of_csv_is_of_one_type(result_table: ResultTable, tmp_path: Path) -> None:
+    """Fractions look like fractions where they are whole, whole numbers never do, and what is no number is missing."""
+    doses = [1.0, 1e22, 1e-9, 0.1 + 0.2, float("nan"), float("-inf")]
+    others = pd.DataFrame({"row_num": range(1, 7), "dose": doses, "year": pd.array([2001, *[None] * 5], "Int64")})
+    write(result_table(*[{"confidence": 1.0}] * 6), tmp_path, others=others)
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["dose"] for row in rows] == ["1.0", "1e+22", "1e-09", "0.30000000000000004", "", "-inf"]
+    assert {row["confidence"] for row in rows} == {"1.0"}
+    assert [row["year"] for row in rows] == ["2001", *[""] * 5]
 
 
 def test_csv_holds_no_formula(result_table: ResultTable, tmp_path: Path) -> None:
@@ -170,8 +183,8 @@ def test_other_columns_are_in_csv_and_json(result_table: ResultTable, tmp_path: 
     assert raw.splitlines()[0].endswith(',source_row,Sex,"Incident Year",Age,Veteran')
     rows = list(csv.DictReader(raw.splitlines()))
     assert [(row["Sex"], row["Incident Year"], row["Age"], row["Veteran"]) for row in rows] == [
-        ("M", "2001", "0.5", "false"),
-        ("'=F", "2002", "1", "true"),
+        ("M", "2001", "0.5", "FALSE"),
+        ("'=F", "2002", "1.0", "TRUE"),
         ("", "", "", ""),
     ]
     first, second, third = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))

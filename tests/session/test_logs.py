@@ -16,6 +16,7 @@ ENTRY: dict[str, Any] = {
     "requests": 2,
     "response": {"choices": []},
 }
+ASKED_AT = "2026-01-02 03:04:05"
 FAILED = {**ENTRY, "error": {"category": "timeout", "message": "no answer within 3 s"}}
 DATED = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -29,7 +30,7 @@ def test_an_answer_is_a_line_in_two_logs(tmp_path: Path) -> None:
     """As soon as an answer is told, the call and its duration can be read, and nothing is an error."""
     Logs(tmp_path).entry(ENTRY, None)
     assert re.fullmatch(f"{DATED} INFO 12 cme ok 0.25s in 2 requests", lines_of(tmp_path, "api_calls.log")[0])
-    assert lines_of(tmp_path, "performance.log") == [PERFORMANCE_HEADER, f"{ENTRY['asked_at']},12,cme,0.25,2,ok"]
+    assert lines_of(tmp_path, "performance.log") == [PERFORMANCE_HEADER, f"{ASKED_AT},12,cme,0.25,2,ok"]
     assert lines_of(tmp_path, "errors.log") == []
 
 
@@ -87,8 +88,19 @@ def test_every_part_of_the_table_has_its_header(tmp_path: Path, monkeypatch: pyt
     for part in parts:
         with part.open(newline="", encoding="utf-8") as stream:
             assert {tuple(row.values()) for row in csv.DictReader(stream)} == {
-                (ENTRY["asked_at"], "12", "cme", "0.25", "2", "ok")
+                (ASKED_AT, "12", "cme", "0.25", "2", "ok")
             }
+
+
+def test_lines_of_an_earlier_release_have_a_file_of_their_own(tmp_path: Path) -> None:
+    """A table whose times have the form of 0.1.0 is put aside whole, once, so that no file mixes two forms."""
+    before = f"{PERFORMANCE_HEADER}\n{ENTRY['asked_at']},12,cme,0.25,2,ok\n"
+    (tmp_path / "performance.log").write_text(before)
+    for _ in range(2):
+        Logs(tmp_path).entry(ENTRY, None)
+    assert (tmp_path / "performance.log.1").read_text() == before
+    assert lines_of(tmp_path, "performance.log") == [PERFORMANCE_HEADER, *[f"{ASKED_AT},12,cme,0.25,2,ok"] * 2]
+    assert len(list(tmp_path.glob("performance.log*"))) == 2
 
 
 def test_an_event_is_one_line(tmp_path: Path) -> None:

@@ -2,19 +2,20 @@
 
 Sheets: `results` (all rows), `disagreements` (false positives and false negatives, with room for a reviewer's
 verdict), `metrics`, `data_quality`. The source's other columns are in the first two. Every text is text, even one
-that begins like a formula. Left out are raw_response and fingerprint, which are for programs and would make it large;
-results.parquet has them.
+that begins like a formula, and wraps; the names of metrics and of facts stand in one line. Left out are raw_response
+and fingerprint, which are for programs and would make it large; results.parquet has them.
 It is written anew at every merge: a reviewer works on a copy under another name.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from narrative_runs.findings.columns import other_columns
-from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
+from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
 
 LEFT_OUT = ("raw_response", "fingerprint")
 REVIEWED = (
@@ -46,8 +47,14 @@ def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[
                 ((*row, None, None) for row in table_rows(reviewed)),
                 reviewed.num_rows,
             ),
-            Sheet("metrics", ["scope", "metric", "value", "low", "high"], lines, len(lines)),
-            Sheet("data_quality", ["name", "value"], facts, len(facts)),
+            Sheet(
+                "metrics",
+                ["scope", "metric", "value", "low", "high"],
+                lines,
+                len(lines),
+                widths={"scope": _width(lines, 0), "metric": _width(lines, 1)},
+            ),
+            Sheet("data_quality", ["name", "value"], facts, len(facts), widths={"name": _width(facts, 0), "value": 80}),
         ],
         path,
     )
@@ -91,3 +98,8 @@ def quality_lines(data_quality: dict[str, Any], above: str = "") -> list[tuple[A
             text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
             lines.append((above + name, text))
     return lines
+
+
+def _width(lines: Sequence[tuple[Any, ...]], place: int) -> int:
+    """The width at which every text of a column can be read in one line, in characters."""
+    return min(WIDEST, max((len(line[place]) for line in lines), default=0) + 4)

@@ -5,7 +5,8 @@ that the whole merge takes.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,41 +21,57 @@ Row = Iterable[Any]
 _ROWS_AT_ONCE = 1_000
 # "Excel specifications and limits": digits that a number keeps.
 _EXCEL_CHANGES_FROM = 10**15
+# Points: of a line of Excel's usual font, and of the highest row that it allows.
+_LINE_HEIGHT = 15
+_HIGHEST = 409
 
 
-def rows_xml(rows: Iterable[Row], columns: int, first: int, quoted_style: int) -> Iterator[bytes]:
-    """The rows as XML, in parts.
+@dataclass(frozen=True)
+class Styles:
+    """How cells look, as indices into cellXfs, the workbook's list of styles: of a text, of a text that a spreadsheet
+    might compute, and of all other values."""
 
-    In: rows of `columns` values each, which are None, bool, int, float or str; the number of the first one, from 1; the
-    style (index into cellXfs) of a text that a spreadsheet might compute. None, NaN and infinities come out as no cell,
-    whole numbers of more than 15 digits, which Excel would change, as texts.
+    text: int
+    quoted: int
+    other: int
+
+
+def rows_xml(rows: Iterable[Row], widths: Sequence[int], first: int, styles: Styles) -> Iterator[bytes]:
+    """The rows as XML, in parts; each is as high as its longest text, wrapped, needs.
+
+    In: rows of values, which are None, bool, int, float or str; how many characters wide their columns are; the number
+    of the first row, from 1. None, NaN and infinities come out as no cell, whole numbers of more than 15 digits, which
+    Excel would change, as texts.
     """
-    letters = [get_column_letter(number) for number in range(1, columns + 1)]
+    columns = [(get_column_letter(number), width) for number, width in enumerate(widths, start=1)]
     numbered = enumerate(rows, start=first)
     while part := list(islice(numbered, _ROWS_AT_ONCE)):
-        yield "".join(_row_xml(row, number, letters, quoted_style) for number, row in part).encode()
+        yield "".join(_row_xml(row, number, columns, styles) for number, row in part).encode()
 
 
-def _row_xml(row: Row, number: int, letters: list[str], quoted_style: int) -> str:
-    cells = [
-        _cell_xml(value, f"{letter}{number}", quoted_style)
-        for letter, value in zip(letters, row, strict=True)
-        if value is not None
-    ]
-    return f'<row r="{number}">{"".join(cells)}</row>'
+def _row_xml(row: Row, number: int, columns: list[tuple[str, int]], styles: Styles) -> str:
+    cells, lines = [], 1
+    for value, (letter, width) in zip(row, columns, strict=True):
+        if value is not None:
+            cells.append(_cell_xml(value, f"{letter}{number}", styles))
+        if isinstance(value, str) and (len(value) > width or "\n" in value):
+            lines = max(lines, sum(max(1, math.ceil(len(line) / width)) for line in value.split("\n")))
+    # Excel would find the height by itself, LibreOffice does not.
+    height = f' ht="{min(lines * _LINE_HEIGHT, _HIGHEST)}"' if lines > 1 else ""
+    return f'<row r="{number}"{height}>{"".join(cells)}</row>'
 
 
-def _cell_xml(value: Any, place: str, quoted_style: int) -> str:
+def _cell_xml(value: Any, place: str, styles: Styles) -> str:
     if isinstance(value, str):
         text = fitting(value)
         # Excel then shows the text with its leading apostrophe, and keeps it text when somebody edits the cell.
-        style = f' s="{quoted_style}"' if is_formula_like(text) or text in ERROR_CODES else ""
+        style = styles.quoted if is_formula_like(text) or text in ERROR_CODES else styles.text
         space = ' xml:space="preserve"' if text != text.strip() else ""
-        return f'<c r="{place}"{style} t="inlineStr"><is><t{space}>{escape(text)}</t></is></c>'
+        return f'<c r="{place}" s="{style}" t="inlineStr"><is><t{space}>{escape(text)}</t></is></c>'
     if isinstance(value, bool):
-        return f'<c r="{place}" t="b"><v>{value:d}</v></c>'
+        return f'<c r="{place}" s="{styles.other}" t="b"><v>{value:d}</v></c>'
     if isinstance(value, int) and abs(value) >= _EXCEL_CHANGES_FROM:
-        return _cell_xml(str(value), place, quoted_style)
+        return _cell_xml(str(value), place, styles)
     if isinstance(value, int):
-        return f'<c r="{place}"><v>{value}</v></c>'
-    return f'<c r="{place}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""
+        return f'<c r="{place}" s="{styles.other}"><v>{value}</v></c>'
+    return f'<c r="{place}" s="{styles.other}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""

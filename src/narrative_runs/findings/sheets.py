@@ -1,6 +1,7 @@
 """Excel workbooks, written row by row; the same content gives the same bytes.
 
-Every text is text, even one that begins like a formula. Each sheet has a frozen header and a filter.
+Every text is text, even one that begins like a formula, and wraps, so that it is read whole. Each sheet has a frozen
+header and a filter.
 """
 
 import datetime
@@ -15,25 +16,31 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pyarrow as pa
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.writer.excel import ExcelWriter
 
-from narrative_runs.findings.sheet_rows import Row, rows_xml
+from narrative_runs.findings.sheet_rows import Row, Styles, rows_xml
 from narrative_runs.findings.text_cells import fitting, is_formula_like
 from narrative_runs.whole_files import scratch_folder
 
 _WIDE = {
     "narrative_text": 80,
+    "indicators": 30,
     "rationale": 60,
     "reasoning_steps": 60,
     "error_message": 40,
     "reviewer_notes": 60,
 }
-# A column is as wide as its name, but a name may be a whole question; Excel itself allows 255.
+# A column is as wide as its name, but a name may be a whole question.
 _WIDEST_BY_NAME = 60
+# "Excel specifications and limits": the width of a column, in characters.
+WIDEST = 255
 _ROWS_AT_ONCE = 1_000
+# Texts wrap, and what stands beside them is at the top too, where one begins to read.
+_WRAPPED = Alignment(wrap_text=True, vertical="top")
+_AT_THE_TOP = Alignment(vertical="top")
 # The first moment that a zip file can name, for files whose content alone should make their bytes.
 _NO_TIME = datetime.datetime(1980, 1, 1)
 
@@ -42,7 +49,8 @@ _NO_TIME = datetime.datetime(1980, 1, 1)
 class Sheet:
     """A sheet: its title, the names of its columns, its rows below the header, and how many these are.
 
-    choices: for columns that a person fills in, the values to choose from, without commas.
+    choices: for columns that a person fills in, the values to choose from, without commas; widths: of columns whose
+    name does not tell how wide they must be, in characters, at most WIDEST.
     """
 
     title: str
@@ -50,6 +58,12 @@ class Sheet:
     rows: Iterable[Row]
     n_rows: int
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+    def width(self, column: str) -> int:
+        """How wide a column is, in characters."""
+        by_name = min(_WIDEST_BY_NAME, max(12, len(column) + 4))
+        return max(by_name, self.widths.get(column, _WIDE.get(column, 0)))
 
 
 def write_sheets(sheets: Iterable[Sheet], path: Path) -> None:
@@ -91,7 +105,9 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{content.n_rows + 1}"
     for number, name in enumerate(columns, start=1):
         letter = get_column_letter(number)
-        sheet.column_dimensions[letter].width = _WIDE.get(name, min(_WIDEST_BY_NAME, max(12, len(name) + 4)))
+        sheet.column_dimensions[letter].width = content.width(name)
+        # What a person types into an empty cell.
+        sheet.column_dimensions[letter].alignment = _WRAPPED
         if content.n_rows and name in content.choices:
             listed = f'"{",".join(content.choices[name])}"'
             choices = DataValidation("list", listed, allow_blank=True, showErrorMessage=True)
@@ -104,9 +120,15 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
         cell.data_type = "s"
         cell.quotePrefix = is_formula_like(str(cell.value))
     sheet.append(header)
-    quoted = WriteOnlyCell(sheet)
+    return rows_xml(content.rows, list(map(content.width, columns)), first=2, styles=_styles(sheet))
+
+
+def _styles(sheet: Any) -> Styles:
+    text, quoted, other = (WriteOnlyCell(sheet) for _ in range(3))
+    text.alignment = quoted.alignment = _WRAPPED
+    other.alignment = _AT_THE_TOP
     quoted.quotePrefix = True
-    return rows_xml(content.rows, len(columns), first=2, quoted_style=quoted.style_id)
+    return Styles(text.style_id, quoted.style_id, other.style_id)
 
 
 class _Archive(ZipFile):

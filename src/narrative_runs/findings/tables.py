@@ -4,8 +4,7 @@ All files hold the rows by `row_num`, without the columns that depend on the clo
 same answers give the same bytes, in the workbook too.
 
 results.parquet  everything, with pandas types
-results.csv      UTF-8 for R and pandas (for Excel there is the workbook); texts quoted, missing values empty and
-                 unquoted, true and false; a text that begins like a formula stands behind an apostrophe
+results.csv      UTF-8 for R and pandas (for Excel there is the workbook); see `write_csv`
 results.json     a list of objects, one a row and a line; null for missing, indicators as a list
 results.xlsx     see `excel`
 
@@ -14,16 +13,15 @@ Behind our columns stand the workbook's other ones, as they are; nothing is comp
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS, free_names
+from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
 from narrative_runs.whole_files import written_whole
@@ -66,9 +64,7 @@ def write_tables(
     """
     finished = finish(results).drop(columns=list(CLOCK_BOUND))
     if others is not None:
-        values = others.set_index("row_num")
-        values.columns = pd.Index(free_names(values.columns.tolist()))
-        finished = finished.join(values, on="row_num")
+        finished = finished.join(others.set_index("row_num"), on="row_num")
     table = pa.Table.from_pandas(finished, preserve_index=False)
     with written_whole(folder / "results.parquet") as draft:
         pq.write_table(table, draft, compression="zstd")
@@ -86,30 +82,49 @@ def write_tables(
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV: UTF-8, texts quoted and guarded against formulas, missing values empty and unquoted.
+    """Write a table as CSV, so that every program takes a column for what it is.
 
-    The names of columns are guarded too, and quoted where they are more than one plain word.
+    UTF-8; texts quoted and guarded against formulas, logicals TRUE and FALSE, fractions with a point or an exponent
+    even where they are whole (1.0), missing values empty and unquoted. The names of columns are guarded too, and
+    quoted where they are more than one plain word.
     """
-    options = pa.csv.WriteOptions(include_header=False)
-    with path.open("wb") as file:
-        file.write(",".join(map(_head, table.column_names)).encode() + b"\n")
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(",".join(map(_head, table.column_names)) + "\n")
         for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
-            pa.csv.write_csv(_with_guarded_texts(batch), file, options)
+            rows = zip(*map(_csv_cells, batch.columns), strict=True)
+            file.writelines(",".join(row) + "\n" for row in rows)
 
 
 def _head(name: str) -> str:
-    doubled = guarded(name).replace('"', '""')
-    return name if name.isidentifier() else f'"{doubled}"'
+    return name if name.isidentifier() else _quoted(name)
 
 
-def _with_guarded_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        pa.array([text if text is None else guarded(text) for text in column.to_pylist()], column.type)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-        else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+def _csv_cells(column: pa.Array) -> list[str]:
+    """The values of a column as cells of a CSV file."""
+    write = _csv_form(column.type)
+    return ["" if value is None else write(value) for value in column.to_pylist()]
+
+
+def _csv_form(kind: pa.DataType) -> Callable[[Any], str]:
+    """How a value of this type is written in a CSV file."""
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _quoted
+    if pa.types.is_boolean(kind):
+        return _logical
+    return _fraction if pa.types.is_floating(kind) else str
+
+
+def _quoted(text: str) -> str:
+    doubled = guarded(text).replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _logical(value: bool) -> str:
+    return "TRUE" if value else "FALSE"
+
+
+def _fraction(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)
 
 
 def _write_json(table: pa.Table, path: Path) -> None:

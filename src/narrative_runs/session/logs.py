@@ -1,5 +1,6 @@
 """The logs of an experiment, written by the session alone: one line an event, and never narrative text."""
 
+import re
 import threading
 import time
 from contextlib import suppress
@@ -13,6 +14,8 @@ from narrative_runs.results import Result
 LARGEST_FILE = 20_000_000
 KEPT_FILES = 5
 PERFORMANCE_HEADER = "asked_at,incident_id,narrative_type,response_sec,requests,status"
+# 0.1.0 wrote times with a T and an offset, which R reads as dates alone.
+_PERFORMANCE_OF_BEFORE = re.compile(rb"[^\n]*\n[\d-]{10}T")
 
 
 class Logs:
@@ -24,7 +27,7 @@ class Logs:
         self._experiment = _Log(folder / "experiment.log")
         self._api_calls = _Log(folder / "api_calls.log")
         self._errors = _Log(folder / "errors.log")
-        self._performance = _Log(folder / "performance.log", PERFORMANCE_HEADER)
+        self._performance = _Log(folder / "performance.log", PERFORMANCE_HEADER, _PERFORMANCE_OF_BEFORE)
 
     def event(self, message: str) -> None:
         """Something that happened to the run."""
@@ -53,7 +56,8 @@ class Logs:
         self._api_calls.write(_dated("INFO", f"{incident} {kind} {status} {seconds}s in {requests} requests"))
         if error:
             self._errors.write(_dated("ERROR", f"{incident} {kind} {status}: {error['message']}"))
-        self._performance.write(f"{entry['asked_at']},{_cell(incident)},{kind},{seconds},{requests},{status}")
+        when = str(entry["asked_at"])[:19].replace("T", " ")
+        self._performance.write(f"{when},{_cell(incident)},{kind},{seconds},{requests},{status}")
 
     def resumed(self, lines: list[str]) -> None:
         """Add a resume to resume_log.txt."""
@@ -67,12 +71,15 @@ class _Log:
     Python's own logging takes 30 microseconds a line, six times as long, and there are two lines an answer.
     """
 
-    def __init__(self, path: Path, header: str = "") -> None:
-        """header: the first line of each file."""
+    def __init__(self, path: Path, header: str = "", of_before: re.Pattern[bytes] | None = None) -> None:
+        """header: the first line of each file; of_before: how a file begins whose lines have an earlier form."""
         self._path = path
         self._header = header.encode() + b"\n" if header else b""
         self._writing = threading.Lock()
         self._file = self._open()
+        if of_before is not None and of_before.match(self._beginning()):
+            # One file, one form: else no program reads its columns.
+            self._rotate()
 
     def write(self, text: str) -> None:
         """Add one line, whatever breaks the text has; a log that cannot be written stops no run."""
@@ -95,6 +102,10 @@ class _Log:
         if file.tell() == 0:
             file.write(self._header)
         return file
+
+    def _beginning(self) -> bytes:
+        with self._path.open("rb") as file:
+            return file.read(500)
 
     def _earlier(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path

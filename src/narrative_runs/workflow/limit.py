@@ -1,0 +1,55 @@
+"""How many narratives a run is for: raising `run.max_narratives` extends an experiment, lowering it takes nothing
+away."""
+
+from typing import Any
+
+from narrative_runs import experiment, journal
+from narrative_runs.experiment import Begun
+from narrative_runs.params import Params
+from narrative_runs.places import ExperimentFolder
+from narrative_runs.record import database
+
+
+def effective_limit(begun: Begun | None, folder: ExperimentFolder, params: Params) -> int | None:
+    """`run.max_narratives`, or where results are kept beyond it, the number of the last narrative that has one; None is
+    all narratives."""
+    limit = params.run.max_narratives
+    if limit is None or begun is None or not begun.has_answers:
+        return limit
+    heads = [head["params"]["run"]["max_narratives"] for head in journal.heads(folder.journals)]
+    earlier = [*heads, experiment.last_params(folder, begun)["run"]["max_narratives"]]
+    if all(before is not None and before <= limit for before in earlier):
+        return limit
+    furthest, total = _furthest(begun, folder, params)
+    if furthest is None:
+        # The workbook is to be read again: what earlier sessions were for holds the answers at any rate.
+        return None if None in earlier else max(before for before in earlier if before is not None)
+    if furthest <= limit:
+        return limit
+    return None if furthest == total else furthest
+
+
+def _furthest(begun: Begun, folder: ExperimentFolder, params: Params) -> tuple[int | None, int]:
+    """The `row_num` of the last narrative that has a result, and how many narratives there are; None while the workbook
+    is not read."""
+    count = params.shards.count
+    paths = [folder.narratives_of(number, count) for number in range(1, count + 1)]
+    if not all(path.exists() for path in paths):
+        return None, 0
+    # Imported here: only such a command needs it.
+    import pyarrow.parquet as pq
+
+    rows: dict[tuple[str, str], int] = {}
+    for path in paths:
+        table: dict[str, Any] = pq.read_table(path, columns=["incident_id", "narrative_type", "row_num"]).to_pydict()
+        rows |= {(incident_id, kind): row_num for incident_id, kind, row_num in zip(*table.values(), strict=True)}
+    keys = {
+        (entry["incident_id"], entry["narrative_type"])
+        for path in journal.files(folder.journals)
+        for _, entry in journal.entries(path)
+    }
+    recorded = database.query(
+        "SELECT max(row_num) AS last FROM narrative_results WHERE experiment_id = ?", (begun.experiment_id,)
+    )
+    last = max((rows[key] for key in keys if key in rows), default=0)
+    return max(last, recorded[0]["last"] or 0 if recorded else 0), len(rows)
