@@ -350,11 +350,23 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path} is missing. Start the command in the project folder.") from None
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}.") from None
+    except yaml.MarkedYAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML{_where(error)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path} holds no keys. Copy params.yaml and edit it.")
     return values
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    """The line of a YAML error, with what is wrong there and the line itself."""
+    mark, problem = error.problem_mark, " ".join(filter(None, (error.context, error.problem)))
+    if mark is None:
+        return f": {problem}"
+    shown = (mark.get_snippet() or "").split("\n")[0].strip()
+    advice = "Check the blanks before the key; a text that holds a colon needs quotes."
+    return f", line {mark.line + 1}: {problem}\n  {shown}\n{advice}"
 
 
 def check(values: dict[str, Any], origin: str) -> Params:

@@ -55,7 +55,7 @@ def begun(resumes: bool = False) -> Account:
     journal.seal(FOLDER.journals)
     mine = Account(
         Order(
-            "cases", ID, "md5", PARAMS.model_dump(mode="json"), "2026-01-02 03:04:05", 2, "", resumes, False, False, []
+            "cases", ID, "md5", PARAMS.model_dump(mode="json"), "2026-01-02 03:04:05", 2, "", resumes, False, False, [], []
         ),
         PARAMS,
     )

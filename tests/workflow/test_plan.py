@@ -6,7 +6,8 @@ from narrative_runs.experiment import Begun
 from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.source import rules
-from narrative_runs.workflow.plan import Plan, typed
+from narrative_runs.workflow.command import typed
+from narrative_runs.workflow.plan import Plan
 
 
 def plan_of(begun: Begun | None = None, **data: Any) -> Plan:

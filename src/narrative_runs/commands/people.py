@@ -19,6 +19,13 @@ def add_commands_of_people(commands: Commands) -> None:
 
 
 def _add_looks_at_runs(commands: Commands) -> None:
+    about = "check the params, then start the snakemake command that runs them, or goes on"
+    run_command = commands.add_parser("run", help=about, description=about)
+    run_command.add_argument(
+        "params_file", nargs="?", type=Path, default="params.yaml", help="params file (params.yaml when left out)"
+    )
+    run_command.add_argument("--narratives", type=int, metavar="N", help="only the first N, as a pilot")
+    run_command.set_defaults(run=_run)
     about = "ask five narratives, and say what a run will take"
     preflight = commands.add_parser("preflight", help=about, description=about)
     preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
@@ -100,6 +107,12 @@ def _add_ways_from_the_r_system(commands: Commands) -> None:
     adopt.add_argument("--data", default="", help="the workbook's path here (as in the record when left out)")
     adopt.add_argument("--slug", default="", help="folder under results/ (made from the name when left out)")
     adopt.set_defaults(run=_adopt)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from narrative_runs.front import run
+
+    run(Path(arguments.params_file), arguments.narratives)
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -179,10 +179,16 @@ def _record(
             f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
             ((experiment_id, *row) for row in plain.itertuples(index=False, name=None)),
         )
-        # What is not among the results any more: max_narratives was lowered.
-        connection.execute(
-            "DELETE FROM narrative_results WHERE experiment_id = ? AND row_num > ?",
-            (experiment_id, len(results)),
+        # Before the first answer the workbook, or how it is read, may have changed: errors of narratives that are none
+        # any more.
+        keys = set(zip(results["incident_id"], results["narrative_type"], strict=True))
+        kept = connection.execute(
+            "SELECT result_id, incident_id, narrative_type FROM narrative_results WHERE experiment_id = ?",
+            (experiment_id,),
+        )
+        connection.executemany(
+            "DELETE FROM narrative_results WHERE result_id = ?",
+            [(result_id,) for result_id, *key in kept if tuple(key) not in keys],
         )
         database.update_experiment(connection, experiment_id, _columns(folder, results, measured, params))
 

@@ -5,7 +5,7 @@ a narrative is numbered one higher than the record's attempt_count, which only t
 killed half-way knows what it has asked, and what is still to be asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from narrative_runs import journal, results_file
@@ -55,7 +55,7 @@ def write_retries(folder: ExperimentFolder, params: Params) -> int:
 
 async def _ask_again(folder: ExperimentFolder, params: Params, link: Link) -> None:
     question = Question(params)
-    errors = error_rows(link.settings["head"]["experiment_id"])
+    errors = error_rows(link.settings["head"]["experiment_id"], link.settings["retry_categories"])
     asked = passes(folder)
     still_open: list[Open] = []
     for narrative in _narratives(folder, params):
@@ -80,14 +80,16 @@ def passes(folder: ExperimentFolder) -> dict[str, dict[int, Place]]:
     return found
 
 
-def error_rows(experiment_id: str) -> dict[Key, dict[str, Any]]:
-    """The rows of the record that are errors, by narrative."""
+def error_rows(experiment_id: str, categories: Collection[str] = ()) -> dict[Key, dict[str, Any]]:
+    """The rows of the record that are errors, by narrative; categories: of these alone, where there are any."""
     rows = database.query(
-        "SELECT incident_id, narrative_type, attempt_count, error_message, first_error_message "
+        "SELECT incident_id, narrative_type, attempt_count, error_message, first_error_message, "
+        "coalesce(error_category, 'unknown') AS category "
         "FROM narrative_results WHERE experiment_id = ? AND error_occurred = 1",
         (experiment_id,),
     )
-    return {(row["incident_id"], row["narrative_type"]): row for row in rows}
+    wanted = (row for row in rows if not categories or row["category"] in categories)
+    return {(row["incident_id"], row["narrative_type"]): row for row in wanted}
 
 
 def _narratives(folder: ExperimentFolder, params: Params) -> Iterator[Narrative]:

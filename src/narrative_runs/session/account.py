@@ -36,7 +36,7 @@ class Account:
 
     def __init__(self, order: Order, params: Params) -> None:
         self.progress = Progress(began=time.monotonic())
-        self.screen = Screen()
+        self.screen = Screen(copy_to=order.copy_to)
         self._order = order
         self._params = params
         self._folder = ExperimentFolder(order.slug)
@@ -167,8 +167,7 @@ class Account:
         if self._logs is not None and self._beat.is_due(now, self.progress.done):
             text = line(self.standing())
             self._logs.event(text)
-            if not self.screen.is_terminal:
-                self.screen.say(text)
+            self.screen.note(text)
 
     def standing(self) -> Standing:
         """How the run stands now, without what the gate alone knows."""

@@ -11,8 +11,9 @@ class Order:
     params: the whole effective params, frozen ones included; resumes: whether the experiment has answers already;
     began_at: local time at which the experiment began, `YYYY-MM-DD HH:MM:SS`; reading_rules: the number of the rules by
     which its workbook is read; earlier_release: the release that ran it last, empty if that was this one; recorded:
-    whether the record is complete, so that only files made from it are missing; retry_errors: whether that was forced;
-    changes: what of the params that may change did change since the last session, in words.
+    whether the record is complete, so that only files made from it are missing; retry_errors, retry_categories: whether
+    error rows are asked again, and of which categories, all when empty; changes: what of the params that may change did
+    change since the last session, in words; copy_to: the file descriptor that gets all lines too, where there is one.
     """
 
     slug: str
@@ -25,4 +26,6 @@ class Order:
     resumes: bool
     recorded: bool
     retry_errors: bool
+    retry_categories: list[str]
     changes: list[str]
+    copy_to: int | None = None

@@ -154,6 +154,7 @@ class Session:
             "session": session,
             "model": self._account.model,
             "retry_errors": order.retry_errors,
+            "retry_categories": order.retry_categories,
             "head": {
                 "experiment_id": order.experiment_id,
                 "slug": order.slug,

@@ -26,7 +26,9 @@ class Screen:
     A terminal that is gone stops no run.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, copy_to: int | None = None) -> None:
+        """copy_to: the descriptor of a file that gets all lines too, and is closed with the process."""
+        self._copy_to = copy_to
         self._stream = stream or sys.stderr
         self.is_terminal = self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._live: Live | None = None
@@ -36,11 +38,24 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show one line, above the block."""
+        self._copy(text)
         with self._writing, suppress(OSError):
             if self._live is None:
                 print(text, file=self._stream, flush=True)
             else:
                 self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Show a line of progress, which on a terminal the block shows already."""
+        if self.is_terminal:
+            self._copy(text)
+        else:
+            self.say(text)
+
+    def _copy(self, text: str) -> None:
+        if self._copy_to is not None:
+            with suppress(OSError):
+                os.write(self._copy_to, f"{text}\n".encode(errors="replace"))
 
     def show(self, standing: Standing) -> None:
         """Show the block as it is now, on a terminal only."""

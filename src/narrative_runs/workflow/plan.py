@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from narrative_runs import __version__, experiment, journal
 from narrative_runs import params as params_module
 from narrative_runs.code import code_checksum, must_be_the_code_of
@@ -22,12 +20,14 @@ from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.report.captions import CAPTIONS, Caption
-from narrative_runs.shell import PARAMS_FILE
+from narrative_runs.shell import PARAMS_FILE, to_resume
 from narrative_runs.source import checksum, rules
 from narrative_runs.source.tracking import command_to_restore, tracking_file
+from narrative_runs.workflow.command import Command, read_command
+from narrative_runs.workflow.limit import effective_limit
+from narrative_runs.workflow.retries import retry_lines
 from narrative_runs.workflow.screen import give_up, tell
 
-RETRY_RULE = "retry_errors"
 # What of the params that may change is to be seen in the files.
 SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
 # What of `data` says how the workbook is read.
@@ -40,9 +40,10 @@ class Plan:
 
     recorded: every narrative wanted has its result, and findings and record hold them all; completed: the report is
     there as well. record_is_behind: the findings are there, but the record was lost, or does not call them completed.
-    difference: what this release would change of a completed experiment: while there is any, nothing is made.
-    is_whole: a completed experiment of an earlier release, that this one derives the same, and of which nothing is
-    missing: it is left as it is.
+    retry_errors, retry_categories: whether error rows are asked again, and of which categories, all when empty. origin:
+    the params file that the command names. difference: what this release would change of a completed experiment: while
+    there is any, nothing is made. is_whole: a completed experiment of an earlier release, that this one derives the
+    same, and of which nothing is missing: it is left as it is.
     """
 
     params: Params
@@ -53,6 +54,8 @@ class Plan:
     completed: bool
     record_is_behind: bool
     retry_errors: bool
+    retry_categories: tuple[str, ...] = ()
+    origin: str = str(PARAMS_FILE)
     difference: Difference | None = None
     is_whole: bool = False
 
@@ -165,49 +168,20 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         must_be_the_code_of(Path.cwd())
-        return _plan(typed(overrides), list(config_files) or [PARAMS_FILE], _forced_rules())
+        return _plan(read_command(overrides, config_files))
     except NarrativeRunsError as error:
         give_up(error)
 
 
-def typed(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--config` gave, with numbers and booleans as such: below the top level, Snakemake leaves them texts."""
-    return {
-        key: typed(value) if isinstance(value, Mapping) else _plain(value) if isinstance(value, str) else value
-        for key, value in overrides.items()
-    }
-
-
-def _plain(text: str) -> Any:
-    """The number, boolean or null that a text stands for; any other text is itself, whatever YAML would make of it."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return value if value is None or isinstance(value, bool | int | float) else text
-
-
-def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[str]) -> Plan:
-    origin = os.path.relpath(files[-1])
-    # Not params, but what this command is to do.
-    experiment_id, is_proof = overrides.pop("experiment_id", None), overrides.pop("proof", False)
-    is_rederived = overrides.pop("rederive", False)
-    values: dict[str, Any] = {}
-    for file in files:
-        try:
-            values = experiment.merged(values, params_module.read_file(file))
-        except ParamsError:
-            # An experiment that is named by its id needs no file.
-            if experiment_id is None:
-                raise
-    values = experiment.merged(values, overrides)
-    if experiment_id is None:
-        params = params_module.check(values, origin)
+def _plan(command: Command) -> Plan:
+    origin = command.origin
+    if command.experiment_id is None:
+        params = params_module.check(command.values, origin)
         folder = ExperimentFolder(params.slug)
         begun = experiment.find(folder)
     else:
-        folder, begun = experiment.find_by_id(str(experiment_id))
-        params = _params_by_id(begun, folder, {} if is_rederived else values, overrides, origin)
+        folder, begun = _by_id(command.experiment_id)
+        params = _params_by_id(begun, folder, command)
     if beside := journal.strangers(folder.journals):
         tell(
             f"WARNING: {folder.journals}/ holds {len(beside)} files that are no journals, and are passed over, such as "
@@ -224,34 +198,40 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
         tell(f"WARNING: {warning}")
     _check_slug(folder, begun, params, origin)
     if begun is not None and begun.has_answers:
-        if is_proof:
+        if command.is_proof:
             experiment.must_not_differ(begun, params, origin)
         _warn_of_differences(begun, params, origin)
-        params = experiment.with_frozen(begun, params)
+        params = _with_limit(begun, folder, experiment.with_frozen(begun, params))
     source_md5 = _checked_source(params, begun)
+    if begun is None:
+        _tell_of_the_same(params, source_md5)
     row = database.experiment(begun.experiment_id) if begun else None
-    retry = RETRY_RULE in forced_rules
-    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists() and not is_rederived
-    behind = folder.metrics.exists() and not recorded and not is_rederived
+    retry = command.retries
+    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists()
+    recorded = recorded and not command.is_rederived
+    behind = folder.metrics.exists() and not recorded and not command.is_rederived
     if row is not None and recorded and row["n_narratives_total"] != _wanted(folder, params, row):
         # A pilot that is extended.
         recorded = False
     completed = recorded and folder.report.exists()
     if row is not None and row["status"] == "cancelled":
         tell("WARNING: this experiment was cancelled. Going on with it.")
-    if experiment_id is not None and completed and row is not None and not retry:
+    if command.experiment_id is not None and completed and row is not None and not retry:
         raise AlreadyCompleted(
-            f"Cannot resume completed experiment {row['experiment_name']} ({experiment_id}), "
+            f"Cannot resume completed experiment {row['experiment_name']} ({command.experiment_id}), "
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
-    planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry)
+    planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry, command.categories, origin)
     is_done = begun is not None and begun.has_journals and (recorded or (behind and row is None))
     if begun is not None and is_done and not is_by_this_code(folder):
         planned.difference = difference_of(begun, params, folder, tell)
-        is_left_alone = completed and not retry and not is_proof and not planned.difference
+        is_left_alone = completed and not retry and not command.is_proof and not planned.difference
         planned.is_whole = is_left_alone and _is_whole(planned)
-    if planned.difference and (retry or is_proof or row is None):
+    if planned.difference and (retry or command.is_proof or row is None):
         raise ExperimentError(_told(planned.difference, folder))
+    if retry and row is not None:
+        for line in retry_lines(row["experiment_id"], command.categories):
+            tell(line)
     if completed and row is not None and not retry:
         tell(
             f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "
@@ -262,6 +242,39 @@ def _plan(overrides: dict[str, Any], files: Sequence[Path], forced_rules: set[st
         if absent_files := [path for path in planned.outputs if not Path(path).exists()]:
             tell(f"That also makes again what is missing: {', '.join(absent_files)}")
     return planned
+
+
+def _with_limit(begun: Begun, folder: ExperimentFolder, params: Params) -> Params:
+    """The params with the limit that takes nothing away."""
+    limit = effective_limit(begun, folder, params)
+    if limit == params.run.max_narratives:
+        return params
+    tell(
+        f"run.max_narratives is {params.run.max_narratives:,}, but results are kept "
+        f"{'of all narratives' if limit is None else f'up to narrative {limit:,}'}: nothing is taken away."
+    )
+    return params.model_copy(update={"run": params.run.model_copy(update={"max_narratives": limit})})
+
+
+def _tell_of_the_same(params: Params, source_md5: str) -> None:
+    """Say before the first question that another experiment has asked the same already, as after a change of name."""
+    for folder, begun in experiment.found_here():
+        if isinstance(begun, Begun) and begun.has_answers and begun.source_md5 == source_md5:
+            if experiment.differences(begun, params):
+                continue
+            row = database.experiment(begun.experiment_id)
+            answered = f"{row['n_narratives_processed']:,} narratives" if row else "narratives"
+            name = begun.params["experiment"]["name"]
+            is_completed = row is not None and row["status"] == "completed"
+            tell(
+                f"WARNING: the same workbook, prompt and model were asked before, as {name} ({folder.path}/), with "
+                f"results of {answered}. {params.experiment.name} is a new experiment, and asks about all again. "
+                + (
+                    f"That one is completed; its findings are in {folder.path}/."
+                    if is_completed
+                    else f"To go on with that one instead: `{to_resume(begun.experiment_id)}`"
+                )
+            )
 
 
 def _is_whole(planned: Plan) -> bool:
@@ -285,40 +298,35 @@ def _way_to_bring(folder: ExperimentFolder, sessions: Sequence[str]) -> str:
     return f"`{command}` brings them." if command else f"Copy {folder.journals}/ from where they were asked."
 
 
-def _forced_rules() -> set[str]:
-    # Snakemake reads the Snakefile before it tells what --forcerun gave.
-    from snakemake.cli import get_argument_parser
-
+def _by_id(experiment_id: str) -> tuple[ExperimentFolder, Begun]:
     try:
-        return set(get_argument_parser().parse_known_args(sys.argv[1:])[0].forcerun or ())
-    except SystemExit:
-        return set()
+        return experiment.find_by_id(experiment_id)
+    except ExperimentError:
+        row = database.experiment(experiment_id)
+        if row is None or not row["slug"]:
+            raise
+        raise ExperimentError(_gone(row, ExperimentFolder(row["slug"]))) from None
 
 
-def _params_by_id(
-    begun: Begun, folder: ExperimentFolder, values: dict[str, Any], overrides: Mapping[str, Any], origin: str
-) -> Params:
+def _params_by_id(begun: Begun, folder: ExperimentFolder, command: Command) -> Params:
     """The params of an experiment that is resumed by its id: the file's if it means this one, else as they were."""
     try:
-        params = params_module.check(values, origin)
+        params = params_module.check({} if command.is_rederived else command.values, command.origin)
         if params.slug == folder.slug:
             return params
     except ParamsError:
         pass
     before = experiment.last_params(folder, begun)
-    return params_module.check(experiment.merged(before, overrides), str(folder.description))
+    return params_module.check(experiment.merged(before, command.overrides), str(folder.description))
 
 
 def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:
     """A slug is unique to one experiment: neither a copied file nor a lost folder may mix two under it."""
     way_out = f"Give the new experiment another name and slug in {origin}."
-    owners = database.query("SELECT experiment_id, experiment_name FROM experiments WHERE slug = ?", (folder.slug,))
+    owners = database.query("SELECT * FROM experiments WHERE slug = ?", (folder.slug,))
     for owner in owners:
         if begun is None or owner["experiment_id"] != begun.experiment_id:
-            raise ExperimentError(
-                f"experiment.slug: {folder.slug} belongs to {owner['experiment_name']} ({owner['experiment_id']}), "
-                f"whose journals are not in {folder.path}/. Bring them back. {way_out}"
-            )
+            raise ExperimentError(_gone(owner, folder))
     if begun is not None and begun.has_answers:
         name = begun.params["experiment"]["name"]
         has_other_data = begun.params["data"]["file"] != str(params.data.file)
@@ -327,6 +335,16 @@ def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, o
                 f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
                 f"({begun.experiment_id}). {way_out}"
             )
+
+
+def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
+    """What is to be said of an experiment that the record knows, and whose answers are not where they were."""
+    return (
+        f"{row['experiment_name']} ({row['experiment_id']}) was asked in {folder.path}/, and its answers are not there "
+        f"any more; the record holds {row['n_narratives_processed'] or 0:,} results of it. If there is a copy of that "
+        "folder, put it back and start the same command again. If there is none, that experiment cannot go on: give "
+        "another experiment.name and experiment.slug to the params, and begin anew; its results stay in the record."
+    )
 
 
 def _checksum_of(values: Mapping[str, Any]) -> str:

@@ -3,8 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from narrative_runs.asking.failures import is_of_the_text
+from narrative_runs.jobs.ask import TOO_LONG
 from narrative_runs.record import database
+from narrative_runs.results import REFUSED, WITHHELD
+
+# The same text gives the same error again: (what is in its message, what it is called).
+_OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refused"))
 
 
 def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
@@ -23,9 +27,7 @@ def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
         + (f" ({_listed(asked)})." if categories else ".")
     ]
     hopeless = Counter(
-        reason
-        for row in rows
-        if row["category"] in asked and (reason := is_of_the_text(row["error_message"] or "")) is not None
+        reason for row in rows if row["category"] in asked and (reason := _reason(row["error_message"] or ""))
     )
     if hopeless:
         lines.append(
@@ -33,6 +35,11 @@ def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
             f"To leave them out: --config retry={','.join(sorted(set(asked) - {'data_error'})) or 'timeout'}"
         )
     return lines
+
+
+def _reason(message: str) -> str:
+    """Why the text itself fails; empty where that is not said."""
+    return next((name for words, name in _OF_THE_TEXT if words in message), "")
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -18,13 +18,17 @@ from types import FrameType
 
 from narrative_runs import __version__, experiment
 from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.findings.pilot import Pilot
+from narrative_runs.record import database
+from narrative_runs.session.cost import cost_of
 from narrative_runs.session.lock import RunLock
 from narrative_runs.session.order import Order
 from narrative_runs.session.tether import SOCKET_VARIABLE
+from narrative_runs.shell import to_run
 from narrative_runs.signals import heard, name_of, stopped_by
 from narrative_runs.source import rules
 from narrative_runs.workflow.plan import Plan
-from narrative_runs.workflow.screen import give_up, somebody_reads, tell
+from narrative_runs.workflow.screen import copy_of_the_screen, give_up, somebody_reads, tell
 
 SESSION_MAY_END_S = 60.0
 HUSH_MAY_TAKE_S = 2.0
@@ -69,14 +73,18 @@ class Run:
             resumes=begun is not None and begun.has_journals,
             recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,
+            retry_categories=list(self._plan.retry_categories),
             changes=self._changes(begun),
+            copy_to=None if (copy := copy_of_the_screen()) is None else os.dup(copy),
         )
         self._stop_gently_on_signals(lock)
+        # Standard output of the session is its line to this process: it gets the file by another number.
         self._session = subprocess.Popen(
             [sys.executable, "-m", "narrative_runs.session"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            pass_fds=() if order.copy_to is None else (order.copy_to,),
         )
         logging.getLogger("snakemake.logging").addFilter(self._is_to_be_heard)
         self._say(json.dumps(asdict(order)))
@@ -188,3 +196,28 @@ def show(planned: Plan) -> None:
 
     with suppress(OSError):
         print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
+    for line in _pilot_lines(planned):
+        tell(line)
+
+
+def _pilot_lines(planned: Plan) -> list[str]:
+    """What the first narratives tell of all; nothing where all were asked."""
+    quality = json.loads(planned.folder.data_quality.read_text(encoding="utf-8"))
+    begun, whole = experiment.find(planned.folder), int(quality["narratives"]["total"])
+    row = database.experiment(begun.experiment_id) if begun is not None else None
+    if row is None or not 0 < row["n_narratives_processed"] < whole:
+        return []
+    (tokens,) = database.query(
+        "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
+        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
+        (row["experiment_id"],),
+    )
+    pilot = Pilot(
+        done=row["n_narratives_processed"],
+        whole=whole,
+        asking_s=row["total_runtime_sec"] or 0.0,
+        answer_s=row["avg_time_per_narrative_sec"],
+        tokens=tokens["used"],
+        cost=cost_of(tokens["prompt"], tokens["completion"], planned.params.run),
+    )
+    return pilot.lines(f"{to_run(Path(planned.origin))} --config run='{{max_narratives: null}}'")

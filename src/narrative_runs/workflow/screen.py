@@ -1,6 +1,8 @@
 """Lines to the user, from the main process; where nobody reads them any more, the run goes on."""
 
+import os
 import select
+import stat
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -10,6 +12,21 @@ def tell(text: str) -> None:
     """Show one line to the user."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
+    copy = copy_of_the_screen()
+    if copy is not None:
+        with suppress(OSError):
+            os.write(copy, f"{text}\n".encode(errors="replace"))
+
+
+def copy_of_the_screen() -> int | None:
+    """The file to which standard output goes, as in `> run.log`, which gets all lines too; None where it goes nowhere
+    else than the screen."""
+    try:
+        output, screen = os.fstat(1), os.fstat(2)
+    except OSError:
+        return None
+    is_apart = (output.st_dev, output.st_ino) != (screen.st_dev, screen.st_ino)
+    return 1 if stat.S_ISREG(output.st_mode) and is_apart else None
 
 
 def somebody_reads() -> bool:
