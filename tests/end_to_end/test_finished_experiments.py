@@ -196,7 +196,7 @@ def test_results_without_text(project: Project) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     rows = read_csv(project, "results/cases/no_text.csv")
     told = [
-        (int(row["row_num"]), int(row["incident"]), row["narrative_type"], row["detected"] == "true") for row in rows
+        (int(row["row_num"]), int(row["incident"]), row["narrative_type"], row["detected"] == "TRUE") for row in rows
     ]
     assert told == project.query(
         "SELECT row_num, CAST(incident_id AS INTEGER) + 1, narrative_type, detected FROM narrative_results "

@@ -65,7 +65,13 @@ def experiments() -> list[Known]:
         row["slug"] for row in _rows("slug") if row["slug"] and lock.is_running(ExperimentFolder(row["slug"]).path)
     }
     here = socket.gethostname()
-    return [Known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in _rows("*")]
+    return [_known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in _rows("*")]
+
+
+def _known(row: dict[str, Any], state: str) -> Known:
+    """The experiment; one whose record was not told its end, as on a full disk, may have left its last word elsewhere."""
+    ended = lock.told(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
+    return Known({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else Known(row, state)
 
 
 def chosen(which: str) -> Known:

@@ -16,6 +16,8 @@ from typing import Any
 from narrative_runs.errors import AlreadyRunning
 
 CHILDREN_MAY_TAKE_S = 45.0
+_LENGTH = 4096
+_LONGEST_REASON = 500
 
 
 class RunLock:
@@ -57,12 +59,21 @@ class RunLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def tell(self, session: str) -> None:
-        """Write into the lock's file who holds it, and the socket of its session, for other terminals."""
+    def tell(self, session: str, ended: str = "") -> None:
+        """Write into the lock's file who holds it, and the socket of its session, for other terminals.
+
+        ended: why the run ends, in its last word: on a full disk the record cannot be told any more.
+        """
         assert self._descriptor is not None
-        told = {"pid": os.getpid(), "host": socket.gethostname(), "since": self._since, "session": session}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(told).encode(), 0)
+        told = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": self._since,
+            "session": session,
+            "ended": ended[:_LONGEST_REASON],
+        }
+        # Always as long: what is written over needs no room on the disk.
+        os.pwrite(self._descriptor, json.dumps(told).ljust(_LENGTH).encode()[:_LENGTH], 0)
 
     def _take(self) -> int:
         # `is_running` holds the lock for a moment, and `forget` may just have removed its file: hence some tries.
@@ -119,7 +130,7 @@ def session_of(folder: Path) -> str:
 
 
 def told(folder: Path) -> dict[str, Any]:
-    """What the holder wrote of itself: pid, host, since, session; empty when nobody can say."""
+    """What the holder wrote of itself: pid, host, since, session, ended; empty when nobody can say."""
     try:
         words: dict[str, Any] = json.loads((folder / ".run.lock").read_text(encoding="utf-8"))
     except (OSError, ValueError):

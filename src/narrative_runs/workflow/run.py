@@ -42,6 +42,7 @@ class Run:
         self._lock: RunLock | None = None
         self._session: subprocess.Popen[str] | None = None
         self._is_stopped = False
+        self._why = "the run stopped; its last lines say why"
         self._is_hushed = threading.Event()
         self._is_begun = False
         self._is_ended_at_once = False
@@ -91,6 +92,7 @@ class Run:
         assert self._session.stdout is not None
         answer = json.loads(self._session.stdout.readline() or '{"error": "the session did not start"}')
         if "error" in answer:
+            self._tell_end(answer["error"])
             lock.forget()
             give_up(answer["error"])
         os.environ[SOCKET_VARIABLE] = answer["socket"]
@@ -126,7 +128,13 @@ class Run:
                 self._is_hushed.set()
             else:
                 self._is_stopped = True
+                self._why = json.loads(line).get("stopped") or self._why
         self._is_hushed.set()
+
+    def _tell_end(self, reason: str) -> None:
+        if self._lock is not None:
+            with suppress(OSError):
+                self._lock.tell("", ended=reason)
 
     def _stop_gently_on_signals(self, lock: RunLock) -> None:
         # Left alone, Snakemake waits until running jobs are done, which can be hours.
@@ -147,7 +155,8 @@ class Run:
             self._hush()
             self._is_stopped = True
             tell(f"Stopping ({name_of(number)}): requests in flight may end, for up to 30 s. Once more stops at once.")
-            self._say(f"stop {stopped_by(number)}")
+            self._why = stopped_by(number)
+            self._say(f"stop {self._why}")
             if callable(let_no_job_begin):
                 # In a thread: this may have interrupted the scheduler while it holds the lock that this takes.
                 threading.Thread(target=let_no_job_begin, args=(number, frame)).start()
@@ -174,6 +183,7 @@ class Run:
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
         else:
+            self._tell_end(self._why)
             tell("Nothing that was answered is asked twice. To continue:")
             tell(f"snakemake {shlex.join(sys.argv[1:])}")
 
