@@ -85,7 +85,7 @@ def test_the_terminal_tells_what_differs(compared: str) -> None:
 def test_the_narratives_that_changed_are_those_of_the_answers(project: Project, compared: str) -> None:
     """Each narrative with another detection is in the file once, and no other; and the tests count the same."""
     changed = [
-        (incident, kind, str(first).lower(), str(other).lower())
+        (incident, kind, str(first).upper(), str(other).upper())
         for incident, kind, first, other in detections()
         if first != other
     ]
@@ -113,7 +113,7 @@ def test_metrics_beside_each_other_are_those_of_each(project: Project, compared:
     for slug in ("cases", "other"):
         metrics = project.read_json(f"results/{slug}/metrics.json")
         assert float(told["incident", "accuracy", slug]["low"]) == metrics["incident"]["accuracy"]["low"]
-        assert int(told["cme", "n", slug]["value"]) == metrics["by_type"]["cme"]["n"]
+        assert float(told["cme", "n", slug]["value"]) == metrics["by_type"]["cme"]["n"]
 
 
 def test_files_of_a_comparison_are_not_overwritten(project: Project, compared: str) -> None:

@@ -293,3 +293,10 @@ def test_a_full_disk_is_told_each_time(small_disk: Project, fake: Fake) -> None:
     assert done.returncode == 0, done.stdout
     assert small_disk.status() == "completed" and len(ids(small_disk)) == 40
     assert all(backup.stat().st_size for backup in (results / "backups").glob("*.db"))
+
+
+def test_shell_commands_are_shown_where_they_are_asked_for(ready: Project) -> None:
+    """`snakemake --printshellcmds` prints the commands of the jobs, as it does everywhere else."""
+    result = ready.snakemake("--printshellcmds")
+    assert result.returncode == 0 and "exec python -m narrative_runs classify 1-of-3" in result.stdout, result.stdout
+    assert "exec python" not in ready.snakemake("--forcerun", "report").stdout

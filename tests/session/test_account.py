@@ -55,7 +55,18 @@ def begun(resumes: bool = False) -> Account:
     journal.seal(FOLDER.journals)
     mine = Account(
         Order(
-            "cases", ID, "md5", PARAMS.model_dump(mode="json"), "2026-01-02 03:04:05", 2, "", resumes, False, False, [], []
+            slug="cases",
+            experiment_id=ID,
+            source_md5="md5",
+            params=PARAMS.model_dump(mode="json"),
+            began_at="2026-01-02 03:04:05",
+            reading_rules=2,
+            earlier_release="",
+            resumes=resumes,
+            recorded=False,
+            retry_errors=False,
+            retry_categories=[],
+            changes=[],
         ),
         PARAMS,
     )

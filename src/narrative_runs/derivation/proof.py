@@ -15,6 +15,7 @@ import yaml
 
 from narrative_runs import __version__, experiment
 from narrative_runs import params as params_module
+from narrative_runs.code import must_be_the_code_of
 from narrative_runs.derivation.aside import derived_aside, differing, missing
 from narrative_runs.derivation.evidence import is_altered
 from narrative_runs.errors import ExperimentError
@@ -39,6 +40,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
         ExperimentError: there is no such experiment, or its findings do not follow.
         NarrativeRunsError: the params or the workbook cannot be used.
     """
+    must_be_the_code_of(Path.cwd())
     params = params_module.check(params_module.read_file(params_file), str(params_file))
     folder = ExperimentFolder(params.slug)
     begun = experiment.find(folder)

@@ -69,7 +69,7 @@ def experiments() -> list[Known]:
 
 
 def _known(row: dict[str, Any], state: str) -> Known:
-    """The experiment; one whose record was not told its end, as on a full disk, may have left its last word elsewhere."""
+    """The experiment; where its record could not be told its end, as on a full disk, the lock's file may tell it."""
     ended = lock.told(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
     return Known({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else Known(row, state)
 

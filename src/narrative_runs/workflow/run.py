@@ -109,9 +109,17 @@ class Run:
         """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
         # A pipe whose reader is gone: Snakemake would fail on it in a thread, and then wait for its jobs for ever.
         if told.levelno < logging.WARNING or self._is_stopped or not somebody_reads():
+            self._show_command(told)
             return False
         self._hush()
         return True
+
+    def _show_command(self, told: logging.LogRecord) -> None:
+        """Show a job's command where somebody asks for it: the profile keeps Snakemake quiet of its jobs."""
+        command = str(getattr(told, "shellcmd", None) or "")
+        if command and told.getMessage().startswith("Shell command") and {"-p", "--printshellcmds"} & set(sys.argv):
+            self._hush()
+            tell(command)
 
     def _hush(self) -> None:
         """Have the session take its block off the terminal, so that this process may write there."""
