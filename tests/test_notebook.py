@@ -26,7 +26,7 @@ def test_a_table_has_the_types_of_its_columns(results: pd.DataFrame) -> None:
     read = narrative_runs.read("cases")
     expected = finish(results).drop(columns=list(CLOCK_BOUND))
     pd.testing.assert_frame_equal(read[list(expected)], expected)
-    assert {name: str(read[name].dtype) for name in expected} == {name: RESULT_TYPES[name] for name in expected}
+    assert {name: str(read[name].dtype) for name in expected} == {name: RESULT_TYPES[str(name)] for name in expected}
     assert list(read)[len(expected.columns) :] == ["Sex", "Incident Year", "Age", "Veteran"]
 
 
