@@ -140,7 +140,7 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
     ready.run("git", "add", "-A")
     ready.run("git", "-c", "user.name=n", "-c", "user.email=n@example.org", "commit", "-qm", "Publish")
     subprocess.run(["git", "clone", "-q", ready.folder, there], check=True)
-    clone = Project.at(there, ready.environment)
+    clone = Project.at(there, {**ready.environment, "PYTHONPATH": str(there / "src")})
     shutil.copy(ready.folder / "data/cases.xlsx", there / "data/cases.xlsx")
     asked = fake.asked
     refused = clone.snakemake()
