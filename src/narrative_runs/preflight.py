@@ -18,9 +18,10 @@ from narrative_runs.places import RESULTS, ExperimentFolder
 from narrative_runs.results import Result, result_of
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.progress import duration
-from narrative_runs.source import checksum, quality, rules, workbook
+from narrative_runs.source import checksum, rules, workbook
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import Narrative
+from narrative_runs.source.summary import summary_lines
 
 SAMPLE = 5
 
@@ -38,7 +39,7 @@ async def preflight(file: Path) -> None:
     begun = experiment.find(ExperimentFolder(params.slug))
     reading_rules = rules.numbered(begun.reading_rules) if begun else rules.CURRENT
     source = workbook.read(params.data.file, reading_of(params.data.model_dump(mode="json"), reading_rules), RESULTS)
-    for line in quality.summary_lines(source.quality):
+    for line in summary_lines(source.quality):
         print(line)
     server = ModelServer(params, print)
     try:

@@ -4,9 +4,9 @@ import openpyxl
 import pytest
 
 from narrative_runs.errors import SourceError
-from narrative_runs.source.quality import summary_lines
 from narrative_runs.source.reading import Reading
 from narrative_runs.source.rules import OF_0_1_0
+from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.workbook import Source, read
 
 from .books import LABELLED, PRODUCTION, Rows, book, comma_separated

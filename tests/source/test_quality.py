@@ -2,7 +2,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from narrative_runs.source.quality import DataQuality, summary_lines
+from narrative_runs.source.quality import DataQuality
+from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.workbook import read
 
 from .books import LABELLED, PRODUCTION, Rows, xlsx

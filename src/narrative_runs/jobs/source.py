@@ -8,10 +8,11 @@ from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
-from narrative_runs.source import checksum, quality, rules, workbook
+from narrative_runs.source import checksum, rules, workbook
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
+from narrative_runs.source.summary import summary_lines
 from narrative_runs.whole_files import written_whole
 
 
@@ -36,7 +37,7 @@ def read_source(job: Attendance) -> None:
     write_source(source, folder, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
-    for line in quality.summary_lines(source.quality):
+    for line in summary_lines(source.quality):
         job.say(f"tell {line}")
 
 

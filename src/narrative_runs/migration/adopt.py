@@ -27,11 +27,12 @@ from narrative_runs.places import RECORD, RESULTS, ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
 from narrative_runs.shell import to_resume
-from narrative_runs.source import checksum, quality, rules, workbook
+from narrative_runs.source import checksum, rules, workbook
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import Reading
 from narrative_runs.source.shards import Narrative
+from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.tracking import free
 from narrative_runs.whole_files import written_whole
 
@@ -76,7 +77,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
     wanted = len(narratives) if limit is None else limit
     adoption = Adoption(row, params, md5, len(narratives), wanted, entries_of(row, params, matched, narratives))
     _write(adoption, source, narratives)
-    for line in (*quality.summary_lines(source.quality), *tidings.of(adoption, matched, is_proved)):
+    for line in (*summary_lines(source.quality), *tidings.of(adoption, matched, is_proved)):
         tell(line)
     if adoption.status == "completed":
         _measure(adoption, tell)

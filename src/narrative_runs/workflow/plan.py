@@ -1,35 +1,22 @@
-"""Which experiment is meant, and whether it can be run: found out while the Snakefile is read, without writing."""
+"""What a command is to make, and from what: the workflow's rules read it."""
 
 import hashlib
 import json
-import os
-import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from narrative_runs import __version__, experiment, journal
-from narrative_runs import params as params_module
-from narrative_runs.code import code_checksum, must_be_the_code_of
-from narrative_runs.derivation.difference import Difference, difference_of, is_by_this_code
-from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
+from narrative_runs import experiment
+from narrative_runs.code import code_checksum
+from narrative_runs.derivation.difference import Difference
 from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder, shard_name
-from narrative_runs.record import database
 from narrative_runs.report.captions import CAPTIONS, Caption
-from narrative_runs.shell import PARAMS_FILE, to_resume
-from narrative_runs.source import checksum, rules
-from narrative_runs.source.tracking import command_to_restore, tracking_file
-from narrative_runs.workflow.command import Command, read_command
-from narrative_runs.workflow.limit import effective_limit
-from narrative_runs.workflow.retries import retry_lines
-from narrative_runs.workflow.screen import give_up, tell
+from narrative_runs.shell import PARAMS_FILE
+from narrative_runs.source import rules
+from narrative_runs.source.tracking import tracking_file
 
-# What of the params that may change is to be seen in the files.
-SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
 # What of `data` says how the workbook is read.
 READING_PARAMS = ("sheet", "id", "columns", "placeholders")
 
@@ -151,228 +138,5 @@ class Plan:
         return [] if "{" in path else [path]
 
 
-def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
-    """Find out which experiment is meant, and check what can be checked without writing.
-
-    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml.
-
-    Ends the process with a message when the experiment cannot be run.
-    """
-    # Until a run begins there is nothing to let end.
-    signal.signal(signal.SIGINT, lambda *_: give_up("stopped before anything was asked."))
-    try:
-        # Narratives are restricted data: what is written, its owner alone can read.
-        os.umask(0o077)
-        # Looking for plug-ins that nobody has would cost every job 50 ms.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-        # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
-        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        must_be_the_code_of(Path.cwd())
-        return _plan(read_command(overrides, config_files))
-    except NarrativeRunsError as error:
-        give_up(error)
-
-
-def _plan(command: Command) -> Plan:
-    origin = command.origin
-    if command.experiment_id is None:
-        params = params_module.check(command.values, origin)
-        folder = ExperimentFolder(params.slug)
-        begun = experiment.find(folder)
-    else:
-        folder, begun = _by_id(command.experiment_id)
-        params = _params_by_id(begun, folder, command)
-    if beside := journal.strangers(folder.journals):
-        tell(
-            f"WARNING: {folder.journals}/ holds {len(beside)} files that are no journals, and are passed over, such as "
-            f"{str(beside[0].relative_to(folder.journals))!r}. If a program synchronises this folder, let it leave "
-            f"{folder.path}/ alone: it can spoil what a run is writing."
-        )
-    if absent := journal.not_here(folder.journals):
-        raise ExperimentError(
-            f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. {_way_to_bring(folder, absent)} "
-            "Without them all would be asked again."
-        )
-    params_module.refuse_secrets(params, origin)
-    for warning in params_module.warnings(params):
-        tell(f"WARNING: {warning}")
-    _check_slug(folder, begun, params, origin)
-    if begun is not None and begun.has_answers:
-        if command.is_proof:
-            experiment.must_not_differ(begun, params, origin)
-        _warn_of_differences(begun, params, origin)
-        params = _with_limit(begun, folder, experiment.with_frozen(begun, params))
-    source_md5 = _checked_source(params, begun)
-    if begun is None:
-        _tell_of_the_same(params, source_md5)
-    row = database.experiment(begun.experiment_id) if begun else None
-    retry = command.retries
-    recorded = row is not None and row["status"] == "completed" and folder.metrics.exists()
-    recorded = recorded and not command.is_rederived
-    behind = folder.metrics.exists() and not recorded and not command.is_rederived
-    if row is not None and recorded and row["n_narratives_total"] != _wanted(folder, params, row):
-        # A pilot that is extended.
-        recorded = False
-    completed = recorded and folder.report.exists()
-    if row is not None and row["status"] == "cancelled":
-        tell("WARNING: this experiment was cancelled. Going on with it.")
-    if command.experiment_id is not None and completed and row is not None and not retry:
-        raise AlreadyCompleted(
-            f"Cannot resume completed experiment {row['experiment_name']} ({command.experiment_id}), "
-            f"completed {row['end_time']}. Its findings are in {folder.path}/."
-        )
-    planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry, command.categories, origin)
-    is_done = begun is not None and begun.has_journals and (recorded or (behind and row is None))
-    if begun is not None and is_done and not is_by_this_code(folder):
-        planned.difference = difference_of(begun, params, folder, tell)
-        is_left_alone = completed and not retry and not command.is_proof and not planned.difference
-        planned.is_whole = is_left_alone and _is_whole(planned)
-    if planned.difference and (retry or command.is_proof or row is None):
-        raise ExperimentError(_told(planned.difference, folder))
-    if retry and row is not None:
-        for line in retry_lines(row["experiment_id"], command.categories):
-            tell(line)
-    if completed and row is not None and not retry:
-        tell(
-            f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "
-            f"Its findings are in {folder.path}/."
-        )
-    if planned.difference:
-        tell(f"Nothing was changed. {_told(planned.difference, folder)}")
-        if absent_files := [path for path in planned.outputs if not Path(path).exists()]:
-            tell(f"That also makes again what is missing: {', '.join(absent_files)}")
-    return planned
-
-
-def _with_limit(begun: Begun, folder: ExperimentFolder, params: Params) -> Params:
-    """The params with the limit that takes nothing away."""
-    limit = effective_limit(begun, folder, params)
-    if limit == params.run.max_narratives:
-        return params
-    tell(
-        f"run.max_narratives is {params.run.max_narratives:,}, but results are kept "
-        f"{'of all narratives' if limit is None else f'up to narrative {limit:,}'}: nothing is taken away."
-    )
-    return params.model_copy(update={"run": params.run.model_copy(update={"max_narratives": limit})})
-
-
-def _tell_of_the_same(params: Params, source_md5: str) -> None:
-    """Say before the first question that another experiment has asked the same already, as after a change of name."""
-    for folder, begun in experiment.found_here():
-        if isinstance(begun, Begun) and begun.has_answers and begun.source_md5 == source_md5:
-            if experiment.differences(begun, params):
-                continue
-            row = database.experiment(begun.experiment_id)
-            answered = f"{row['n_narratives_processed']:,} narratives" if row else "narratives"
-            name = begun.params["experiment"]["name"]
-            is_completed = row is not None and row["status"] == "completed"
-            tell(
-                f"WARNING: the same workbook, prompt and model were asked before, as {name} ({folder.path}/), with "
-                f"results of {answered}. {params.experiment.name} is a new experiment, and asks about all again. "
-                + (
-                    f"That one is completed; its findings are in {folder.path}/."
-                    if is_completed
-                    else f"To go on with that one instead: `{to_resume(begun.experiment_id)}`"
-                )
-            )
-
-
-def _is_whole(planned: Plan) -> bool:
-    """Whether every file is there, as the params want it."""
-    assert planned.begun is not None
-    files = [planned.folder.description, *map(Path, planned.outputs)]
-    changed = experiment.changes(experiment.last_params(planned.folder, planned.begun), planned.params)
-    return all(path.exists() for path in files) and not any(change.startswith(SHOWN_PARAMS) for change in changed)
-
-
-def _told(difference: Difference, folder: ExperimentFolder) -> str:
-    return (
-        f"This release ({__version__}) derives other findings from the same answers: {difference.words()} would "
-        f"change; {folder.changes} lists them. To take them over and keep the old findings: "
-        f"`narrative-runs rederive {folder.slug}`"
-    )
-
-
-def _way_to_bring(folder: ExperimentFolder, sessions: Sequence[str]) -> str:
-    command = command_to_restore(*(folder.journals / f"{session}.dvc" for session in sessions))
-    return f"`{command}` brings them." if command else f"Copy {folder.journals}/ from where they were asked."
-
-
-def _by_id(experiment_id: str) -> tuple[ExperimentFolder, Begun]:
-    try:
-        return experiment.find_by_id(experiment_id)
-    except ExperimentError:
-        row = database.experiment(experiment_id)
-        if row is None or not row["slug"]:
-            raise
-        raise ExperimentError(_gone(row, ExperimentFolder(row["slug"]))) from None
-
-
-def _params_by_id(begun: Begun, folder: ExperimentFolder, command: Command) -> Params:
-    """The params of an experiment that is resumed by its id: the file's if it means this one, else as they were."""
-    try:
-        params = params_module.check({} if command.is_rederived else command.values, command.origin)
-        if params.slug == folder.slug:
-            return params
-    except ParamsError:
-        pass
-    before = experiment.last_params(folder, begun)
-    return params_module.check(experiment.merged(before, command.overrides), str(folder.description))
-
-
-def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:
-    """A slug is unique to one experiment: neither a copied file nor a lost folder may mix two under it."""
-    way_out = f"Give the new experiment another name and slug in {origin}."
-    owners = database.query("SELECT * FROM experiments WHERE slug = ?", (folder.slug,))
-    for owner in owners:
-        if begun is None or owner["experiment_id"] != begun.experiment_id:
-            raise ExperimentError(_gone(owner, folder))
-    if begun is not None and begun.has_answers:
-        name = begun.params["experiment"]["name"]
-        has_other_data = begun.params["data"]["file"] != str(params.data.file)
-        if name != params.experiment.name and (has_other_data or experiment.differences(begun, params)):
-            raise ExperimentError(
-                f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
-                f"({begun.experiment_id}). {way_out}"
-            )
-
-
-def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
-    """What is to be said of an experiment that the record knows, and whose answers are not where they were."""
-    return (
-        f"{row['experiment_name']} ({row['experiment_id']}) was asked in {folder.path}/, and its answers are not there "
-        f"any more; the record holds {row['n_narratives_processed'] or 0:,} results of it. If there is a copy of that "
-        "folder, put it back and start the same command again. If there is none, that experiment cannot go on: give "
-        "another experiment.name and experiment.slug to the params, and begin anew; its results stay in the record."
-    )
-
-
 def _checksum_of(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) -> int:
-    """How many narratives the params want of the workbook, as it was read; what was done, if that file was lost."""
-    if not folder.data_quality.exists():
-        return int(row["n_narratives_total"])
-    found = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
-    return found if params.run.max_narratives is None else min(found, params.run.max_narratives)
-
-
-def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
-    changed = experiment.differences(begun, params)
-    for key, old, new in changed:
-        used, named = experiment.apart(old, new)
-        tell(f"WARNING: {key} is frozen since the first answer: {used} is used, not {named} of {origin}.")
-    if changed:
-        tell("To ask with the new values, start a new experiment: give it another experiment.name and slug.")
-
-
-def _checked_source(params: Params, begun: Begun | None) -> str:
-    """The md5 of the workbook, which must be the tracked one, and the one that the experiment began with."""
-    workbook = params.data.file
-    # A workbook that is missing but tracked is fetched by the workflow.
-    md5 = checksum.verify(workbook) if workbook.exists() else checksum.tracked_md5(workbook)
-    if begun is not None and begun.has_answers and begun.source_md5 != md5:
-        raise checksum.changed(workbook, begun.source_md5, md5)
-    return md5
