@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from narrative_runs.asking.server import Server
 from narrative_runs.errors import ParamsError
 from narrative_runs.experiment import FROZEN_KEYS
-from narrative_runs.params import Params, Section, check, read_file, refuse_secrets, slug_of, warnings
+from narrative_runs.params import Params, Section, check, read_file, refuse_overrides, refuse_secrets, slug_of, warnings
 
 ROOT = Path(__file__).parents[1]
 
@@ -214,6 +214,9 @@ WRONG = [
     # out of range
     ("experiment.name", ""),
     ("experiment.slug", "../other"),
+    ("experiment.slug", "experiments.db-journal"),
+    ("experiment.slug", "experiments.db"),
+    ("experiment.slug", "backups"),
     ("experiment.slug", "Cases"),
     ("experiment.slug", "a/b"),
     ("experiment.slug", "."),
@@ -376,6 +379,33 @@ def test_a_password_in_what_is_no_address_is_not_repeated() -> None:
     with pytest.raises(ParamsError) as caught:
         check({**values_of(), "model": {"name": "m", "api_url": "ftp://user:hush@localhost"}}, "params.yaml")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["messages", "model", "temperature", "seed", "max_tokens", "stream", "n"])
+def test_nothing_of_a_request_is_replaced_behind_the_record(name: str) -> None:
+    """extra_body may add to a request; a part that has a place of its own is refused by its key."""
+    model = {"name": "m", "api_url": "http://localhost:1/v1", "extra_body": {"top_k": 5, name: 1}}
+    with pytest.raises(ParamsError, match=rf"model\.extra_body\.{name}: "):
+        refuse_overrides(check({**values_of(), "model": model}, "params.yaml"), "params.yaml")
+    refuse_overrides(check({**values_of(), "model": {**model, "extra_body": {"top_k": 5}}}, "params.yaml"), "here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)),
+        "a: &a [1, *a]\n",
+        "a: &a {b: {c: *a}}\n",
+    ],
+)
+def test_a_file_that_repeats_itself_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    """Anchors and aliases that would fill the memory, or have no end, are refused; a few are as good as any text."""
+    (tmp_path / "bomb.yaml").write_text(text)
+    with pytest.raises(ParamsError, match="anchors"):
+        read_file(tmp_path / "bomb.yaml")
+    (tmp_path / "fine.yaml").write_text("a: &a {b: 1}\nc: *a\nd: *a\n")
+    assert read_file(tmp_path / "fine.yaml")["d"] == {"b": 1}
 
 
 def test_a_query_stays_where_it_belongs() -> None:

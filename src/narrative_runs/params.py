@@ -33,6 +33,17 @@ _SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "sign
 # They stand beside the types in files and on screens.
 _NO_TYPES = ("total", "overall", "incident", "all")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,29}")
+_OWN_PARTS = {
+    "messages": "they are made of prompt.system_prompt and prompt.user_template",
+    "model": "set model.name",
+    "temperature": "set model.temperature",
+    "seed": "set run.seed",
+    "max_tokens": "set model.max_tokens",
+    "stream": "answers are read whole",
+    "n": "one answer a narrative is kept",
+}
+# Anchors and aliases may make a file of a few lines as large as a memory.
+_LARGEST_FILE = 100_000
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -74,7 +85,8 @@ class Experiment(Section):
     @field_validator("slug")
     @classmethod
     def _can_be_a_folder(cls, value: str) -> str:
-        if value in ("experiments.db", "backups"):
+        # SQLite keeps files of its own beside the record, such as experiments.db-journal.
+        if value == "backups" or value.startswith("experiments.db"):
             raise ValueError(f"results/{value} is something else. Take another slug")
         if len(value) > LONGEST_SLUG:
             raise ValueError(f"a slug may have {LONGEST_SLUG} characters. Give a shorter one")
@@ -300,6 +312,20 @@ def refuse_secrets(params: Params, origin: str) -> None:
         )
 
 
+def refuse_overrides(params: Params, origin: str) -> None:
+    """What the record says of a request must be what was sent: `extra_body` may add to it, and replace nothing.
+
+    Raises:
+        ParamsError: names each key of model.extra_body that has a place of its own.
+    """
+    taken = [name for name in params.model.extra_body if name in _OWN_PARTS]
+    if taken:
+        lines = [f"  model.extra_body.{name}: {_OWN_PARTS[name]}." for name in taken]
+        raise ParamsError(
+            "\n".join([f"{origin} cannot be used:", *lines, "The record would tell of another request than was sent."])
+        )
+
+
 def _secret_in(url: str) -> str | None:
     """What in a URL is a secret, or may be one, in words; None for nothing."""
     parts = urlsplit(url.strip())
@@ -356,7 +382,26 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path} holds no keys. Copy params.yaml and edit it.")
+    if _size(values, {}) > _LARGEST_FILE:
+        raise ParamsError(
+            f"{path} repeats its own parts so often, by anchors (&) and aliases (*), that it would fill the memory. "
+            "Write them out."
+        )
     return values
+
+
+def _size(value: Any, seen: dict[int, int]) -> int:
+    """How many values there are in this one, each repetition counted; the same part is looked at once.
+
+    seen: what is known already, by the identity of the part; a part that holds itself has no end.
+    """
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in seen:
+        seen[id(value)] = _LARGEST_FILE + 1
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        seen[id(value)] = 1 + sum(_size(part, seen) for part in parts)
+    return seen[id(value)]
 
 
 def _where(error: yaml.MarkedYAMLError) -> str:

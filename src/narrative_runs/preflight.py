@@ -34,6 +34,7 @@ async def preflight(file: Path) -> None:
     """
     params = params_module.check(params_module.read_file(file), str(file))
     params_module.refuse_secrets(params, str(file))
+    params_module.refuse_overrides(params, str(file))
     checksum.fetch(params.data.file)
     checksum.verify(params.data.file)
     begun = experiment.find(ExperimentFolder(params.slug))

@@ -1,11 +1,13 @@
 import asyncio
 import json
+import resource
 import socket
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.fake_server import answer_to
+from tests.fake_server import answer_to, completion
 from tests.project import Fake
 
 from narrative_runs.asking import client as clients
@@ -166,6 +168,32 @@ def test_a_broken_reply_is_no_word_on_the_narrative(answer: bytes) -> None:
     assert failure.failure.kind is Kind.UNREACHABLE
     assert "found" not in str(failure)
     assert "secret" not in str(failure)
+
+
+def compressed(letters: int) -> bytes:
+    """A reply of that many letters, of which a thousandth goes over the line."""
+    packing = zlib.compressobj(wbits=31)
+    content = b"".join(packing.compress(b"a" * 2**20) for _ in range(letters // 2**20)) + packing.flush()
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+def test_a_reply_has_a_largest_size_after_decompression() -> None:
+    """A compressed reply that would fill the memory is read no further than 16 MB, and has failed as a reply."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    failure = ask_one_that_says(compressed(400 * 2**20)).failure
+    assert (failure.kind, failure.message) == (Kind.SERVER_FAULT, "the reply is larger than 16 MB")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    assert ask_one_that_says(compressed(10 * 2**20)).failure.kind is Kind.SERVER_FAULT
+
+
+@pytest.mark.parametrize("levels", [101, 900, 5_000, 100_000])
+def test_a_reply_nested_without_end_is_no_answer(levels: int) -> None:
+    """A reply whose parts lie within each other deeper than any answer's is none, and breaks nothing."""
+    content = json.loads(completion("{}", "fake", 40))
+    body = json.dumps(content)[:-1] + ', "extra": ' + "[" * levels + "]" * levels + "}"
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n"
+    assert ask_one_that_says((head + body).encode()).failure.kind is Kind.SERVER_FAULT
 
 
 def test_a_success_without_a_reply_is_the_servers_fault() -> None:

@@ -3,6 +3,7 @@
 import json
 import ssl
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -10,8 +11,11 @@ import aiohttp
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.address import proxy_for
 from narrative_runs.asking.failures import Kind
+from narrative_runs.asking.json_objects import DEEPEST
 from narrative_runs.asking.server import BAD_KEY, Server, can_be_sent
 
+LARGEST_REPLY = 16 * 2**20
+_PART = 2**16
 EVIDENCE_HEADER = {"X-Narrative-Runs": "evidence"}
 
 
@@ -87,7 +91,7 @@ class Client:
             async with self._session.request(
                 method, url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False, timeout=limit
             ) as response:
-                return response.status, list(response.raw_headers), await response.read()
+                return response.status, list(response.raw_headers), await _content(response)
         except TimeoutError:
             raise failures.failed(Kind.TIMED_OUT, f"no answer within {timeout_s or self.timeout_s:g} s") from None
         except aiohttp.ClientConnectorCertificateError as error:
@@ -106,6 +110,22 @@ class Client:
         return content.replace(key, b"...") if key else content
 
 
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    """The whole reply, decompressed.
+
+    Raises:
+        RequestFailed: it is larger than any answer, as a compressed text of one letter would be.
+    """
+    parts, size = [], 0
+    async for part in response.content.iter_chunked(_PART):
+        size += len(part)
+        if size > LARGEST_REPLY:
+            response.close()
+            raise failures.failed(Kind.SERVER_FAULT, f"the reply is larger than {LARGEST_REPLY // 2**20} MB")
+        parts.append(part)
+    return b"".join(parts)
+
+
 def tls_for(server: Server) -> ssl.SSLContext | None:
     """A TLS context for https, with the certificates that the environment names; None for plain http."""
     return ssl.create_default_context() if server.base_url.startswith("https:") else None
@@ -117,7 +137,20 @@ def _decoded(content: bytes) -> dict[str, Any] | None:
         body = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return dict(body) if reply.is_reply(body) else None
+    return dict(body) if reply.is_reply(body) and not _is_deeper_than(body, DEEPEST) else None
+
+
+def _is_deeper_than(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie within each other so deep that whoever writes them down again might not get to the
+    bottom."""
+    level = [value]
+    for _ in range(levels):
+        level = [part for each in level if isinstance(each, dict | list) for part in _parts(each)]
+    return bool(level)
+
+
+def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _reason(error: Exception) -> str:

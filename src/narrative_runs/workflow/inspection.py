@@ -73,6 +73,9 @@ def _plan(command: Command) -> Plan:
             "Without them all would be asked again."
         )
     params_module.refuse_secrets(params, origin)
+    if begun is None or not begun.has_answers:
+        # An experiment that an earlier release began goes on with what it sends.
+        params_module.refuse_overrides(params, origin)
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
     _check_slug(folder, begun, params, origin)
