@@ -67,6 +67,7 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.findings
 	@$(BIN)/python -m benchmarks.migration
 	@$(BIN)/python -m benchmarks.reading
+	@$(BIN)/python -m benchmarks.source
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)
