@@ -18,7 +18,7 @@ from narrative_runs.report.captions import Caption
 from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, WrongAnswer
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.subject import Subject
-from narrative_runs.report.workbook import listed, workbook_facts
+from narrative_runs.report.workbook_facts import listed, workbook_facts
 from narrative_runs.source.reading import type_title
 
 UNDEFINED = "undefined"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.report.workbook import workbook_facts
+from narrative_runs.report.workbook_facts import workbook_facts
 
 QUALITY: dict[str, Any] = {
     "sheet": ["2019", "2020"],
