@@ -257,7 +257,7 @@ FAULTS: dict[str, Fault] = {
     "too fast": page(503, "503 Service Temporarily Unavailable"),
     "proxy out of patience": Fault(504, page(504, "504 Gateway Time-out").body, HTML, delay_s=1.0),
     "empty reply": Fault(200, ""),
-    "slow answer": Fault(200, lambda _, sound: sound, delay_s=10.0),
+    "no answer": Fault(200, lambda _, sound: sound, delay_s=3600.0),
     # What was sent comes back.
     "echo, 400": echoing(400),
     "echo, 400 with type": echoing(400, type="invalid_request_error", code=None),

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from narrative_runs.source.checksum import md5_of
@@ -26,10 +27,9 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         fake.behave(**fault)
         project.write_params(fake.url)
         assert project.snakemake().returncode == 0
-        # Some take so long that the run cannot end before it is killed.
-        fake.behave(
-            faults=[{"fault": "slow answer", "narrative": f"text of case {number}."} for number in (18, 19)], **fault
-        )
+        # Two are never answered, so that the run cannot end before it is killed.
+        never = [{"fault": "no answer", "narrative": f"LE text of case {number}."} for number in (18, 19)]
+        fake.behave(faults=never, **fault)
         project.write_params(fake.url, "other.yaml", experiment={"name": "Other", "slug": "other"})
         rows = (
             "SELECT count(*), sum(error_occurred), n_narratives_processed "
@@ -40,8 +40,13 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             os.killpg(main.pid, signal.SIGKILL)
             main.wait()
         # The session ends by itself, and writes no more.
-        wait_until(lambda: fake.calls()["in_flight"] == 0)
+        wait_until(lambda: not processes_in(project.folder))
         yield project.folder / "results" / "experiments.db"
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """What runs in this folder."""
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
 
 
 @pytest.fixture(params=["completed", "running"])

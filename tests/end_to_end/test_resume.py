@@ -260,7 +260,7 @@ def test_slug_of_another_experiment(ready: Project, fake: Fake) -> None:
     assert result.returncode == 1 and "belongs to another experiment, Cases" in result.stdout
     shutil.move(ready.folder / "results/cases", ready.folder / "elsewhere")
     result = ready.snakemake()
-    assert result.returncode == 1 and "experiment.slug: cases belongs to Cases" in result.stdout
+    assert result.returncode == 1 and "was asked in results/cases/, and its answers are not there" in result.stdout
     assert fake.asked == asked
 
 

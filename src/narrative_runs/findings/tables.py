@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
+from narrative_runs.findings.csv_of_0_1_0 import write_csv_of_0_1_0
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
 from narrative_runs.whole_files import written_whole
@@ -60,7 +61,8 @@ def write_tables(
     folder.
 
     In: results in any order, finished or not; the content of metrics.json and data_quality.json; the workbook's other
-    columns with the `row_num` of their narrative, None where it has none. Each file appears whole or not at all.
+    columns with the `row_num` of their narrative, None for an experiment of the first release, whose results.csv keeps
+    its form. Each file appears whole or not at all.
     """
     finished = finish(results).drop(columns=list(CLOCK_BOUND))
     if others is not None:
@@ -72,7 +74,7 @@ def write_tables(
         write_workbook(table, metrics, data_quality, draft)
     if csv_json:
         with written_whole(folder / "results.csv") as draft:
-            write_csv(table, draft)
+            (write_csv_of_0_1_0 if others is None else write_csv)(table, draft)
         with written_whole(folder / "results.json") as draft:
             _write_json(table, draft)
     else:
