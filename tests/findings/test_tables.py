@@ -206,3 +206,19 @@ def test_infinite_numbers_make_no_invalid_json(result_table: ResultTable, tmp_pa
     """A number that JSON does not know is null."""
     write(result_table({}), tmp_path, others=pd.DataFrame({"row_num": [1], "dose": [float("inf")]}))
     assert json.loads((tmp_path / "results.json").read_text())[0]["dose"] is None
+
+
+def test_an_experiment_of_the_first_release_keeps_the_form_of_its_csv(
+    result_table: ResultTable, tmp_path: Path
+) -> None:
+    """Its logicals are true and false, as they were written before; all else is as in today's files."""
+    results = result_table({"narrative_text": "Plain.", "incident_id": "0012"}, {"detected": None})
+    measured = measure(results, "id", seed=1)
+    write_tables(results, measured, {}, tmp_path, csv_json=True, is_of_0_1_0=True)
+    before = (tmp_path / "results.csv").read_text(encoding="utf-8")
+    write_tables(results, measured, {}, tmp_path, csv_json=True)
+    assert ",false," in before and ",true," in before and "TRUE" not in before
+    rewritten = before.replace(",false", ",FALSE").replace(",true", ",TRUE")
+    with (tmp_path / "results.csv").open(encoding="utf-8", newline="") as file:
+        now = list(csv.DictReader(file))
+    assert [row["detected"] for row in csv.DictReader(rewritten.splitlines())] == [row["detected"] for row in now]

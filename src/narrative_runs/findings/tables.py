@@ -56,13 +56,14 @@ def write_tables(
     folder: Path,
     csv_json: bool,
     others: pd.DataFrame | None = None,
+    is_of_0_1_0: bool = False,
 ) -> None:
     """Write results.parquet and results.xlsx, and with `csv_json` results.csv and results.json, into the
     folder.
 
     In: results in any order, finished or not; the content of metrics.json and data_quality.json; the workbook's other
-    columns with the `row_num` of their narrative, None for an experiment of the first release, whose results.csv keeps
-    its form. Each file appears whole or not at all.
+    columns with the `row_num` of their narrative, None where it has none; whether the first release began the
+    experiment, whose results.csv then keeps its form. Each file appears whole or not at all.
     """
     finished = finish(results).drop(columns=list(CLOCK_BOUND))
     if others is not None:
@@ -74,7 +75,7 @@ def write_tables(
         write_workbook(table, metrics, data_quality, draft)
     if csv_json:
         with written_whole(folder / "results.csv") as draft:
-            (write_csv_of_0_1_0 if others is None else write_csv)(table, draft)
+            (write_csv_of_0_1_0 if is_of_0_1_0 else write_csv)(table, draft)
         with written_whole(folder / "results.json") as draft:
             _write_json(table, draft)
     else:

@@ -100,7 +100,9 @@ def _write(
     """Write results.*, and into data_quality.json what it tells of the answers."""
     whole = _with_answers(folder, quality, results)
     exports = params["run"]["save_csv_json"]
-    tables.write_tables(results, measured, whole, folder.path, exports, _other_columns(folder))
+    others = _other_columns(folder)
+    # The first release read no other columns, and wrote no file of them.
+    tables.write_tables(results, measured, whole, folder.path, exports, others, is_of_0_1_0=others is None)
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
