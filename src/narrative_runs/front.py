@@ -9,7 +9,7 @@ from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
 from narrative_runs.errors import ParamsError
 from narrative_runs.params import Params
-from narrative_runs.shell import PARAMS_FILE
+from narrative_runs.shell import to_run
 from narrative_runs.source import checksum
 
 
@@ -38,9 +38,7 @@ def checked(params_file: Path) -> Params:
     if not params_file.is_file():
         there = sorted(path.name for path in Path().glob("*.yaml") if path.name != "dvc.yaml")
         raise ParamsError(f"{params_file} is not there. Params files in this folder: {', '.join(there) or 'none'}.")
-    params = params_module.check(params_module.read_file(params_file), str(params_file))
-    params_module.refuse_secrets(params, str(params_file))
-    return params
+    return params_module.of_file(params_file)
 
 
 def command(params_file: Path, narratives: int | None) -> list[str]:
@@ -49,9 +47,7 @@ def command(params_file: Path, narratives: int | None) -> list[str]:
     Raises:
         ParamsError: `narratives` is no number of narratives.
     """
-    words = ["snakemake", "--cores", "4"]
-    if params_file != PARAMS_FILE:
-        words += ["--configfile", str(params_file)]
+    words = shlex.split(to_run(params_file))
     if narratives is not None:
         if narratives < 1:
             raise ParamsError(f"--narratives {narratives}: a pilot has at least one narrative.")

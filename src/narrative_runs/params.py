@@ -390,6 +390,18 @@ def read_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def of_file(path: Path) -> Params:
+    """The params of a file, for an experiment that begins: nothing is a secret, or replaces part of a request.
+
+    Raises:
+        ParamsError: the file, or a key of it, cannot be used.
+    """
+    params = check(read_file(path), str(path))
+    refuse_secrets(params, str(path))
+    refuse_overrides(params, str(path))
+    return params
+
+
 def _size(value: Any, seen: dict[int, int]) -> int:
     """How many values there are in this one, each repetition counted; the same part is looked at once.
 

@@ -32,9 +32,7 @@ async def preflight(file: Path) -> None:
     Raises:
         NarrativeRunsError: the params, the workbook or the server cannot be used.
     """
-    params = params_module.check(params_module.read_file(file), str(file))
-    params_module.refuse_secrets(params, str(file))
-    params_module.refuse_overrides(params, str(file))
+    params = params_module.of_file(file)
     checksum.fetch(params.data.file)
     checksum.verify(params.data.file)
     begun = experiment.find(ExperimentFolder(params.slug))

@@ -4,13 +4,14 @@ import csv
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
 from narrative_runs.errors import SourceError
 from narrative_runs.source.cells import Unreadable, text_of
@@ -56,7 +57,7 @@ def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None 
     rules: those of the experiment; scratch: the folder on whose disk texts lie while the file is read.
 
     Raises:
-        SourceError: the file is missing, of another kind, or cannot be read; `reading` guards what comes later.
+        SourceError: the file is missing, of another kind, or cannot be read; so do the rows while they are read.
     """
     openers: dict[str, Callable[[Path], list[Table]]] = {
         ".xlsx": partial(_open_xlsx, scratch=scratch) if rules.xlsx_by_cell else _open_xlsx_of_0_1_0,
@@ -68,16 +69,20 @@ def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None 
         raise SourceError(f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet.")
     if not path.is_file():
         raise SourceError(f"Data file not found: {path}\nCheck data.file in the params.")
-    with reading(path):
-        return opener(path)
+    with _reading(path):
+        tables = opener(path)
+    return [replace(table, rows=partial(_read, path, table.rows)) for table in tables]
+
+
+def _read(path: Path, rows: Callable[[], Rows]) -> Rows:
+    """The rows; what their reader raises, and nothing that is made of them, says that the file cannot be read."""
+    with _reading(path):
+        yield from rows()
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[None]:
     """While a file is read: what its readers raise becomes a SourceError that says what to do."""
-    # Imported here: only experiments of the first release read by calamine.
-    from python_calamine import CalamineError, PasswordError
-
     try:
         yield
     except PasswordError:
@@ -116,8 +121,6 @@ def _open_xlsx(path: Path, scratch: Path | None) -> list[Table]:
 
 
 def _open_xlsx_of_0_1_0(path: Path) -> list[Table]:
-    from python_calamine import CalamineSheet, CalamineWorkbook, SheetVisibleEnum
-
     def rows(sheet: CalamineSheet) -> Rows:
         return enumerate(sheet.iter_rows() if sheet.start else (), start=1)
 

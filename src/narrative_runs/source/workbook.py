@@ -10,8 +10,7 @@ import pandas as pd
 from narrative_runs.errors import SourceError
 from narrative_runs.source.candidates import Collected, Collector, place_of
 from narrative_runs.source.choice import Choice, choose
-from narrative_runs.source.formats import open_tables, reading
-from narrative_runs.source.layouts import PRODUCTION
+from narrative_runs.source.formats import open_tables
 from narrative_runs.source.measured import measure
 from narrative_runs.source.other_columns import OtherColumns
 from narrative_runs.source.quality import DataQuality, OddLabel
@@ -83,12 +82,10 @@ def read(path: Path, how: Reading | None = None, scratch: Path | None = None) ->
     """
     how = how or Reading()
     objections = Objections(how.rules)
-    tables = open_tables(path, how.rules, scratch)
-    with reading(path):
-        choice = choose(path, tables, how, objections)
-        collector = Collector(path, how, objections, scratch)
-        for candidate in choice.read:
-            collector.read(candidate)
+    choice = choose(path, open_tables(path, how.rules, scratch), how, objections)
+    collector = Collector(path, how, objections, scratch)
+    for candidate in choice.read:
+        collector.read(candidate)
     return _source(path, choice, collector.collected, how, objections)
 
 
@@ -131,7 +128,7 @@ def _way_out(judged: Judged, others: OtherColumns, choice: Choice, how: Reading)
 def _contradictions(cells: pd.DataFrame, is_long: bool, choice: Choice) -> list[OddLabel]:
     """One for each row whose incident label is not the highest of the labels of its narratives."""
     match = choice.read[0].match
-    if match.layout == PRODUCTION or "label" not in match.names:
+    if "label" not in match.names:
         return []
     highest = _highest(cells, is_long)
     wrong = (cells["manual_flag"] != highest).fillna(False).astype(bool)

@@ -23,7 +23,6 @@ from narrative_runs.source.tracking import command_to_restore
 from narrative_runs.workflow.command import Command, read_command
 from narrative_runs.workflow.limit import effective_limit
 from narrative_runs.workflow.plan import Plan
-from narrative_runs.workflow.retries import retry_lines
 from narrative_runs.workflow.screen import give_up, tell
 
 # What of the params that may change is to be seen in the files.
@@ -112,6 +111,9 @@ def _plan(command: Command) -> Plan:
     if planned.difference and (retry or command.is_proof or row is None):
         raise ExperimentError(_told(planned.difference, folder))
     if retry and row is not None:
+        # Imported here: it knows the client's words, which no other command needs.
+        from narrative_runs.workflow.retries import retry_lines
+
         for line in retry_lines(row["experiment_id"], command.categories):
             tell(line)
     if completed and row is not None and not retry:
