@@ -107,7 +107,7 @@ class ExperimentFolder:
 
     @property
     def no_text(self) -> Path:
-        """What may leave the house, as `export --no-text` writes it."""
+        """What may leave your network, as `export --no-text` writes it."""
         return self.path / "no_text.csv"
 
     @property

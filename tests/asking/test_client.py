@@ -21,11 +21,17 @@ TEXT = "V was found by a neighbor."
 BODY = json.dumps({"model": "fake", "messages": [{"role": "user", "content": TEXT}]}).encode()
 
 
-def with_client(url: str, work: Callable[[Client], Awaitable[Any]], api_key: str = "", timeout_s: float = 20) -> Any:
+def with_client(
+    url: str,
+    work: Callable[[Client], Awaitable[Any]],
+    api_key: str = "",
+    timeout_s: float = 20,
+    allow_remote: bool = False,
+) -> Any:
     """What `work` gives with a client of its own."""
 
     async def run() -> Any:
-        client = Client(Server(url, api_key, timeout_s), None)
+        client = Client(Server(url, api_key, timeout_s, allow_remote), None)
         try:
             return await work(client)
         finally:
@@ -242,9 +248,9 @@ def test_no_failure_tells_the_password_of_a_proxy(monkeypatch: pytest.MonkeyPatc
     """A proxy that is dead or badly named is a failure, and its message does not hold what its URL holds."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(clients, "proxy_for", lambda _: proxy.format(port=nobody.getsockname()[1]))
+        monkeypatch.setattr(clients, "proxy_for", lambda *_: proxy.format(port=nobody.getsockname()[1]))
         with pytest.raises(RequestFailed) as caught:
-            ask("http://192.0.2.1/v1")
+            with_client("http://192.0.2.1/v1", lambda client: client.ask(BODY), allow_remote=True)
     assert "password" not in str(caught.value)
 
 

@@ -1,5 +1,6 @@
-"""Where narratives may go: this machine and its private network, unless the user allows more."""
+"""Which servers may be asked: those of this machine and its private network, unless the user allows more."""
 
+import errno
 import ipaddress
 import socket
 from urllib.parse import urlsplit
@@ -7,62 +8,128 @@ from urllib.request import getproxies, proxy_bypass
 
 from narrative_runs.errors import ServerError
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-def must_stay_home(base_url: str, allow_remote: bool) -> None:
-    """Refuse a server outside this machine and its private network, unless `allow_remote`.
+# Loopback, RFC 1918, unique local (RFC 4193) and link-local (RFC 3927, RFC 4291). Named one by one, because "private"
+# in the registries means "not global": it takes in shared, documentation and reserved addresses too.
+_NEAR = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+# Within these networks, but a cloud's own services, which hand out its credentials.
+_METADATA_SERVICES = frozenset(
+    ipaddress.ip_address(address)
+    for address in (
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+    )
+)
+# What a server shows that listens on every address of its machine.
+_UNSPECIFIED = ("0.0.0.0", "::")
+
+
+def is_near(address: str) -> bool:
+    """Whether an IP address, as the system writes it, is of this machine or its private network."""
+    found = _parsed(address)
+    return found not in _METADATA_SERVICES and any(found in network for network in _NEAR)
+
+
+def require_private_address(base_url: str, allow_remote: bool) -> None:
+    """Refuse a server of which an address lies outside this machine and its private network, unless `allow_remote`.
+
+    A name that cannot be found now is left to the connection, which looks again: the server may not be there yet.
 
     Raises:
-        ServerError: the server is remote, and that is not allowed; or its name cannot be found.
+        ServerError: the server is outside, and that is not allowed; or the address is none.
     """
     if allow_remote:
         return
     try:
-        near = is_near(base_url)
-    except (OSError, ValueError) as error:
-        raise ServerError(f"model.api_url: the host of {base_url} cannot be found ({error}). Mend it.") from None
-    if not near:
+        host = urlsplit(base_url).hostname or ""
+        entries = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP) if host else []
+    except ValueError as error:
+        raise ServerError(f"model.api_url: {base_url} is no address ({error}). Correct it.") from None
+    except OSError:
+        return
+    if not entries:
+        raise ServerError(f"model.api_url: {base_url} names no host. Correct it.")
+    outside = [address for entry in entries if not is_near(address := str(entry[4][0]))]
+    if not outside:
+        return
+    if outside[0] in _UNSPECIFIED:
         raise ServerError(
-            f"model.api_url: {_host(base_url)} lies outside this machine and its private network. Narratives are "
-            "restricted data and would leave the house. If you may send them there, set model.allow_remote: true."
+            f"model.api_url: {outside[0]} is where a server listens, not where it is asked. Write 127.0.0.1 for a "
+            "server on this machine, or the address of its machine."
         )
+    shown = host if host == outside[0] else f"{host} ({outside[0]})"
+    raise ServerError(
+        f"model.api_url: {shown} lies outside this machine and its private network. Narratives are "
+        "restricted data and would leave your network. If you may send them there, set model.allow_remote: true."
+    )
 
 
-def is_near(base_url: str) -> bool:
-    """Whether every address of the host is loopback, private or link-local.
+def near_socket(
+    address_info: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]],
+) -> socket.socket:
+    """A socket for a connection to an address that is near: the check where each connection is made.
+
+    address_info: one entry of `socket.getaddrinfo`.
 
     Raises:
-        OSError, ValueError: the host's name cannot be found, or is none.
+        OSError: the address is outside. A name that is near when a run starts can be another place's an hour later.
     """
-    found = socket.getaddrinfo(_host(base_url), None, proto=socket.IPPROTO_TCP)
-    addresses = [ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found]
-    return all(address.is_loopback or address.is_private or address.is_link_local for address in addresses)
+    family, kind, protocol, _, where = address_info
+    address = str(where[0])
+    if not is_near(address):
+        raise OSError(errno.EACCES, f"its name leads to {address}, outside this machine and its private network")
+    return socket.socket(family, kind, protocol)
 
 
-def proxy_for(base_url: str) -> str | None:
-    """The proxy that the environment names for a remote server; never one for a near server.
+def proxy_for(base_url: str, allow_remote: bool) -> str | None:
+    """The proxy that the environment names for a server that may be outside; never one where it must be near.
 
     Raises:
         ServerError: it is a SOCKS proxy.
     """
-    named = getproxies()
-    scheme = urlsplit(base_url).scheme
-    proxy = named.get(scheme) or named.get("all")
-    if proxy is None or proxy_bypass(_host(base_url)):
+    if not allow_remote:
         return None
-    try:
-        if is_near(base_url):
-            return None
-    except (OSError, ValueError):
-        # A name that this machine cannot find may be known to the proxy.
-        pass
+    named, parts = getproxies(), urlsplit(base_url)
+    proxy, host = named.get(parts.scheme) or named.get("all"), parts.hostname or ""
+    if proxy is None or proxy_bypass(host) or _is_known_and_near(host):
+        return None
     if urlsplit(proxy).scheme.startswith("socks"):
-        variable = f"{scheme}_proxy" if scheme in named else "all_proxy"
+        variable = f"{parts.scheme}_proxy" if parts.scheme in named else "all_proxy"
         raise ServerError(
             f"The environment variable {variable} names a SOCKS proxy, which cannot be used here. Set it to an HTTP "
-            f"proxy, or add {_host(base_url)} to no_proxy to reach the server without one."
+            f"proxy, or add {host} to no_proxy to reach the server without one."
         )
     return proxy
 
 
-def _host(base_url: str) -> str:
-    return urlsplit(base_url).hostname or ""
+def _is_known_and_near(host: str) -> bool:
+    """Whether this machine knows the name, and all its addresses are near; a name may be known to the proxy alone."""
+    try:
+        entries = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+    except (OSError, ValueError):
+        return False
+    return all(is_near(str(entry[4][0])) for entry in entries)
+
+
+def _parsed(address: str) -> Address:
+    """The address itself: without its zone, and of an IPv4 address in the form of IPv6 the IPv4 address."""
+    found = ipaddress.ip_address(address.split("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found

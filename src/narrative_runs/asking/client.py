@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from narrative_runs.asking import failures, reply
-from narrative_runs.asking.address import proxy_for
+from narrative_runs.asking.address import near_socket, proxy_for
 from narrative_runs.asking.failures import Kind
 from narrative_runs.asking.json_objects import DEEPEST
 from narrative_runs.asking.server import BAD_KEY, Server, can_be_sent
@@ -27,14 +27,20 @@ class Client:
         self._server = server
         self.timeout_s = server.timeout_s
         self.has_key = bool(server.api_key)
-        self._proxy = proxy_for(server.base_url)
+        self._proxy = proxy_for(server.base_url, server.allow_remote)
         self._key_can_be_sent = can_be_sent(server.api_key)
         headers = {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
         if server.api_key:
             headers["authorization"] = f"Bearer {server.api_key}"
         self._session = aiohttp.ClientSession(
             # The session's gate counts the requests; a second limit here could only be wrong.
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls or True),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=tls or True,
+                # Each connection looks its name up, and checks the address; connections are kept, so that they are few.
+                use_dns_cache=False,
+                socket_factory=None if server.allow_remote else near_socket,
+            ),
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=server.timeout_s),

@@ -15,12 +15,13 @@ class Server:
     """Where to ask.
 
     base_url: the /v1 base, with a query where the server wants one; api_key: sent as bearer token unless empty;
-    timeout_s: seconds for a whole reply.
+    timeout_s: seconds for a whole reply; allow_remote: whether it may lie outside this machine and its private network.
     """
 
     base_url: str
     api_key: str
     timeout_s: float
+    allow_remote: bool = False
 
     @property
     def completions_url(self) -> str:

@@ -1,4 +1,4 @@
-"""The results without any text: what may leave the house.
+"""The results without any text: what may leave your network.
 
 Only what is named here goes out, and those of the workbook's other columns that a person names. Left out are all texts
 that a person or the model wrote, error messages (a server may quote the narrative in one), the ids, and the

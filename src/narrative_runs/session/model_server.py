@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 
-from narrative_runs.asking.address import must_stay_home, proxy_for
+from narrative_runs.asking.address import proxy_for, require_private_address
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import Failure, Kind, RequestFailed
 from narrative_runs.asking.request import Question
@@ -38,16 +38,16 @@ class ModelServer:
         """Start or look at the server; returns where to ask.
 
         Raises:
-            ServerError: it cannot be started or reached, serves another model, refuses to answer, or lies outside the
-                house.
+            ServerError: it cannot be started or reached, serves another model, refuses to answer, or lies outside this
+                machine and its private network.
         """
         model, timeout_s = self._params.model, self._params.run.timeout_s
         if model.embedded:
             started = await asyncio.to_thread(self._start)
             return Server(started.api_url, started.api_key, timeout_s)
-        must_stay_home(model.base_url, model.allow_remote)
-        proxy_for(model.base_url)
-        server = Server(model.base_url, key_from_environment(), timeout_s)
+        require_private_address(model.base_url, model.allow_remote)
+        proxy_for(model.base_url, model.allow_remote)
+        server = Server(model.base_url, key_from_environment(), timeout_s, model.allow_remote)
         await look(server, self._params, self._say)
         return server
 
