@@ -175,11 +175,11 @@ def test_a_full_disk_tears_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize("damage", [b"\x00\x00", b"{", b"\xff", b"{}}", b"[1", b"5", b"null", b"[]"])
 def test_damage_amid_a_journal_is_told_with_its_place(path: Path, damage: bytes) -> None:
-    """A line that cannot be read, with others after it, is an error with file and byte, never passed over."""
+    """A line that cannot be read, with others after it, is an error with file and line, never passed over."""
     content = written(path, {"a": 1}, {"b": 2})
     lines = content.splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[1] + damage + b"\n" + lines[2])
-    with pytest.raises(JournalError, match=rf"1-of-3\.jsonl, byte {len(lines[0] + lines[1])}:"):
+    with pytest.raises(JournalError, match=rf"1-of-3\.jsonl, line 3 \(byte {len(lines[0] + lines[1])}\):"):
         read(path)
 
 

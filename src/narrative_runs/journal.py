@@ -6,7 +6,8 @@ two processes ever write one file. A line is written by a single call as soon as
 disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
 
 While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
-`session-0001` and never changes again. DVC tracks the sealed ones and does not look at open ones.
+`session-0001` and never changes again: its checksums lie beside its journals, and every reader compares each line with
+them. DVC tracks the sealed ones and does not look at open ones.
 
 Only what this software names so is a journal. What others put beside them, such as the conflict copies of a program
 that synchronises folders, is passed over, and `strangers` names it.
@@ -23,6 +24,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from narrative_runs import journal_checksums
 from narrative_runs.errors import JournalError
 
 SESSION_FOLDER = "session-{:04d}"
@@ -68,9 +70,32 @@ def strangers(journals: Path) -> list[Path]:
     """
     beside = [journals / name for name in _names(journals) if name != _BESIDE and not _SESSION.fullmatch(name)]
     within = [
-        folder / name for folder in _sessions(journals) for name in _names(folder) if not _JOURNAL.fullmatch(name)
+        folder / name
+        for folder in _sessions(journals)
+        for name in _names(folder)
+        if not _JOURNAL.fullmatch(name) and name != journal_checksums.NAME
     ]
     return beside + within
+
+
+def sealed_sessions(journals: Path) -> list[Path]:
+    """The folders of the sealed sessions, oldest first."""
+    return [folder for folder in _sessions(journals) if folder.suffix != OPEN]
+
+
+def must_be_as_sealed(journals: Path, with_content: bool) -> None:
+    """See that every sealed session is as it was sealed.
+
+    with_content: whether every byte is read; else sizes and times tell, in no time.
+
+    Raises:
+        JournalError: one is not; with its file and line, and the way back.
+    """
+    for session in sealed_sessions(journals):
+        names = [name for name in _names(session) if _JOURNAL.fullmatch(name)]
+        if names and _is_sealed_with_checksums(session / names[0]) and journal_checksums.read(session) is None:
+            raise journal_checksums.altered(session, f"the {journal_checksums.NAME} that it was sealed with is missing")
+        journal_checksums.must_be_there(session, names, with_content)
 
 
 def next_session(journals: Path) -> int:
@@ -117,20 +142,21 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
     """All whole entries of a journal file from byte `offset` on, without its head.
 
     Raises:
-        JournalError: a line other than the last cannot be read.
+        JournalError: a line other than the last cannot be read, or one is not as it was sealed.
     """
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            for line in file:
+            # Who reads on where he stopped has had the lines before compared.
+            for line in file if offset else journal_checksums.checked_lines(path, file):
                 if not line.endswith(b"\n"):
                     return
                 try:
                     entry = _decoded(line)
                 except ValueError:
                     raise JournalError(
-                        f"{path}, byte {offset}: this line is damaged. Restore the file from a backup, or delete the "
-                        "line to have its narrative asked again."
+                        f"{path}, line {_line_number(path, offset)} (byte {offset}): this line is damaged. Restore the "
+                        "file from a backup, or delete the line to have its narrative asked again."
                     ) from None
                 if offset > 0:
                     yield Place(path, offset, len(line)), entry
@@ -154,12 +180,23 @@ def seal(journals: Path) -> int:
     """Seal what sessions left open, however they ended; to be called while none of them can write any more.
 
     What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
+
+    Raises:
+        JournalError: the disk is full.
     """
     torn = 0
     for folder in _sessions(journals):
         if folder.suffix != OPEN:
             continue
-        torn += sum(_cut_torn_line(folder / name) for name in _names(folder) if _JOURNAL.fullmatch(name))
+        names = [name for name in _names(folder) if _JOURNAL.fullmatch(name)]
+        torn += sum(_cut_torn_line(folder / name) for name in names)
+        try:
+            journal_checksums.write(folder, names)
+        except OSError as error:
+            raise JournalError(
+                f"{folder}: the session cannot be sealed ({error.strerror}). All answers are kept. Make room, then "
+                "start the same command again."
+            ) from None
         sealed = folder.with_suffix("")
         # The folders of two copies of an experiment may have been put together.
         is_taken = os.path.lexists(sealed)
@@ -261,6 +298,18 @@ def _unreadable(path: Path, error: OSError) -> JournalError:
         f"{path} cannot be read ({error.strerror}). It belongs to the journals: nothing is asked without knowing what "
         "it holds. Look at its permissions, and whether its drive is there."
     )
+
+
+def _is_sealed_with_checksums(path: Path) -> bool:
+    """Whether a release wrote this journal that seals with checksums: only the first one, which named no rules of
+    reading, did not."""
+    return "reading_rules" in head(path)
+
+
+def _line_number(path: Path, offset: int) -> int:
+    """The number of the line that begins at byte `offset`, from 1."""
+    with path.open("rb") as file:
+        return 1 + file.read(offset).count(b"\n")
 
 
 def _first_and_last(path: Path) -> tuple[datetime, datetime] | None:

@@ -41,6 +41,11 @@ class ExperimentFolder:
         return self.path / "journal"
 
     @property
+    def watched_journal(self) -> Path:
+        """The journals by the name under which `dvc repro` sees that they changed."""
+        return self.path / ".watched_journal"
+
+    @property
     def narratives(self) -> Path:
         """The workbook's narratives, dealt into shards."""
         return self.path / "narratives"

@@ -311,3 +311,36 @@ def test_a_killed_rederivation_is_completed(own: World) -> None:
     assert findings_of(project, "completed/earlier_findings/0001") == before
     assert own.status("completed") == ("completed", 24, 24) and fake.asked == 0
     assert project.run("narrative-runs", "prove", "--lock", "none").returncode == 0
+
+
+def alter(project: Project, slug: str) -> Path:
+    """Change an answer of the first release by hand, to another that can be read; the journal that holds it."""
+    paths = sorted((project.folder / "results" / slug / "journal/session-0001").glob("*.jsonl"))
+    for path in paths:
+        content = path.read_text(encoding="utf-8")
+        altered = content.replace(r"\"detected\": true", r"\"detected\": false", 1)
+        if altered != content:
+            path.write_text(altered, encoding="utf-8")
+            return path
+    raise AssertionError(f"no answer in {paths} can be altered")
+
+
+def test_an_answer_of_the_first_release_is_compared_with_its_dvc_file(own: World) -> None:
+    """What 0.1.0 sealed has no checksums: its .dvc file tells that an answer was altered."""
+    path = alter(own.project, "completed")
+    told = own.project.run("narrative-runs", "prove", "--configfile", "completed.yaml", "--lock", "none")
+    assert told.returncode == 1, told.stdout
+    assert f"results/completed/journal/{path.parent.name}: it is not what" in told.stdout
+    assert "session-0001.dvc names" in told.stdout and "rm -rf" not in told.stdout
+
+
+def test_where_nothing_tells_what_was_altered_that_is_said(own: World) -> None:
+    """Of answers that 0.1.0 sealed and DVC does not track, no proof claims that they are the same, nor that only the
+    findings were altered."""
+    prove = ("narrative-runs", "prove", "--configfile", "wide.yaml", "--lock", "none")
+    assert own.project.snakemake("--configfile", "wide.yaml").returncode == 0
+    assert own.project.run(*prove).returncode == 0
+    alter(own.project, "wide")
+    told = own.project.run(*prove)
+    assert told.returncode == 1, told.stdout
+    assert "Whether answers in results/wide/journal/session-0001 were altered cannot be told" in told.stdout

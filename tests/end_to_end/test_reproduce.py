@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
-from narrative_runs.derivation.proof import dvc_md5
+from narrative_runs.derivation.answers import dvc_md5
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
@@ -97,7 +98,9 @@ def test_snakemake_then_dvc_repro_and_back(proven: Proven) -> None:
     assert (proven.fake.asked, bytes_of(project)) == (proven.asked, proven.findings)
     shown = project.run("dvc", "metrics", "show")
     assert shown.returncode == 0 and "overall.recall.value" in shown.stdout
-    assert dvc_md5(project.folder / "results/cases/journal") in proven.lock
+    watched = yaml.safe_load(proven.lock)["stages"]["record"]["deps"]
+    md5s = {part["path"]: part["md5"] for part in watched}
+    assert md5s["results/cases/.watched_journal"] == dvc_md5(project.folder / "results/cases/journal")
 
 
 def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
@@ -253,6 +256,68 @@ def test_no_false_proof(
     for word in words:
         assert word in result.stdout, result.stdout
     assert (proven.fake.asked, lock_of(project)) == (proven.asked, proven.lock)
+
+
+def alter_an_answer(project: Project, keeps_its_time: bool) -> None:
+    """Change one answer in a sealed journal, as an editor does, or a disk."""
+    path = project.folder / "results/cases/journal/session-0001/2-of-3.jsonl"
+    before = path.stat()
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"true", b"tru3").replace(b"false", b"fals3")
+    # Another file in its place, as editors do it: DVC's cache may share the old one's blocks.
+    path.unlink()
+    path.write_bytes(b"".join(lines))
+    if keeps_its_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("keeps_its_time", [True, False])
+def test_an_altered_answer_is_never_proved(ready: Project, fake: Fake, keeps_its_time: bool) -> None:
+    """An answer altered after its sealing is refused with file and line by the start, `prove` and `dvc repro`, before
+    DVC takes it for the true one; the command that they print brings the journals back."""
+    assert ready.run("dvc", "repro").returncode == 0
+    asked, before, lock = fake.asked, bytes_of(ready), lock_of(ready)
+    tracked = (ready.folder / "results/cases/journal/session-0001.dvc").read_text()
+    alter_an_answer(ready, keeps_its_time)
+    # DVC reads no file of which size and time are as before, and a plain start neither.
+    commands = [["narrative-runs", "prove"], ["dvc", "repro", "--force"]]
+    for words in commands if keeps_its_time else [["dvc", "repro"], *commands, ["snakemake", "--cores", "4"]]:
+        refused = ready.run(*words)
+        assert refused.returncode != 0 and "Traceback" not in refused.stdout, (words, refused.stdout)
+        assert "session-0001/2-of-3.jsonl: line 3 changed since the session was sealed" in refused.stdout, words
+        assert "rm -rf" not in refused.stdout
+    assert (ready.folder / "results/cases/journal/session-0001.dvc").read_text() == tracked
+    assert (fake.asked, bytes_of(ready), lock_of(ready)) == (asked, before, lock)
+    (command,) = set(re.findall(r"`(mv [^`]*)`", refused.stdout))
+    assert "dvc checkout" in command
+    assert ready.run("sh", "-c", command).returncode == 0
+    for words in (["snakemake", "--cores", "4"], ["narrative-runs", "prove"], ["dvc", "repro"]):
+        accepted = ready.run(*words)
+        assert accepted.returncode == 0, accepted.stdout
+    assert (fake.asked, bytes_of(ready), lock_of(ready)) == (asked, before, lock)
+
+
+def test_an_answer_altered_before_dvc_knew_it_comes_back_by_asking(ready: Project, fake: Fake) -> None:
+    """Without DVC and without a backup the way out is the one printed: exactly the altered answer is asked again, and
+    the proof tells it."""
+    assert ready.snakemake().returncode == 0
+    asked = fake.asked
+    alter_an_answer(ready, keeps_its_time=False)
+    refused = ready.snakemake()
+    assert refused.returncode != 0 and "line 3 changed" in refused.stdout, refused.stdout
+    (command,) = re.findall(r"`(mv [^`]*)`", refused.stdout)
+    path = ready.folder / "results/cases/journal/session-0001/2-of-3.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert ready.run("sh", "-c", command).returncode == 0
+    for name in ("shards", "metrics.json"):
+        assert ready.run("rm", "-r", f"results/cases/{name}").returncode == 0
+    accepted = ready.snakemake()
+    assert accepted.returncode == 0, accepted.stdout
+    assert fake.asked == asked + 1
+    proved = ready.run("narrative-runs", "prove")
+    assert proved.returncode == 0, proved.stdout
+    assert "session-0001: sealed anew after 2-of-3.jsonl was changed by hand" in proved.stdout
 
 
 def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:

@@ -52,7 +52,7 @@ def proxy(target: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def test_no_proxy_sees_a_narrative_without_leave(project: Project, fake: Fake) -> None:
-    """The environment's proxy gets neither text nor key of a server whose name is not known here; with leave, it does."""
+    """The environment's proxy gets neither text nor key of a server whose name is unknown here; with leave, it does."""
     with_cases(project, fake, 4)
     describe(project, f"http://{NAME}:8000/v1")
     with proxy(fake.origin) as (url, seen):

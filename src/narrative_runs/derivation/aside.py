@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from narrative_runs.derivation.answers import must_be_as_they_came
 from narrative_runs.experiment import Begun
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.seal import SEALED
@@ -24,8 +25,9 @@ def derived_aside(begun: Begun, params: Params, folder: ExperimentFolder) -> Ite
 
     Raises:
         SourceError: the workbook is not here, or not the one that the experiment began with.
-        JournalError: an answer is missing or cannot be read.
+        JournalError: an answer is missing, was altered or cannot be read.
     """
+    must_be_as_they_came(folder.journals)
     with scratch_folder(folder.path / ".proof") as scratch:
         aside = ExperimentFolder(folder.slug, scratch)
         _derive(begun, params, folder, aside)

@@ -1,12 +1,10 @@
 """`narrative-runs prove`: do the findings follow from this workbook, these params, these answers and this code?
 
-Everything is derived once more from the journals, aside, without a model or a server, and compared with the findings
-byte for byte. Then these are held against `dvc.lock`: what it vouches for may only have changed if the workbook, the
-params or the answers have.
+First the answers are compared with the checksums that they were sealed with. Then everything is derived once more from
+the journals, aside, without a model or a server, and compared with the findings byte for byte. Then these are held
+against `dvc.lock`: what it vouches for may only have changed if the workbook, the params or the answers have.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,19 +14,17 @@ import yaml
 from narrative_runs import __version__, experiment
 from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
+from narrative_runs.derivation.answers import dvc_md5, sealed_anew, without_proof
 from narrative_runs.derivation.aside import derived_aside, differing, missing
+from narrative_runs.derivation.difference import is_by_this_code
 from narrative_runs.derivation.evidence import is_altered
 from narrative_runs.errors import ExperimentError
 from narrative_runs.experiment import Begun
 from narrative_runs.findings.seal import SEALED, seal_of
-from narrative_runs.journal import OPEN
 from narrative_runs.params import default_of
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.shell import quoted, to_run
 from narrative_runs.source import checksum
-
-# As `.dvcignore` has it.
-_IGNORED_BY_DVC = ("._*", ".DS_Store", "*conflicted copy*", "*.sync-conflict-*")
 
 
 def prove(params_file: Path, lock_file: Path) -> list[str]:
@@ -38,6 +34,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
 
     Raises:
         ExperimentError: there is no such experiment, or its findings do not follow.
+        JournalError: an answer was altered.
         NarrativeRunsError: the params or the workbook cannot be used.
     """
     must_be_the_code_of(Path.cwd())
@@ -55,11 +52,13 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
             )
         _must_follow(begun, folder, differing(folder, aside), outs_of(lock), params_file)
     if lock:
-        given = {str(params.data.file): begun.source_md5, str(folder.journals): dvc_md5(folder.journals)}
+        given = {str(params.data.file): begun.source_md5, _journals_in(lock, folder): dvc_md5(folder.journals)}
         for path, md5 in vouched(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
     proved = [folder.path / name for name in SEALED if (folder.path / name).exists()]
-    return [f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved]
+    return sealed_anew(folder.journals) + [
+        f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved
+    ]
 
 
 def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
@@ -86,26 +85,17 @@ def _last_stage(lock: dict[str, Any]) -> dict[str, Any]:
     return stage
 
 
+def _journals_in(lock: dict[str, Any], folder: ExperimentFolder) -> str:
+    """By which path a dvc.lock names the journals; the first release's lock names the folder itself."""
+    paths = {Path(part["path"]).as_posix() for part in _last_stage(lock).get("deps", ())}
+    return next((str(path) for path in (folder.watched_journal, folder.journals) if str(path) in paths), "")
+
+
 def _that_count(values: dict[str, Any]) -> list[Any]:
     """The values of a params file that findings depend on; a name or a note does not excuse other numbers."""
     keys = (*experiment.FROZEN_KEYS, "run.max_narratives", "run.save_csv_json")
     named = [key.split(".") for key in keys]
     return [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
-
-
-def dvc_md5(folder: Path) -> str:
-    """The checksum that DVC 3 gives a folder: the MD5 of the JSON list of its files' MD5s and relative paths, those
-    left out that `.dvcignore` names."""
-    files = [
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not path.parent.name.endswith(OPEN)
-        and not any(path.match(pattern) for pattern in _IGNORED_BY_DVC)
-    ]
-    listed = [{"md5": checksum.md5_of(path), "relpath": path.relative_to(folder).as_posix()} for path in files]
-    listed.sort(key=lambda entry: entry["relpath"])
-    return hashlib.md5(json.dumps(listed, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _must_follow(
@@ -117,12 +107,22 @@ def _must_follow(
         ExperimentError: one of these findings is there, and differs from what was derived aside.
     """
     altered = {name: is_altered(name, folder, begun.experiment_id, locked) for name in differing}
+    unproved = ", ".join(map(str, without_proof(folder.journals)))
+    if unproved and differing and (any(altered.values()) or is_by_this_code(folder)):
+        # To make the findings again would hide an altered answer.
+        name = next((name for name, verdict in altered.items() if verdict), differing[0])
+        raise ExperimentError(
+            f"{folder.path / name} does not follow from the workbook, the params and the answers: it was altered, or "
+            f"the answers in {unproved} were, which an earlier release sealed without checksums. Compare them with a "
+            "backup first. Only if nothing differs, "
+            f"run `{_to_make_again(folder, name, params_file)}`: both are made again from the journals."
+        )
     for name, verdict in altered.items():
         if verdict:
             raise ExperimentError(
-                f"{folder.path / name} does not follow from the workbook, the params and the answers: it was altered. "
-                f"Run `rm -rf {folder.path / name} {folder.shards} && {to_run(params_file)}`: both are made again from "
-                "the journals."
+                f"{folder.path / name} does not follow from the workbook, the params and the answers: it was "
+                "altered, and the answers were not. "
+                f"Run `{_to_make_again(folder, name, params_file)}`: both are made again from the journals."
             )
     if differing:
         sealed = seal_of(folder)
@@ -132,7 +132,13 @@ def _must_follow(
             f"({__version__}) than by {sealed.release if sealed else begun.release or 'an earlier one'}, from the same "
             f"answers. `narrative-runs rederive {folder.slug}` takes over what is new, and keeps the old findings."
             + (f"\nWhether {', '.join(unknown)} was altered too cannot be told: it has no checksum." if unknown else "")
+            + (f"\nWhether answers in {unproved} were altered cannot be told: it has none either." if unproved else "")
         )
+
+
+def _to_make_again(folder: ExperimentFolder, name: str, params_file: Path) -> str:
+    """The command that removes these findings, and the shards they come from, and makes both from the journals."""
+    return f"rm -rf {quoted(folder.path / name)} {quoted(folder.shards)} && {to_run(params_file)}"
 
 
 def _must_have(path: Path, md5: str, lock_file: Path) -> None:

@@ -193,14 +193,14 @@ def _write_journals(adoption: Adoption, folder: ExperimentFolder) -> None:
     count = adoption.params.shards.count
     head = adoption.head(text_of(adoption.row.get("hostname")) or None)
     for shard in range(1, count + 1):
-        name = f"{journal.SESSION_FOLDER.format(SESSION)}/{shard_name(shard, count)}.jsonl"
-        kept = Journal(folder.journals / name, head)
+        kept = Journal(journal.growing(folder.journals, SESSION) / f"{shard_name(shard, count)}.jsonl", head)
         try:
             for narrative, entry in adoption.entries:
                 if (narrative.row_num - 1) % count == shard - 1:
                     kept.append(entry)
         finally:
             kept.close()
+    journal.seal(folder.journals)
 
 
 def _measure(adoption: Adoption, tell: Callable[[str], None]) -> None:

@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from narrative_runs import __version__, journal
 from narrative_runs.asking.inquiry import Inquiry
 from narrative_runs.asking.server import Server
-from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.errors import JournalError, NarrativeRunsError, reason_of
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
@@ -99,8 +100,9 @@ class Session:
                 gate_server.cancelled,
             )
             if outcome != AT_ONCE:
-                # All jobs have ended with the run.
-                journal.seal(self._folder.journals)
+                # All jobs have ended with the run. On a full disk the next session seals it.
+                with suppress(JournalError):
+                    journal.seal(self._folder.journals)
 
     def _obey(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in self._ear.lines():

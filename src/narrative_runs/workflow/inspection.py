@@ -71,6 +71,12 @@ def _plan(command: Command) -> Plan:
             f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. {_way_to_bring(folder, absent)} "
             "Without them all would be asked again."
         )
+    if command.is_proof:
+        # Imported here: a plain start compares sizes and times alone.
+        from narrative_runs.derivation.answers import must_be_as_they_came
+
+        must_be_as_they_came(folder.journals)
+    journal.must_be_as_sealed(folder.journals, with_content=False)
     params_module.refuse_secrets(params, origin)
     if begun is None or not begun.has_answers:
         # An experiment that an earlier release began goes on with what it sends.
