@@ -8,6 +8,7 @@ import sys
 from narrative_runs.commands.jobs import add_jobs
 from narrative_runs.commands.people import add_commands_of_people
 from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.permissions import as_results_are
 from narrative_runs.session.tether import tie
 from narrative_runs.signals import leave_to_the_main_process
 
@@ -26,6 +27,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         leave_to_the_main_process(signal.SIGTERM, signal.SIGHUP)
         tie()
+    as_results_are()
     try:
         arguments.run(arguments)
     except NarrativeRunsError as error:

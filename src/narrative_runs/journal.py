@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 from narrative_runs import journal_checksums
 from narrative_runs.errors import JournalError
+from narrative_runs.permissions import file_mode
 
 SESSION_FOLDER = "session-{:04d}"
 OPEN = ".open"
@@ -255,7 +256,7 @@ class Journal:
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, file_mode())
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return descriptor
 

@@ -186,6 +186,9 @@ class Data(Section):
     placeholders: Literal["ask", "skip"] | Placeholders = Field(
         "ask", description="What to do with `N/A`, `see CME` and the like: ask about them, or skip them."
     )
+    share: Literal["group"] | None = Field(
+        None, description="Who may use the project's files: `group` lets your group; null is you alone."
+    )
 
     @field_validator("id", "columns", mode="before")
     @classmethod

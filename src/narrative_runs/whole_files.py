@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from narrative_runs.permissions import folder_mode
+
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
@@ -29,10 +31,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Make the empty folder `path`, for its owner alone, and remove it with all that it holds at the end."""
+    """Make the empty folder `path`, for those alone who may read texts, and remove it with all it holds at the end."""
     # Always the same name here too: it may hold narratives.
     shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(mode=0o700)
+    path.mkdir(mode=folder_mode())
     try:
         yield path
     finally:

@@ -1,6 +1,5 @@
 """`narrative-runs rederive`: what this release reads differently from the same answers is taken over, unasked."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -29,8 +28,6 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
         ExperimentError: it is not completed, or it could not be derived.
         NarrativeRunsError: the workbook or an answer is missing.
     """
-    # Narratives are restricted data: what is written, its owner alone can read.
-    os.umask(0o077)
     folder, begun = finished.found(which)
     if not begun.has_journals:
         raise ExperimentError(f"{folder.path}/ holds no answers from which anything could be derived.")

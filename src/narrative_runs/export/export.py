@@ -14,7 +14,7 @@ from narrative_runs.export import no_text, review
 from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import write_csv
-from narrative_runs.given_out import check_free, owner_only
+from narrative_runs.given_out import check_free, check_git_ignores, owner_only
 
 ENDINGS = (".xlsx", ".csv")
 
@@ -31,6 +31,7 @@ def export_review(
     """
     experiment = finished.read(which, review.COLUMNS, others if blind else None)
     path = _checked(output or experiment.folder.review, force)
+    check_git_ignores(path, experiment.folder.review)
     drawn = sample(experiment.results, count, seed)
     _write(review.review_sheet(drawn, blind, experiment.others), "review", path, review.CHOICES)
     print(f"{path}: {len(drawn)} answers of {experiment.folder.slug}, drawn with seed {seed}.")

@@ -5,7 +5,6 @@ workbook that a row answers, under the fingerprint of the question that the R sy
 """
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -55,8 +54,6 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
         ParamsError: its row gives no question.
         SourceError: the workbook is missing, untracked, or not the one that the R system read.
     """
-    # Narratives are restricted data: what is written, its owner alone can read.
-    os.umask(0o077)
     with read_only(path, not_utf8="replace") as connection:
         look(connection, path)
         row = _experiment(connection, path, experiment_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 from narrative_runs.errors import RecordError
 from narrative_runs.migration.opened import DUPLICATES, Found, columns_of_ours, look, read_only
 from narrative_runs.migration.steps import Step, steps
+from narrative_runs.permissions import file_mode, restrict
 from narrative_runs.record.backup import back_up
 
 BUSY_TIMEOUT_S = 60.0
@@ -38,6 +39,8 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
                 tell(line)
             if planned:
                 tell("Nothing was changed. Without --dry-run these steps are done, after a backup.")
+            if not dry_run:
+                restrict(path)
             return
     with _writing(path) as connection:
         # Looked at again under the lock: nobody can have changed it since.
@@ -62,6 +65,7 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
         before = found.rows.get(table, 0)
         removed_rows = f" - {before - count:,} duplicates" if before != count else ""
         tell(f"{table}: {before:,} rows before{removed_rows} = {count:,} rows after")
+    restrict(path)
     tell(f"{path} is up to date. The R system still opens it; to go back, put the backup in its place.")
 
 
@@ -131,7 +135,7 @@ def _duplicates_listed(connection: sqlite3.Connection) -> Iterator[str]:
 def _save_duplicates(connection: sqlite3.Connection, path: Path) -> None:
     """Write the rows that are to be removed to a CSV file, for its owner alone; it is on the disk at return."""
     rows = connection.execute(f"SELECT * FROM narrative_results WHERE {DUPLICATES} ORDER BY result_id")
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, file_mode()))
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([column[0] for column in rows.description])

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from narrative_runs.errors import RecordError
+from narrative_runs.permissions import file_mode, folder_mode
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -21,8 +22,8 @@ def back_up(path: Path, target: Path) -> None:
     draft = target.with_name(f".{path.name}.backup.draft")
     try:
         _remove(draft)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        target.parent.mkdir(mode=folder_mode(), parents=True, exist_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, file_mode()))
         source, copy = sqlite3.connect(path), sqlite3.connect(draft)
         try:
             source.backup(copy)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs.errors import RecordError, RecordLocked
+from narrative_runs.permissions import file_mode
 from narrative_runs.places import RECORD
 from narrative_runs.record import release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result
@@ -52,7 +53,7 @@ def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(draft, os.O_CREAT | os.O_RDWR, file_mode()))
         connection = sqlite3.connect(draft, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -67,7 +68,7 @@ def _make(path: Path) -> None:
         pass
     except OSError:
         # A drive without hard links.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, file_mode()))
     finally:
         draft.unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs.errors import AlreadyRunning
+from narrative_runs.permissions import file_mode
 
 CHILDREN_MAY_TAKE_S = 45.0
 _LENGTH = 4096
@@ -139,7 +140,7 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT, file_mode())
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

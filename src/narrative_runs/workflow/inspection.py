@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from narrative_runs import __version__, experiment, journal
+from narrative_runs import __version__, experiment, journal, permissions
 from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
 from narrative_runs.derivation.difference import Difference, difference_of, is_by_this_code
@@ -39,8 +39,7 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
     # Until a run begins there is nothing to let end.
     signal.signal(signal.SIGINT, lambda *_: give_up("stopped before anything was asked."))
     try:
-        # Narratives are restricted data: what is written, its owner alone can read.
-        os.umask(0o077)
+        permissions.as_results_are()
         # Looking for plug-ins that nobody has would cost every job 50 ms.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
@@ -60,6 +59,8 @@ def _plan(command: Command) -> Plan:
     else:
         folder, begun = _by_id(command.experiment_id)
         params = _params_by_id(begun, folder, command)
+    if warning := permissions.put_right(folder, params.data.share == "group"):
+        tell(warning)
     if beside := journal.strangers(folder.journals):
         tell(
             f"WARNING: {folder.journals}/ holds {len(beside)} files that are no journals, and are passed over, such as "
