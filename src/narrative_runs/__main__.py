@@ -9,12 +9,14 @@ from narrative_runs.commands.jobs import add_jobs
 from narrative_runs.commands.people import add_commands_of_people
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.permissions import as_results_are
+from narrative_runs.plain_text import plain_stream
 from narrative_runs.session.tether import tie
 from narrative_runs.signals import leave_to_the_main_process
 
 
 def main() -> None:
     """Run one command; a user's mistake ends with a message and exit code 1."""
+    sys.stdout, sys.stderr = plain_stream(sys.stdout), plain_stream(sys.stderr)
     parser = argparse.ArgumentParser(prog="narrative-runs", description="Looks at experiments, and works with them.")
     parser.set_defaults(is_job=False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -1,6 +1,11 @@
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from narrative_runs.session.neighbours import Neighbours
 
@@ -42,3 +47,25 @@ def test_other_servers_do_not_count(tmp_path: Path) -> None:
     assert ours.share(5) == 5
     other.kill()
     other.communicate()
+
+
+def test_what_somebody_else_put_there_is_no_run(tmp_path: Path) -> None:
+    """Files of another user, links and folders take no slots away, and are not followed."""
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file to another user")
+    folder = tmp_path / hashlib.sha256(URL.encode()).hexdigest()[:16]
+    folder.mkdir()
+    (folder / "1.lock").touch()
+    os.chown(folder / "1.lock", 12345, 12345)
+    (folder / "2.lock").symlink_to(tmp_path / "elsewhere")
+    (folder / "3.lock").mkdir()
+    os.chown(folder / "3.lock", 12345, 12345)
+    assert Neighbours(URL, tmp_path).share(5) == 5
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
+    """When the cache is removed under a run, it goes on with all its slots."""
+    ours = Neighbours(URL, tmp_path)
+    shutil.rmtree(tmp_path)
+    assert ours.share(5) == 5

@@ -130,13 +130,12 @@ def _watch(arguments: argparse.Namespace) -> None:
 
 
 def _list(_: argparse.Namespace) -> None:
-    from rich.console import Console
-
     from narrative_runs.monitoring.experiments import experiments
     from narrative_runs.monitoring.listing import table_of
+    from narrative_runs.plain_console import PlainConsole
 
     # A pipe has no width: nothing is cut for it.
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table_of(experiments()))
+    PlainConsole(width=None if sys.stdout.isatty() else 200, highlight=False).print(table_of(experiments()))
 
 
 def _resume(arguments: argparse.Namespace) -> None:

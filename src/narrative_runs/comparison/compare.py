@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from narrative_runs import finished
 from narrative_runs.comparison import files, pairs
 from narrative_runs.comparison.metrics_beside import metrics_beside
@@ -13,6 +11,7 @@ from narrative_runs.comparison.screen import LETTERS, Screen
 from narrative_runs.errors import FindingsError
 from narrative_runs.given_out import check_free
 from narrative_runs.params import bootstrap_seed
+from narrative_runs.plain_console import PlainConsole
 
 
 def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
@@ -44,7 +43,7 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool) -> None:
             files.changed_table(changes, slugs),
         ]
         files.write_files(tables, csv_folder)
-    screen = Screen(experiments, Console(highlight=False))
+    screen = Screen(experiments, PlainConsole(highlight=False))
     screen.show_experiments()
     screen.show_params(params)
     screen.show_metrics(metrics)

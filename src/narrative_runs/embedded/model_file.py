@@ -84,13 +84,13 @@ def cached(model: ModelFile, folder: Path, sources: Iterable[Source], say: Say) 
     Safe when several processes ask at once: one fetches, the others wait for it. Raises ModelFileError.
     """
     kept = folder / model.file_name
-    if is_verified(kept, model):
+    if is_the_model(kept, model):
         return kept
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{model.file_name}.lock", say):
             # Another process may have fetched it meanwhile, or a person have put it there.
-            if not is_verified(kept, model) and not verify(kept, model):
+            if not is_the_model(kept, model):
                 fetch(model, folder, sources, say)
     except OSError as error:
         raise ModelFileError(
@@ -100,20 +100,12 @@ def cached(model: ModelFile, folder: Path, sources: Iterable[Source], say: Say) 
     return kept
 
 
-def is_verified(path: Path, model: ModelFile) -> bool:
-    """Tell whether `path` has the model's size and was verified before: that is told without hashing it."""
-    return path.is_file() and path.stat().st_size == model.size and _read(_marker(path)) == model.sha256
-
-
-def verify(path: Path, model: ModelFile) -> bool:
-    """Tell whether `path` holds the model, by its hash, and mark it as verified if so."""
+def is_the_model(path: Path, model: ModelFile) -> bool:
+    """Tell whether `path` holds the model, by its hash: whoever can write into the folder could have put it there."""
     if not path.is_file() or path.stat().st_size != model.size:
         return False
     with path.open("rb") as file:
-        matches = hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
-    if matches:
-        _marker(path).write_text(model.sha256, encoding="ascii")
-    return matches
+        return hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
 
 
 def fetch(model: ModelFile, folder: Path, sources: Iterable[Source], say: Say) -> None:
@@ -133,7 +125,6 @@ def fetch(model: ModelFile, folder: Path, sources: Iterable[Source], say: Say) -
                 keep(chunks, scratch / model.file_name, model, advance)
             kept = folder / model.file_name
             (scratch / model.file_name).replace(kept)
-            _marker(kept).write_text(model.sha256, encoding="ascii")
             say(f"The model is kept in {folder}.")
             return
         except ModelFileError as error:
@@ -207,11 +198,3 @@ def progress(total: int, say: Say) -> Iterator[Callable[[int], None]]:
             say(f"{received * 10 // total * 10} % of {total / 1e6:.0f} MB")
 
     yield advance
-
-
-def _marker(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="ascii").strip() if path.is_file() else ""

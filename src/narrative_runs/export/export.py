@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from rich.console import Console
 from rich.table import Table
 
 from narrative_runs import finished
@@ -15,6 +14,7 @@ from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import write_csv
 from narrative_runs.given_out import check_free, check_git_ignores, owner_only
+from narrative_runs.plain_console import PlainConsole
 
 ENDINGS = (".xlsx", ".csv")
 
@@ -39,7 +39,7 @@ def export_review(
         print(f"There are only {len(drawn)}: all were taken.")
     if n_errors := int(experiment.results["error_occurred"].sum()):
         print(f"Left out because they are errors: {n_errors}.")
-    Console(highlight=False).print(_strata(drawn))
+    PlainConsole(highlight=False).print(_strata(drawn))
 
 
 def export_no_text(which: str, others: Sequence[str], output: Path | None, force: bool) -> None:

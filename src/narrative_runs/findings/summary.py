@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from narrative_runs.places import RECORD, ExperimentFolder
+from narrative_runs.plain_console import PlainConsole
 from narrative_runs.source.reading import type_title
 
 # Columns with intervals that fit into 80 characters, and the widest title of one.
@@ -18,7 +18,7 @@ RATES = ("accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 
 def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     """Print the metrics of an experiment, and the places of its findings."""
-    console = Console(stderr=True, highlight=False)
+    console = PlainConsole(stderr=True, highlight=False)
     scopes = [
         ("all narratives", metrics["overall"]),
         *((type_title(kind), scope) for kind, scope in metrics["by_type"].items()),

@@ -1,6 +1,7 @@
 """Asking for one narrative, step by step, until there is an answer or its failure is settled as its own."""
 
 import asyncio
+import json
 import random
 import time
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _check_model(response: dict[str, Any], link: Link) -> None:
         reason = not_accepted(asked["name"], model)
     elif not link.model:
         link.model = model
-        link.say(f"model {model}")
+        link.say(f"model {json.dumps(model)}")
         return
     else:
         reason = another_model(link.model, model)

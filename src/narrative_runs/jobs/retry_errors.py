@@ -5,6 +5,7 @@ a narrative is numbered one higher than the record's attempt_count, which only t
 killed half-way knows what it has asked, and what is still to be asked.
 """
 
+import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -66,7 +67,7 @@ async def _ask_again(folder: ExperimentFolder, params: Params, link: Link) -> No
         if attempt not in asked.get(question.fingerprint(narrative), {}):
             first_error = row["first_error_message"] or row["error_message"]
             still_open.append(Open(narrative, len(still_open) + 1, attempt, first_error))
-    link.say(f"tell Asking again for {len(still_open)} narratives with an error.")
+    link.say("tell " + json.dumps(f"Asking again for {len(still_open)} narratives with an error."))
     async with kept_journal(folder, link.settings, journal.RETRY) as kept:
         await ask_all(iter(still_open), question, params, link, kept)
 

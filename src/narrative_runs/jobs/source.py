@@ -38,7 +38,7 @@ def read_source(job: Attendance) -> None:
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
     for line in summary_lines(source.quality):
-        job.say(f"tell {line}")
+        job.say(f"tell {json.dumps(line)}")
 
 
 def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:

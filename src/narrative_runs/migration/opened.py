@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from narrative_runs.errors import RecordError
 from narrative_runs.record import schema
+from narrative_runs.whole_files import temporary_folder
 
 _MAGIC = b"SQLite format 3\x00"
 _WAL = b"\x02"
@@ -98,8 +98,8 @@ def _connected(path: Path, how: str) -> sqlite3.Connection:
 @contextmanager
 def _copied(path: Path) -> Iterator[Path]:
     """A copy of a record and of the journal that a killed program left; gone at the end."""
-    with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        copy = Path(folder) / path.name
+    with temporary_folder(f".{path.name}-", path.parent) as folder:
+        copy = folder / path.name
         for name in (path.name, f"{path.name}-journal"):
             if path.with_name(name).exists():
                 shutil.copyfile(path.with_name(name), copy.with_name(name))

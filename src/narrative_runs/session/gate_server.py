@@ -89,7 +89,7 @@ class GateServer:
         self.gate.stopped = self.gate.stopped or reason
         self._account.stopped(self.gate.stopped)
         for connection in self._jobs.values():
-            connection.say(f"stop {self.gate.stopped}")
+            connection.say(f"stop {json.dumps(self.gate.stopped)}")
 
     def turn(self) -> None:
         """Hand out what the gate gives now, and come back when it may give more."""
@@ -160,7 +160,7 @@ class GateServer:
             case "follow":
                 self._account_for(connection, self._account.bring_up_to_date, "followed")
             case "tell":
-                self._account.tell(rest)
+                self._account.tell(json.loads(rest))
             case "cancel":
                 self.cancelled = True
                 self.stop(CANCELLED)
@@ -168,14 +168,14 @@ class GateServer:
             case "status":
                 connection.say(f"status {self.standing().as_json()}")
             case "model":
-                self._take_model(rest)
+                self._take_model(json.loads(rest))
             case "bye":
                 connection.name = ""
             case "hello":
                 connection.name = rest
                 connection.say("settings " + json.dumps({**self._settings, **self._learned}))
                 if self.gate.stopped:
-                    connection.say(f"stop {self.gate.stopped}")
+                    connection.say(f"stop {json.dumps(self.gate.stopped)}")
 
     def _account_for(self, connection: "JobConnection", work: Callable[[], None], told: str) -> None:
         """Have the account do something that a job waits for; a record that cannot be written stops the run."""
@@ -199,7 +199,7 @@ class GateServer:
             self._account.answers_as(model)
         self._model = self._model or model
         for connection in self._jobs.values():
-            connection.say(f"model {self._model}")
+            connection.say(f"model {json.dumps(self._model)}")
 
     def _tell_pause(self, problem: str) -> None:
         """Say why nothing is asked; of a server that slows down again and again not more than once a minute."""

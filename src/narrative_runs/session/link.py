@@ -208,11 +208,11 @@ class Link(asyncio.Protocol):
             case "followed":
                 self._followed.set()
             case "model":
-                self.model = rest
+                self.model = json.loads(rest)
             case "without":
                 self.without.add(rest)
             case "stop":
-                self.stop(rest)
+                self.stop(json.loads(rest))
 
 
 def _both(first: asyncio.Future[Any], second: asyncio.Future[Any]) -> set[asyncio.Future[Any]]:

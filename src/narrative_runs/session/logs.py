@@ -8,6 +8,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from narrative_runs.plain_text import plain
 from narrative_runs.record.state import TIME
 from narrative_runs.results import Result
 
@@ -62,7 +63,7 @@ class Logs:
     def resumed(self, lines: list[str]) -> None:
         """Add a resume to resume_log.txt."""
         with (self._folder / "resume_log.txt").open("a", encoding="utf-8") as file:
-            file.write("\n".join(["", *lines, ""]))
+            file.write(plain("\n".join(["", *lines, ""])))
 
 
 class _Log:
@@ -83,7 +84,7 @@ class _Log:
 
     def write(self, text: str) -> None:
         """Add one line, whatever breaks the text has; a log that cannot be written stops no run."""
-        line = " ".join(text.splitlines()).encode(errors="backslashreplace") + b"\n"
+        line = plain(" ".join(text.splitlines())).encode(errors="backslashreplace") + b"\n"
         with self._writing, suppress(OSError):
             if self._file.tell() + len(line) > LARGEST_FILE:
                 self._rotate()

@@ -28,7 +28,7 @@ class Neighbours:
 
     def _join(self) -> int:
         while True:
-            descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Before it was locked, another run may have taken the file for that of an ended one.
             if self._own.exists() and os.path.samestat(os.fstat(descriptor), self._own.stat()):
@@ -38,6 +38,9 @@ class Neighbours:
     def share(self, slots: int) -> int:
         """How many of all `slots` this run may use: an equal part, and at least one."""
         running = self._running()
+        if self._own not in running:
+            # The folder was removed meanwhile: who else asks cannot be known.
+            return slots
         place = running.index(self._own)
         return max(1, slots // len(running) + (place < slots % len(running)))
 
@@ -46,15 +49,25 @@ class Neighbours:
         for path in sorted(self._folder.glob("*.lock")):
             if path == self._own or _is_held(path):
                 found.append(path)
-            else:
+            elif _is_ours(path):
                 path.unlink(missing_ok=True)
         return found
 
 
-def _is_held(path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
+    """Whether this user made the file: whatever somebody else put there is no run of ours."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        return path.lstat().st_uid == os.getuid()
     except FileNotFoundError:
+        return False
+
+
+def _is_held(path: Path) -> bool:
+    if not _is_ours(path):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -34,6 +34,7 @@ from narrative_runs.session.lock import hold_as_child
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.neighbours import Neighbours
 from narrative_runs.session.order import Order
+from narrative_runs.whole_files import temporary_folder
 
 FOLLOW_EVERY_S = 1.0
 LONGEST_FOLDER = 60
@@ -72,10 +73,10 @@ class Session:
         # The path of a socket may have 104 bytes on some systems.
         usual = tempfile.gettempdir()
         short = usual if len(usual) < LONGEST_FOLDER else "/tmp"
-        with tempfile.TemporaryDirectory(prefix="narrative-runs-", dir=short) as private:
+        with temporary_folder("narrative-runs-", Path(short)) as private:
             self._ear.at_once = lambda: shutil.rmtree(private, ignore_errors=True)
             threading.Thread(target=self._obey, args=(asyncio.get_running_loop(),), daemon=True).start()
-            socket = Path(private) / "session"
+            socket = private / "session"
             try:
                 gate_server = await self._begin()
                 server = await gate_server.listen(socket)
@@ -148,8 +149,14 @@ class Session:
             answered=self._account.progress.completed - self._account.progress.adopted,
         )
         if not params.model.embedded:
-            self._neighbours = Neighbours(params.model.base_url)
-            gate.slots = self._neighbours.share(params.run.max_in_flight)
+            try:
+                self._neighbours = Neighbours(params.model.base_url)
+                gate.slots = self._neighbours.share(params.run.max_in_flight)
+            except OSError as error:
+                self._account.tell(
+                    f"Other runs that ask the same server are not counted: {error.filename} cannot be used "
+                    f"({error.strerror})."
+                )
         settings = {
             "slug": order.slug,
             "params": order.params,

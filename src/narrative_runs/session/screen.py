@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from narrative_runs.plain_text import plain
 from narrative_runs.session.standing import Standing
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show one line, above the block."""
+        text = plain(text)
         self._copy(text)
         with self._writing, suppress(OSError):
             if self._live is None:
@@ -48,7 +50,7 @@ class Screen:
     def note(self, text: str) -> None:
         """Show a line of progress, which on a terminal the block shows already."""
         if self.is_terminal:
-            self._copy(text)
+            self._copy(plain(text))
         else:
             self.say(text)
 
@@ -98,10 +100,11 @@ class Screen:
 
 
 def _live(stream: TextIO) -> "Live":
-    from rich.console import Console
     from rich.live import Live
 
-    class Terminal(Console):
+    from narrative_runs.plain_console import PlainConsole
+
+    class Terminal(PlainConsole):
         """A console that leaves the cursor alone: who is killed could not bring a hidden one back."""
 
         def show_cursor(self, show: bool = True) -> bool:

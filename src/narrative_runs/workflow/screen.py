@@ -7,9 +7,12 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from narrative_runs.plain_text import plain
+
 
 def tell(text: str) -> None:
     """Show one line to the user."""
+    text = plain(text)
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
     copy = copy_of_the_screen()
@@ -38,4 +41,4 @@ def somebody_reads() -> bool:
 
 def give_up(reason: object) -> NoReturn:
     """End the process with a message; Snakemake takes this for a clean end."""
-    raise SystemExit(f"narrative-runs: {reason}")
+    raise SystemExit(plain(f"narrative-runs: {reason}"))
