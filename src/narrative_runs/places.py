@@ -6,6 +6,8 @@ from pathlib import Path
 RESULTS = Path("results")
 RECORD = RESULTS / "experiments.db"
 BACKUPS = RESULTS / "backups"
+# What is being removed, until all of it is.
+FORGETTING = RESULTS / ".forgetting"
 
 
 def shard_name(shard: int, count: int) -> str:

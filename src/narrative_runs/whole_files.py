@@ -55,9 +55,7 @@ def temporary_folder(prefix: str, within: Path) -> Iterator[Path]:
 
     What killed processes left of the same prefix is removed first: each holds a lock, which the kernel frees.
     """
-    for left in within.glob(f"{prefix}*"):
-        if _is_left_behind(left):
-            shutil.rmtree(left, ignore_errors=True)
+    remove_left_behind(prefix, within)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=within))
     try:
         with (folder / _LOCK).open("wb") as lock:
@@ -65,6 +63,13 @@ def temporary_folder(prefix: str, within: Path) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left_behind(prefix: str, within: Path) -> None:
+    """Remove the temporary folders with this prefix whose processes are gone."""
+    for left in within.glob(f"{prefix}*"):
+        if _is_left_behind(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_left_behind(folder: Path) -> bool:

@@ -15,6 +15,11 @@ def add_commands_of_people(commands: Commands) -> None:
     """Add all of them, in the order in which an experiment meets them."""
     _add_looks_at_runs(commands)
     _add_work_with_findings(commands)
+    about = "remove an experiment and its texts, wherever they are"
+    forget = commands.add_parser("forget", help=about, description=about)
+    forget.add_argument("experiment", metavar="SLUG", help="slug or id")
+    forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    forget.set_defaults(run=_forget)
     _add_ways_from_the_r_system(commands)
 
 
@@ -187,6 +192,12 @@ def _rederive(arguments: argparse.Namespace) -> None:
     from narrative_runs.derivation.rederive import rederive
 
     rederive(arguments.experiment, _tell)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    from narrative_runs.removal.forget import forget
+
+    forget(arguments.experiment, arguments.yes, _tell)
 
 
 def _trace(arguments: argparse.Namespace) -> None:

@@ -233,8 +233,9 @@ def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
     return (
         f"{row['experiment_name']} ({row['experiment_id']}) was asked in {folder.path}/, and its answers are not there "
         f"any more; the record holds {row['n_narratives_processed'] or 0:,} results of it. If there is a copy of that "
-        "folder, put it back and start the same command again. If there is none, that experiment cannot go on: give "
-        "another experiment.name and experiment.slug to the params, and begin anew; its results stay in the record."
+        "folder, put it back and start the same command again. If there is none, that experiment cannot go on. To "
+        "begin anew, either give another experiment.name and experiment.slug to the params, and its results stay in "
+        f"the record; or remove them for good: `narrative-runs forget {row['slug']}`"
     )
 
 

@@ -19,6 +19,7 @@ from types import FrameType
 from narrative_runs import __version__, experiment
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.findings.pilot import Pilot
+from narrative_runs.places import FORGETTING
 from narrative_runs.record import database
 from narrative_runs.session.cost import cost_of
 from narrative_runs.session.lock import RunLock
@@ -184,6 +185,12 @@ class Run:
         except subprocess.TimeoutExpired:
             self._session.kill()
         self._session = None
+        if FORGETTING.exists():
+            # Imported here: it is rare.
+            from narrative_runs.removal.forget import compact_what_is_left
+
+            with suppress(NarrativeRunsError, OSError):
+                compact_what_is_left(self._plan.folder.path)
         if outcome == "success":
             # A part of the workflow, such as `snakemake source`, has made no findings.
             if _changed_at(self._plan.folder.metrics) >= self._began_at:

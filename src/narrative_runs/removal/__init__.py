@@ -1,0 +1,6 @@
+"""Removing an experiment, wherever it is.
+
+plan          what there is of it, found out without changing anything, and kept until all of it has gone
+copies        the copies that DVC keeps, and what git and DVC's remotes still hold
+forget        `narrative-runs forget`: shows it, asks, and removes it, step by step
+"""

@@ -1,0 +1,153 @@
+"""What there is of an experiment: found out without changing anything, and kept until all of it has gone."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from narrative_runs import experiment
+from narrative_runs.errors import ExperimentError, JournalError
+from narrative_runs.places import FORGETTING, RESULTS, ExperimentFolder
+from narrative_runs.record import database, removal
+from narrative_runs.removal import copies
+from narrative_runs.whole_files import written_whole
+
+_LOCK = Path("dvc.lock")
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is to go.
+
+    name: of the folder below results/, or else the experiment's id; title: the experiment's own name; experiment_ids:
+    those that the record and the folder have for it; data_files: the workbooks that it was asked about; objects: files
+    in DVC's cache; has_lock: whether dvc.lock is of it; is_removed: whether all has gone, and only the record is still
+    to be compacted.
+    """
+
+    name: str
+    title: str
+    experiment_ids: list[str]
+    data_files: list[str]
+    objects: list[str] = field(default_factory=list)
+    has_lock: bool = False
+    is_removed: bool = False
+
+    @property
+    def folder(self) -> ExperimentFolder:
+        """Its folder, which need not be there."""
+        return ExperimentFolder(self.name)
+
+    @property
+    def file(self) -> Path:
+        """Where this is kept while it goes on."""
+        return FORGETTING / f"{self.name}.json"
+
+    @property
+    def leaving(self) -> Path:
+        """Where its folder lies from the first moment of its removal on: nobody takes it for an experiment there."""
+        return FORGETTING / f"{self.name}.removed"
+
+    def keep(self) -> None:
+        """Bring it to the disk."""
+        with written_whole(self.file) as draft:
+            draft.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+
+
+def begun() -> list[Removal]:
+    """The removals that were begun and are not at their end."""
+    return [Removal(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(FORGETTING.glob("*.json"))]
+
+
+def found(which: str) -> Removal:
+    """What there is of the experiment with this slug or id; what a killed removal had found, where there is one.
+
+    Raises:
+        ExperimentError: there is no such experiment.
+        RecordError: the record cannot be read.
+    """
+    for removed in begun():
+        if which in (removed.name, *removed.experiment_ids):
+            return removed
+    rows = database.query(
+        "SELECT experiment_id, experiment_name, slug, data_file FROM experiments WHERE slug = ? OR experiment_id = ?",
+        (which, which),
+    )
+    name = next((row["slug"] for row in rows if row["slug"]), which)
+    folder, here = ExperimentFolder(name), None
+    try:
+        here = experiment.find(folder) if _is_name(name) and folder.path.is_dir() else None
+        if here is None and not rows:
+            folder, here = experiment.find_by_id(which)
+    except (JournalError, ExperimentError):
+        # Damaged answers can be removed as well.
+        if not rows and not (_is_name(name) and folder.journals.is_dir()):
+            raise ExperimentError(
+                f"There is no experiment {which}, neither in the record nor under {RESULTS}/. "
+                "`narrative-runs list` shows all."
+            ) from None
+    ids = {row["experiment_id"] for row in rows} | ({here.experiment_id} if here else set())
+    files = {row["data_file"] for row in rows if row["data_file"]}
+    files |= {str(here.params["data"]["file"])} if here else set()
+    titles = [row["experiment_name"] for row in rows] + ([here.params["experiment"]["name"]] if here else [])
+    return Removal(
+        folder.slug,
+        titles[0] if titles else folder.slug,
+        sorted(ids),
+        sorted(files),
+        [str(path) for path in copies.objects_of(folder.path)] if _is_name(folder.slug) else [],
+        _is_in_lock(folder),
+    )
+
+
+def lines(planned: Removal) -> list[str]:
+    """What goes, and what stays, in words.
+
+    Raises:
+        RecordError: the record or a backup cannot be read.
+    """
+    told = [f"To be removed for good: {planned.title} ({', '.join(planned.experiment_ids) or 'its id is not known'})"]
+    for path in (planned.folder.path, planned.leaving):
+        if _is_name(planned.name) and path.is_dir():
+            files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
+            told.append(f"  {path}/: {len(files):,} files, {_size(sum(file.stat().st_size for file in files))}")
+    for path in removal.databases():
+        if there := removal.held(path, planned.experiment_ids):
+            told.append(f"  {path}: {there.results:,} results, {there.narratives:,} narratives of the workbook")
+    objects = [path for path in map(Path, planned.objects) if path.exists()]
+    if objects:
+        size = _size(sum(path.stat().st_size for path in objects))
+        told.append(f"  DVC's cache: {len(objects):,} files, {size}")
+    if planned.has_lock and _LOCK.exists():
+        told.append(f"  {_LOCK}, which repeats its params")
+    return [*told, "What stays, and may hold texts of it:", *(f"  {line}" for line in _what_stays(planned))]
+
+
+def _what_stays(planned: Removal) -> list[str]:
+    stays = [
+        f"{file}, and its copy in DVC's cache: docs/restricted-data.md says how they go" for file in planned.data_files
+    ]
+    stays.append("your params file, exports to other places, and the model server's own logs")
+    if _is_name(planned.name):
+        if commits := copies.commits_with(planned.folder.path):
+            stays.append(f"git: {commits:,} commits have its .dvc files, which hold checksums and no text")
+        if commits := copies.commits_with(_LOCK, f"{planned.folder.path}/"):
+            stays.append(f"git: {commits:,} commits have a dvc.lock of it, which repeats its prompts")
+        if names := copies.remotes():
+            stays.append(f"DVC's remotes ({', '.join(names)}): what was pushed to them is deleted there")
+    return stays
+
+
+def _is_name(name: str) -> bool:
+    """Whether this can be a folder's name: an id of the R system's may be anything."""
+    return bool(name) and "/" not in name and not name.startswith(".")
+
+
+def _is_in_lock(folder: ExperimentFolder) -> bool:
+    try:
+        return f"path: {folder.path.as_posix()}/" in _LOCK.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes / 1e3:,.1f} kB"
