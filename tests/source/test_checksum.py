@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from narrative_runs.errors import SourceChanged, SourceError
-from narrative_runs.source.checksum import fetch, md5_of, tracked_md5, verify
+from narrative_runs.source.checksum import fetch, md5_of, must_be, tracked_md5, verify
 
 
 @pytest.fixture
@@ -66,6 +66,15 @@ def test_change_is_told_with_both_checksums_and_both_ways_out(workbook: Path) ->
     changed = "data/narratives-changed.csv"
     assert f"`mv data/narratives.csv {changed} && dvc checkout data/narratives.csv.dvc`" in str(raised.value)
     assert "`dvc add data/narratives.csv`" in str(raised.value)
+
+
+def test_a_workbook_that_is_saved_meanwhile_is_told(workbook: Path) -> None:
+    """What has been verified may be changed a moment later: it is compared anew each time, and told as changed."""
+    original = verify(workbook)
+    must_be(workbook, original)
+    workbook.write_bytes(workbook.read_bytes() + b"more")
+    with pytest.raises(SourceChanged, match="Data file has changed"):
+        must_be(workbook, original)
 
 
 def test_untracked_workbook_is_to_be_added(repository: Path) -> None:

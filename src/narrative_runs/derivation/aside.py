@@ -47,12 +47,12 @@ def missing(folder: ExperimentFolder, aside: ExperimentFolder) -> list[Path]:
 
 def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: ExperimentFolder) -> None:
     md5 = checksum.verify(params.data.file)
-    if md5 != begun.source_md5:
-        raise checksum.changed(params.data.file, begun.source_md5, md5)
+    checksum.must_be(params.data.file, begun.source_md5, md5)
     aside.path.mkdir()
     aside.journals.symlink_to(folder.journals.resolve(), target_is_directory=True)
     how = reading_of(params.data.model_dump(mode="json"), rules.numbered(begun.reading_rules))
     source = workbook.read(params.data.file, how, aside.path)
+    checksum.must_be(params.data.file, begun.source_md5)
     write_source(source, aside, params.shards.count)
     write_quality(source, md5, aside)
     for shard in range(1, params.shards.count + 1):

@@ -29,10 +29,11 @@ def read_source(job: Attendance) -> None:
     original = settings["head"]["source_md5"]
     checksum.fetch(file)
     md5 = checksum.verify(file)
-    if md5 != original:
-        raise checksum.changed(file, original, md5)
+    checksum.must_be(file, original, md5)
     how = reading_of(settings["params"]["data"], rules.numbered(settings["head"]["reading_rules"]))
     source = workbook.read(file, how, folder.path)
+    # It may have been saved while it was read.
+    checksum.must_be(file, original)
     job.source_is_sound()
     write_source(source, folder, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)

@@ -80,6 +80,16 @@ def verify(workbook: Path) -> str:
     return current
 
 
+def must_be(workbook: Path, original: str, current: str = "") -> None:
+    """See that a workbook has the MD5 ``original``; current: its MD5, taken now when left out.
+
+    Raises SourceChanged if it has another one.
+    """
+    current = current or md5_of(workbook)
+    if current != original:
+        raise changed(workbook, original, current)
+
+
 def changed(workbook: Path, original: str, current: str) -> SourceChanged:
     """The error for a workbook whose MD5 is ``current`` where ``original`` was expected."""
     tracking = tracking_file(workbook)
