@@ -1,14 +1,15 @@
 import time
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.contingency_tables import mcnemar
 
 from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
+from narrative_runs.comparison.significance import holm, mcnemar
 from tests.result_tables import table_of
 
 answers = st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from([0, 1, None])), min_size=1, max_size=40)
@@ -30,7 +31,7 @@ def two_tables(rows: list[tuple[bool, bool, int | None]]) -> tuple[pd.DataFrame,
 @settings(deadline=None, max_examples=30)
 @given(answers)
 def test_counts_and_tests_agree_with_other_libraries(rows: list[tuple[bool, bool, int | None]]) -> None:
-    """McNemar's p is that of statsmodels, and kappa that of scikit-learn, on the same answers."""
+    """McNemar's p is that of the gains by incident, and kappa that of scikit-learn, on the same answers."""
     (test, *_) = pair_tests(joined(*two_tables(rows)), seed=1)
     first, other = [row[0] for row in rows], [row[1] for row in rows]
     assert test.n_compared == len(rows)
@@ -44,7 +45,11 @@ def test_counts_and_tests_agree_with_other_libraries(rows: list[tuple[bool, bool
     table = [[test.both_right, test.only_first_right], [test.only_other_right, test.both_wrong]]
     labelled = [(a == (label == 1), b == (label == 1)) for a, b, label in rows if label is not None]
     assert table == [[labelled.count((a, b)) for b in (True, False)] for a in (True, False)]
-    expected = mcnemar(table, exact=True).pvalue if labelled else None
+    gains = {narrative(number)["incident_id"]: 0 for number in range(len(rows))}
+    for number, (a, b, label) in enumerate(rows):
+        if label is not None:
+            gains[narrative(number)["incident_id"]] += (a == (label == 1)) - (b == (label == 1))
+    expected = mcnemar(np.array(list(gains.values()), dtype=np.int64)) if labelled else None
     assert test.p_value == (None if expected is None else pytest.approx(expected))
 
 
@@ -119,19 +124,22 @@ def test_changed_narratives_are_told_without_their_text() -> None:
     ]
 
 
-def test_several_pairs_are_adjusted_within_each_scope() -> None:
-    """With two pairs the lower p value of a scope is doubled; with one pair nothing changes."""
+def test_all_tests_that_are_shown_are_adjusted_together() -> None:
+    """The p values are adjusted for the number of all tests, over pairs and scopes, since a reader sees them all."""
     better = pair_tests(joined(*two_tables([(True, False, 0)] * 12)), seed=1)
     same = pair_tests(joined(*two_tables([(True, True, 0)] * 12)), seed=1)
-    (alone,) = adjusted([better])
-    assert [test.p_holm for test in alone] == [test.p_value for test in better]
+    values = [test.p_value for test in (*better, *same)]
+    assert sum(value is not None for value in values) > len(better) > 1
+    for of_pairs in ([better], [better, same]):
+        found = [test.p_holm for of_pair in adjusted(of_pairs) for test in of_pair]
+        assert found == pytest.approx(holm([test.p_value for of_pair in of_pairs for test in of_pair]))
+    lowest = min(value for value in values if value is not None)
     with_another, _ = adjusted([better, same])
-    assert better[0].p_value == pytest.approx(2 / 2**12)
-    assert [test.p_holm for test in with_another] == pytest.approx([2 * (test.p_value or 0) for test in better])
+    assert min(test.p_holm or 1 for test in with_another) == pytest.approx(lowest * sum(v is not None for v in values))
 
 
 def test_pairs_with_other_types_are_adjusted_where_they_have_a_test() -> None:
-    """Each type has its test in the pairs that share it, and is adjusted for their number alone."""
+    """Each type has its test in the pairs that share it, and what was not tested adds nothing."""
     first = table_of(*({"narrative_type": "lab", "detected": True, "manual_flag_ind": 0} for _ in range(12)))
     other = first.assign(detected=pd.array([False] * 12, dtype="boolean"))
     tests = [pair_tests(joined(first, other), 1, types) for types in (["lab"], [], ["lab", "le"])]
@@ -139,8 +147,8 @@ def test_pairs_with_other_types_are_adjusted_where_they_have_a_test() -> None:
     assert [list(of_pair) for of_pair in found] == [["overall", "lab"], ["overall"], ["overall", "lab", "le"]]
     p_value = tests[0][0].p_value
     assert p_value is not None
-    assert found[1]["overall"].p_holm == pytest.approx(3 * p_value)
-    assert found[0]["lab"].p_holm == pytest.approx(2 * p_value)
+    assert found[1]["overall"].p_holm == pytest.approx(5 * p_value)
+    assert found[0]["lab"].p_holm == pytest.approx(5 * p_value)
     assert found[2]["le"].p_holm is None
 
 

@@ -82,11 +82,11 @@ def test_any_number_of_narrative_types_can_be_read_on_80_columns() -> None:
 
 
 def test_more_than_two_experiments_have_adjusted_p_values() -> None:
-    """With a second pair, the p value adjusted for it stands under the other."""
+    """Beside each p value stands the one that is adjusted for all that are shown."""
     first = table_of(*({"detected": True, "manual_flag_ind": 0} for _ in range(12)))
     other = table_of(*({"detected": number < 2, "manual_flag_ind": 0} for number in range(12)))
     text = shown(finished("one", first), finished("two", other), finished("three", first))
-    assert line_of(text, "p (Holm)") == [".004", ".004", "-"]
+    assert line_of(text, "p (Holm)") == [".008", ".008", "-"]
 
 
 def test_another_workbook_and_other_labels_are_said() -> None:

@@ -323,6 +323,8 @@ def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
 
 def test_cancel_from_another_terminal(ready: Project, fake: Fake) -> None:
     """`narrative-runs cancel` ends a run and marks it as cancelled; the plain command warns and goes on."""
+    # Slow enough not to be done before a command of a busy machine has started.
+    fake.behave(latency_s=2)
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 6)
         told = ready.run("narrative-runs", "cancel")
@@ -330,6 +332,7 @@ def test_cancel_from_another_terminal(ready: Project, fake: Fake) -> None:
         main.wait(timeout=40)
         assert main.returncode == 1
     assert ready.query("SELECT status FROM experiments") == [("cancelled",)]
+    fake.behave(latency_s=0)
     result = ready.snakemake()
     assert result.returncode == 0
     assert "cancelled" in result.stdout

@@ -21,9 +21,9 @@ probabilities = st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, 
 def counted(**columns: list[float | None]) -> pd.DataFrame:
     """Labelled answers; what is not given is missing."""
     table = pd.DataFrame(columns)
-    return table.reindex(columns=["detected", "label", "confidence", "p_detected"]).astype(
-        {"label": "float64", "confidence": "float64", "p_detected": "float64"}
-    )
+    table = table.reindex(columns=["detected", "label", "confidence", "p_detected"])
+    table["incident_id"] = table.index.astype(str)
+    return table.astype({"label": "float64", "confidence": "float64", "p_detected": "float64"})
 
 
 def test_confidence_is_confidence_in_the_answer() -> None:

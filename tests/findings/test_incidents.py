@@ -21,16 +21,18 @@ def narratives(*rows: tuple[str, str, bool | None, float | None, float | None]) 
     [
         (1, 0, None, 1),
         (0, 0, None, 0),
-        (1, None, None, 1),
+        (1, None, None, None),
         (0, None, None, None),
+        (1, None, 1, 1),
+        (None, None, 0, 0),
         (None, None, None, None),
         (1, 1, 0, 0),
         (0, 0, 1, 1),
     ],
 )
 def test_the_label_of_an_incident(cme: int | None, le: int | None, incident: int | None, expected: int | None) -> None:
-    """An incident's own label stands; without one, one positive narrative is enough, and a negative needs
-    all."""
+    """An incident's own label stands; without one, it has a label only if all its narratives have: a missing one is not
+    negative, and those with a positive one are no fair sample."""
     table = by_incident(narratives(("a", "cme", True, cme, incident), ("a", "le", True, le, incident)))
     label = table["label"].item()
     assert pd.isna(label) if expected is None else label == expected

@@ -107,7 +107,9 @@ def test_words_tell_what_is_to_be_seen(result_table: ResultTable) -> None:
     results = result_table(*({"manual_flag_ind": label, "detected": found} for label, found in kinds))
     words = {name: drawing.words for name, drawing in drawings_of(results).items()}
     assert words["confusion_matrices"].startswith("All narratives: 42 TP, 14 FP, 6 FN, 338 TN;")
-    assert words["detection_rates"].startswith("All narratives 14.0% (10.9 to 17.7) of 400, labelled positive 12.0%;")
+    assert words["detection_rates"].startswith(
+        "All narratives 14.0% (10.9 to 17.8) of 400, labelled positive 12.0% of 400;"
+    )
     assert words["confidence_by_outcome"].startswith("42 true positives, median confidence 0.90;")
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from narrative_runs.comparison.significance import holm, mcnemar
-from narrative_runs.findings.confusion import ConfusionMatrix, kappa
+from narrative_runs.findings.confusion import kappa
 from narrative_runs.findings.intervals import Rate, bootstrap, resample
 from narrative_runs.source.reading import USUAL_TYPES
 
@@ -28,7 +28,7 @@ class PairTest:
     n_only_first, n_only_other: in one of the two alone; n_other_text: in both, with another text; n_error: the same
     text, but an error in one or both. n_compared: all other; they are told apart by who detected. n_other_label: those
     of them whose label is not the same in both; n_labelled: those with one label, told apart by who is right.
-    p_value: McNemar's test; None without a labelled narrative. p_holm: adjusted for the number of pairs in this scope.
+    p_value: McNemar's test over incidents; None without a labelled narrative. p_holm: adjusted for all that are shown.
     """
 
     scope: str
@@ -91,13 +91,9 @@ def pair_tests(pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES
 
 
 def adjusted(tests: Sequence[Sequence[PairTest]]) -> list[list[PairTest]]:
-    """The tests of all pairs, with `p_holm`: within each scope adjusted for the number of pairs."""
-    scopes = dict.fromkeys(test.scope for of_pair in tests for test in of_pair)
-    p_values = [{test.scope: test.p_value for test in of_pair} for of_pair in tests]
-    by_scope = {scope: holm([of_pair.get(scope) for of_pair in p_values]) for scope in scopes}
-    return [
-        [replace(test, p_holm=by_scope[test.scope][pair]) for test in of_pair] for pair, of_pair in enumerate(tests)
-    ]
+    """The tests of all pairs, with `p_holm`: adjusted for the number of all tests, since a reader sees them all."""
+    adjusted_values = iter(holm([test.p_value for of_pair in tests for test in of_pair]))
+    return [[replace(test, p_holm=next(adjusted_values)) for test in of_pair] for of_pair in tests]
 
 
 def changed(pair: pd.DataFrame) -> pd.DataFrame:
@@ -115,12 +111,13 @@ def _test(pair: pd.DataFrame, scope: str, seed: int) -> PairTest:
     is_other_label = (labels[0].isna() != labels[1].isna()) | labels[0].ne(labels[1]).fillna(False).astype(bool)
     is_labelled = (labels[0].notna() & ~is_other_label).to_numpy(bool)
     positive = labels[0].eq(1).fillna(False).to_numpy(bool)
-    right = _crossed((first == positive)[is_labelled], (other == positive)[is_labelled]).sum(axis=0)
-    both_right, only_first_right, only_other_right, both_wrong = (int(number) for number in right)
     both, only_first, only_other, neither = (int(number) for number in detections.sum(axis=0))
     # Kappa has no side that is right: the first stands in the place of the detection, the other in that of the label.
-    table = ConfusionMatrix(tp=both, fp=only_first, fn=only_other, tn=neither)
     per_incident = pd.DataFrame(detections).groupby(compared["incident_id"].to_numpy()).sum()
+    of_incidents = per_incident.to_numpy(np.int64).reshape(-1, 4)
+    is_right = _crossed((first == positive)[is_labelled], (other == positive)[is_labelled])
+    gains = pd.Series(is_right[:, 1] - is_right[:, 2]).groupby(compared["incident_id"].to_numpy()[is_labelled]).sum()
+    both_right, only_first_right, only_other_right, both_wrong = (int(number) for number in is_right.sum(axis=0))
     return PairTest(
         scope=scope,
         n_only_first=int(fates.get("only_first", 0)),
@@ -132,14 +129,14 @@ def _test(pair: pd.DataFrame, scope: str, seed: int) -> PairTest:
         only_first_detected=only_first,
         only_other_detected=only_other,
         neither_detected=neither,
-        kappa=bootstrap(kappa, table, resample(per_incident.to_numpy(np.int64), seed)),
+        kappa=bootstrap(kappa, of_incidents, resample(of_incidents, seed)),
         n_other_label=int(is_other_label.sum()),
         n_labelled=int(is_labelled.sum()),
         both_right=both_right,
         only_first_right=only_first_right,
         only_other_right=only_other_right,
         both_wrong=both_wrong,
-        p_value=mcnemar(only_first_right, only_other_right) if is_labelled.any() else None,
+        p_value=mcnemar(gains.to_numpy(np.int64)) if is_labelled.any() else None,
     )
 
 

@@ -47,7 +47,7 @@ def _difference(folder: ExperimentFolder, aside: ExperimentFolder, files: list[s
     )
     with written_whole(folder.changes) as draft:
         write_csv(pa.Table.from_pandas(pd.concat([rows, figures]), preserve_index=False), draft)
-    shown = figures.head(_SHOWN)
+    shown = figures.iloc[_telling(figures).argsort(kind="stable")].head(_SHOWN)
     return Difference(
         files,
         rows=len(rows.drop_duplicates(KEY)),
@@ -58,6 +58,12 @@ def _difference(folder: ExperimentFolder, aside: ExperimentFolder, files: list[s
             for name, old, new in zip(shown["name"], shown["before"], shown["after"], strict=True)
         ],
     )
+
+
+def _telling(figures: pd.DataFrame) -> pd.Series:
+    """How little each change tells: a figure's own before the bounds of an interval, and what is new last."""
+    is_bound = figures["name"].str.endswith((".low", ".high")).fillna(False)
+    return is_bound.astype(int) + 2 * figures["before"].isna().astype(int)
 
 
 def _short(figure: Any) -> str:

@@ -18,8 +18,10 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from narrative_runs.findings.confusion import ConfusionMatrix, Proportion, precision, recall
-from narrative_runs.findings.intervals import wilson
+from narrative_runs.findings.confusion import ConfusionMatrix, Proportion
+from narrative_runs.findings.intervals import interval
+
+Incidents = NDArray[np.int64] | None
 
 BINS = 10
 CURVE_POINTS = 200
@@ -31,18 +33,20 @@ WANTED_RECALLS = (0.8, 0.9, 0.95, 0.99)
 def calibration(counted: pd.DataFrame) -> dict[str, Any] | None:
     """How the probabilities fit the labels; None where no labelled answer has one.
 
-    In: one row a labelled answer, with `detected` (bool), `label` (0 or 1), `confidence` and `p_detected` (0
-    to 1 or NaN). Out: under `confidence` and `p_detected` each what `fit` gives, or None without a value;
-    under `p_detected` also `thresholds` and `thresholds_for_recall`.
+    In: one row a labelled answer, with `incident_id`, `detected` (bool), `label` (0 or 1), `confidence` and
+    `p_detected` (0 to 1 or NaN). Out: under `confidence` and `p_detected` each what `fit` gives, or None without a
+    value; under `p_detected` also `thresholds` and `thresholds_for_recall`.
     """
     stated = positive_probability(counted["detected"].to_numpy(bool), counted["confidence"].to_numpy(np.float64))
     measured = counted["p_detected"].to_numpy(np.float64)
     label = counted["label"].to_numpy() == 1
-    by_confidence = fit(label[~np.isnan(stated)], stated[~np.isnan(stated)])
-    by_tokens = fit(label[~np.isnan(measured)], measured[~np.isnan(measured)])
+    incident = pd.factorize(counted["incident_id"])[0]
+    is_stated, is_measured = ~np.isnan(stated), ~np.isnan(measured)
+    by_confidence = fit(label[is_stated], stated[is_stated], incident[is_stated])
+    by_tokens = fit(label[is_measured], measured[is_measured], incident[is_measured])
     if by_tokens is not None:
-        label, measured = label[~np.isnan(measured)], measured[~np.isnan(measured)]
-        by_tokens["thresholds"] = [at_threshold(label, measured, threshold) for threshold in THRESHOLDS]
+        label, measured, incident = label[is_measured], measured[is_measured], incident[is_measured]
+        by_tokens["thresholds"] = [at_threshold(label, measured, threshold, incident) for threshold in THRESHOLDS]
         by_tokens["thresholds_for_recall"] = [
             {"recall": wanted, "threshold": threshold_for_recall(label, measured, wanted)} for wanted in WANTED_RECALLS
         ]
@@ -62,8 +66,12 @@ def positive_probability(detected: NDArray[np.bool_], confidence: NDArray[np.flo
     return probability.round(12)
 
 
-def fit(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> dict[str, Any] | None:
+def fit(
+    label: NDArray[np.bool_], probability: NDArray[np.float64], incident: Incidents = None
+) -> dict[str, Any] | None:
     """Brier score, reliability, ROC and precision-recall of probabilities (0 to 1, no NaN); None for no rows.
+
+    incident: the number of each row's incident, from 0; each row is one of its own when left out.
 
     brier: mean squared distance of probability and label; 0 (perfect) to 1. roc_auc: chance that a positive
     ranks above a negative; 0 to 1, 0.5 at chance; None with labels of one kind. average_precision: area under
@@ -78,13 +86,15 @@ def fit(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> dict[str,
         "brier": float(brier_score_loss(label, probability, pos_label=True)),
         "roc_auc": float(roc_auc_score(label, probability)) if has_both else None,
         "average_precision": float(average_precision_score(label, probability)) if has_positive else None,
-        "reliability": reliability(label, probability),
+        "reliability": reliability(label, probability, incident),
         "roc_curve": _roc_points(label, probability) if has_both else None,
         "precision_recall_curve": _precision_recall_points(label, probability) if has_positive else None,
     }
 
 
-def reliability(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> list[dict[str, Any]]:
+def reliability(
+    label: NDArray[np.bool_], probability: NDArray[np.float64], incident: Incidents = None
+) -> list[dict[str, Any]]:
     """In BINS bins of equal width over 0 to 1: the mean probability, and the share of positives as a rate.
 
     A bin holds its lower edge, the last one also its upper edge. Bins without a row are left out.
@@ -96,14 +106,16 @@ def reliability(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> l
             "to": (number + 1) / BINS,
             "n": int(inside.sum()),
             "mean_probability": float(probability[inside].mean()),
-            "positive": wilson(Proportion(int(label[inside].sum()), int(inside.sum()))),
+            "positive": interval(_of_incidents(label & inside, inside, incident)),
         }
         for number in range(BINS)
         if (inside := bins == number).any()
     ]
 
 
-def at_threshold(label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> dict[str, Any]:
+def at_threshold(
+    label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float, incident: Incidents = None
+) -> dict[str, Any]:
     """Confusion matrix, precision and recall if all of at least this probability were detections."""
     called = probability >= threshold
     matrix = ConfusionMatrix(
@@ -112,7 +124,10 @@ def at_threshold(label: NDArray[np.bool_], probability: NDArray[np.float64], thr
         fn=int((~called & label).sum()),
         tn=int((~called & ~label).sum()),
     )
-    rates = {"precision": wilson(precision(matrix)), "recall": wilson(recall(matrix))}
+    rates = {
+        "precision": interval(_of_incidents(called & label, called, incident)),
+        "recall": interval(_of_incidents(called & label, label, incident)),
+    }
     return {"threshold": threshold, **matrix._asdict(), **rates}
 
 
@@ -130,6 +145,14 @@ def threshold_for_recall(label: NDArray[np.bool_], probability: NDArray[np.float
         return None
     recalls = np.arange(1, len(positives) + 1) / len(positives)
     return float(positives[np.searchsorted(recalls, wanted)])
+
+
+def _of_incidents(part: NDArray[np.bool_], whole: NDArray[np.bool_], incident: Incidents) -> Proportion:
+    """For each incident how many of its rows are in the part, and in the whole."""
+    if incident is None:
+        return Proportion(part.astype(np.float64), whole.astype(np.float64))
+    counts = (np.bincount(incident, weights=rows).astype(np.float64) for rows in (part, whole))
+    return Proportion(*counts)
 
 
 def _roc_points(label: NDArray[np.bool_], probability: NDArray[np.float64]) -> list[dict[str, float]]:

@@ -28,31 +28,39 @@ class ConfusionMatrix(NamedTuple):
 
 
 class Proportion(NamedTuple):
-    """`part` out of `whole`; undefined where `whole` is 0."""
+    """`part` out of `whole`; undefined where `whole` is 0. Of matrices of arrays these are arrays too."""
 
-    part: int
-    whole: int
+    part: Counts
+    whole: Counts
 
 
 def accuracy(matrix: ConfusionMatrix) -> Proportion:
     """(tp + tn) / all: the share of right answers. 0 to 1; undefined without a labelled answer."""
     tp, fp, fn, tn = matrix
-    return Proportion(int(tp + tn), int(tp + fp + fn + tn))
+    return Proportion(tp + tn, tp + fp + fn + tn)
 
 
 def precision(matrix: ConfusionMatrix) -> Proportion:
     """tp / (tp + fp): the share of detections that are right. 0 to 1; undefined without a detection."""
-    return Proportion(int(matrix.tp), int(matrix.tp + matrix.fp))
+    return Proportion(matrix.tp, matrix.tp + matrix.fp)
 
 
 def recall(matrix: ConfusionMatrix) -> Proportion:
     """tp / (tp + fn), or sensitivity: the share of positives found. 0 to 1; undefined without a positive."""
-    return Proportion(int(matrix.tp), int(matrix.tp + matrix.fn))
+    return Proportion(matrix.tp, matrix.tp + matrix.fn)
 
 
 def specificity(matrix: ConfusionMatrix) -> Proportion:
     """tn / (tn + fp): the share of negatives left alone. 0 to 1; undefined without a negative."""
-    return Proportion(int(matrix.tn), int(matrix.tn + matrix.fp))
+    return Proportion(matrix.tn, matrix.tn + matrix.fp)
+
+
+def found_or_claimed(matrix: ConfusionMatrix) -> Proportion:
+    """tp / (tp + fp + fn), Jaccard's index J: of all that is positive by label or detection, the share that is both.
+
+    0 to 1; undefined where nothing is. F1 is 2 J / (1 + J), and grows with it.
+    """
+    return Proportion(matrix.tp, matrix.tp + matrix.fp + matrix.fn)
 
 
 def f1(matrix: ConfusionMatrix) -> NDArray[np.float64]:

@@ -1,37 +1,42 @@
 """From narratives to incidents: one incident has a narrative of each type, such as that of the coroner or medical
 examiner (cme) and that of law enforcement (le), or of some of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from narrative_runs.findings.confusion import ConfusionMatrix, Proportion, kappa
-from narrative_runs.findings.intervals import bootstrap, resample, wilson
+from narrative_runs.findings.confusion import Proportion, kappa
+from narrative_runs.findings.intervals import bootstrap, interval, resample
 from narrative_runs.source.reading import USUAL_TYPES
 
 
-def by_incident(narratives: pd.DataFrame) -> pd.DataFrame:
+def by_incident(narratives: pd.DataFrame, unasked: Collection[str] = ()) -> pd.DataFrame:
     """One row an incident, in the order of their ids.
 
     In: one row a narrative, with `incident_id`, `answered` and `detected` (bool; detected is False where not
-    answered), `label` and `manual_flag` (0, 1 or NaN). Out: `incident_id`, `answered` (every narrative of it
-    is), `detected` (in any narrative), and `label`: the incident's own `manual_flag` where given, else 1 if
-    any of its narratives is labelled 1, 0 if all are labelled 0, else NaN.
+    answered), `label` and `manual_flag` (0, 1 or NaN); unasked: incidents with a narrative that was not asked about.
+    Out: `incident_id`, `is_unasked`, `answered` (every narrative of it is), `detected` (in any narrative), `label`: the
+    incident's own `manual_flag` where given, else, where all its narratives are labelled, 1 if any of them is labelled
+    1, else 0; NaN for others; and `is_partly_labelled`: whether that is because some of its narratives lack a label.
 
-    An incident of which a narrative failed is not answered, even if another one is positive: otherwise the
-    positives with an error would be kept, and the negatives with an error lost.
+    An incident of which a narrative failed is not answered, even if another one is positive: otherwise the positives
+    with an error would be kept, and the negatives with an error lost. For the same reason one positive label does not
+    do for an incident whose other narrative has none.
     """
     grouped = narratives.groupby("incident_id", sort=True)
-    highest = grouped["label"].max()
-    all_labelled = grouped["label"].count() == grouped.size()
-    from_narratives = highest.where((highest == 1) | all_labelled)
+    n_labelled, n = grouped["label"].count(), grouped.size()
+    is_unasked = pd.Series(n.index.isin(list(unasked)), index=n.index)
+    own = grouped["manual_flag"].max()
+    label = own.fillna(grouped["label"].max().where((n_labelled == n) & ~is_unasked))
     return pd.DataFrame(
         {
-            "answered": grouped["answered"].all(),
+            "is_unasked": is_unasked,
+            "answered": grouped["answered"].all() & ~is_unasked,
             "detected": grouped["detected"].any(),
-            "label": grouped["manual_flag"].max().fillna(from_narratives),
+            "label": label,
+            "is_partly_labelled": label.isna() & (n_labelled > 0),
         }
     ).reset_index()
 
@@ -50,15 +55,14 @@ def agreement(narratives: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_
     cases = np.column_stack([first & other, first & ~other, ~first & other, ~first & ~other]).astype(np.int64)
     both_positive, only_first, only_other, both_negative = (int(number) for number in cases.sum(axis=0))
     # Kappa has no side that is right: the first stands in the place of the detection, the other in that of the label.
-    table = ConfusionMatrix(tp=both_positive, fp=only_first, fn=only_other, tn=both_negative)
     return {
         "n": len(pairs),
         "both_positive": both_positive,
         f"{types[0]}_only": only_first,
         f"{types[1]}_only": only_other,
         "both_negative": both_negative,
-        "agreement": wilson(Proportion(both_positive + both_negative, len(pairs))),
-        "kappa": bootstrap(kappa, table, resample(cases, seed)),
+        "agreement": interval(Proportion(first == other, np.ones(len(pairs)))),
+        "kappa": bootstrap(kappa, cases, resample(cases, seed)),
     }
 
 

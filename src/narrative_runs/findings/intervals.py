@@ -1,35 +1,108 @@
-"""95% intervals of the metrics.
+"""95% intervals of the metrics: one rule for all, in which the narratives of an incident are not independent.
 
 A rate is `{"value", "low", "high"}`, or None where it is undefined.
 
-Proportions have the Wilson score interval (Wilson, JASA 22, 1927). It takes the rows as independent: over
-both narratives of the same incidents, which are not, it is somewhat too narrow, and the rates by incident or
-by narrative type are the ones to quote. F1, kappa and MCC have a percentile bootstrap over incidents (Efron
-and Tibshirani, 1993), which keeps the two narratives of an incident together.
+Proportions have the Wilson score interval (Wilson, JASA 22, 1927) of the effective number of rows: their number over
+the design effect, which is how much the variance between incidents (by linearization, as for any ratio of sums in a
+cluster sample: Cochran, Sampling Techniques, 1977, chapter 6) exceeds that of independent rows, and at least 1; with
+the quantile of Student's t for the number of incidents, as for small samples of clusters (Korn and Graubard, Survey
+Methodology 24, 1998). Where all rows are in the part, or none, nothing tells the design effect: the largest that the
+sizes of the incidents allow is taken. F1 has the interval of Jaccard's index, from which it follows. Kappa and MCC,
+which are no proportions, have a percentile bootstrap over incidents (Efron and Tibshirani, 1993).
+
+`python -m benchmarks.coverage` shows why this rule was chosen.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import t as students_t
 
-from narrative_runs.findings.confusion import ConfusionMatrix, Proportion, recall, specificity
+from narrative_runs.findings.confusion import (
+    ConfusionMatrix,
+    Proportion,
+    found_or_claimed,
+    recall,
+    specificity,
+)
 
 Rate = dict[str, float] | None
 Metric = Callable[[ConfusionMatrix], NDArray[np.float64]]
+Numbers = NDArray[np.float64]
 
 LEVEL = 0.95
 RESAMPLES = 2_000
 
 
-def wilson(proportion: Proportion) -> Rate:
-    """The proportion with its Wilson interval; None for a part of nothing."""
-    part, whole = proportion
-    if whole == 0:
+def interval(of_incidents: Proportion) -> Rate:
+    """The share of the part in the whole, with its interval; None for a part of nothing.
+
+    In: for each incident how many of its rows are in the part and in the whole, as two arrays of one shape.
+    """
+    part, whole = (np.asarray(each, dtype=np.float64).reshape(-1) for each in of_incidents)
+    if not whole.sum():
         return None
-    interval = binomtest(part, whole).proportion_ci(confidence_level=LEVEL, method="wilson")
-    return _rate(part / whole, interval.low, interval.high)
+    # An incident without a row in the whole says nothing.
+    part, whole = part[whole > 0], whole[whole > 0]
+    products = (part, whole, part * part, part * whole, whole * whole, np.ones_like(whole))
+    low, high = bounds(ClusterSums(*(np.asarray(each.sum()) for each in products)))
+    return _rate(float(part.sum() / whole.sum()), float(low), float(high))
+
+
+class ClusterSums(NamedTuple):
+    """What the interval needs of the incidents: sums of their parts and wholes, of squares and products of both, and
+    their number; arrays, of shape () for one sample, and (samples,) for many at once."""
+
+    part: Numbers
+    whole: Numbers
+    part2: Numbers
+    part_whole: Numbers
+    whole2: Numbers
+    n: Numbers
+
+
+def bounds(sums: ClusterSums) -> tuple[Numbers, Numbers]:
+    """The lower and upper bounds of the share, 0 to 1, for one sample or for many; wholes are above 0."""
+    effective = sums.whole / design_effect(sums)
+    quantile = students_t.ppf((1 + LEVEL) / 2, np.maximum(sums.n - 1, 1))
+    return wilson(sums.part / sums.whole, effective, quantile)
+
+
+def design_effect(sums: ClusterSums) -> Numbers:
+    """How many times the variance of the share is that of independent rows; at least 1."""
+    share = sums.part / sums.whole
+    spread = sums.part2 - 2 * share * sums.part_whole + share**2 * sums.whole2
+    is_told = (share > 0) & (share < 1) & (sums.n > 1)
+    # Both variances are over the number of rows, not one less: of single rows the design effect is exactly 1.
+    told = spread / sums.whole / np.where(is_told, share * (1 - share), 1.0)
+    return np.maximum(np.where(is_told, told, sums.whole2 / sums.whole), 1.0)
+
+
+def wilson(share: Numbers, n: Numbers, quantile: Numbers) -> tuple[Numbers, Numbers]:
+    """Wilson's interval of a share of `n` independent rows; quantile: standard errors to either side of the share."""
+    squared = quantile**2 / n
+    middle = (share + squared / 2) / (1 + squared)
+    half = np.sqrt(share * (1 - share) * squared + squared**2 / 4) / (1 + squared)
+    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
+
+
+def f1_interval(of_incidents: ConfusionMatrix) -> Rate:
+    """F1 with its interval, for the matrices of all incidents; None where nothing is positive."""
+    jaccard = interval(found_or_claimed(of_incidents))
+    return jaccard and {name: 2 * value / (1 + value) for name, value in jaccard.items()}
+
+
+def difference(first: Rate, other: Rate) -> Rate:
+    """How much higher the first of two shares is, with the interval that follows from theirs (Newcombe, Statistics in
+    Medicine 17, 1998, method 10): it holds for shares of different rows."""
+    if first is None or other is None:
+        return None
+    value = first["value"] - other["value"]
+    below = np.hypot(first["value"] - first["low"], other["high"] - other["value"])
+    above = np.hypot(first["high"] - first["value"], other["value"] - other["low"])
+    return _rate(value, max(value - float(below), -1.0), min(value + float(above), 1.0))
 
 
 def resample(matrix_per_incident: NDArray[np.int64], seed: int) -> ConfusionMatrix:
@@ -48,31 +121,32 @@ def resample(matrix_per_incident: NDArray[np.int64], seed: int) -> ConfusionMatr
     return ConfusionMatrix(*(draws @ kinds).T.astype(np.float64))
 
 
-def bootstrap(metric: Metric, matrix: ConfusionMatrix, resamples: ConfusionMatrix) -> Rate:
-    """The metric of a matrix, with the percentile interval over its resamples; None where it is undefined.
+def bootstrap(metric: Metric, of_incidents: NDArray[np.int64], resamples: ConfusionMatrix) -> Rate:
+    """The metric of all incidents together, with the percentile interval over their resamples; None where it is
+    undefined.
 
-    Resamples in which the metric is undefined are left out. Where all others give one and the same value (a
-    matrix without a single error, or a single incident) they say nothing about the spread; the interval then
-    spans the metric at the Wilson bounds of recall and specificity, which is wider than needed rather than of
-    no width.
+    In: the matrices of the incidents, of shape (incidents, 4). Resamples in which the metric is undefined are left out.
+    Where the others say nothing about the spread (a matrix without a single error, or a single incident) the interval
+    spans the metric at the bounds of recall and specificity, which is wider than needed rather than of no width.
     """
-    value = float(metric(matrix))
+    value = float(metric(ConfusionMatrix(*of_incidents.sum(axis=0).astype(np.float64))))
     if np.isnan(value):
         return None
     values = metric(resamples)
     values = values[~np.isnan(values)]
-    if np.any(values != value):
-        low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    else:
-        low, high = (float(metric(bound)) for bound in _wilson_bounds(matrix))
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if len(values) else (value, value)
+    if not low < high:
+        low, high = (float(metric(bound)) for bound in _outer_matrices(of_incidents))
     return _rate(value, np.fmin(low, value), np.fmax(high, value))
 
 
-def _wilson_bounds(matrix: ConfusionMatrix) -> tuple[ConfusionMatrix, ConfusionMatrix]:
+def _outer_matrices(of_incidents: NDArray[np.int64]) -> tuple[ConfusionMatrix, ConfusionMatrix]:
     """The matrices of the same labels with recall and specificity at their lower, and at their upper
     bounds."""
-    found, spared = wilson(recall(matrix)), wilson(specificity(matrix))
-    positives, negatives = matrix.tp + matrix.fn, matrix.tn + matrix.fp
+    each = ConfusionMatrix(*of_incidents.T.astype(np.float64))
+    tp, fp, fn, tn = (float(np.sum(count)) for count in each)
+    found, spared = interval(recall(each)), interval(specificity(each))
+    positives, negatives = tp + fn, tn + fp
 
     def at(bound: str) -> ConfusionMatrix:
         tp = positives * (found[bound] if found else 0.0)

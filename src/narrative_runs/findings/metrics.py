@@ -6,7 +6,7 @@ last digit.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from narrative_runs.findings.confusion import (
     ConfusionMatrix,
     Proportion,
     accuracy,
-    f1,
     kappa,
     mcc,
     precision,
@@ -27,61 +26,108 @@ from narrative_runs.findings.confusion import (
     specificity,
 )
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
-from narrative_runs.findings.intervals import bootstrap, resample, wilson
+from narrative_runs.findings.intervals import bootstrap, difference, f1_interval, interval, resample
 from narrative_runs.source.reading import USUAL_TYPES
 from narrative_runs.whole_files import written_whole
 
 
-def measure(results: pd.DataFrame, experiment_id: str, seed: int, types: Sequence[str] = USUAL_TYPES) -> dict[str, Any]:
+def measure(
+    results: pd.DataFrame,
+    experiment_id: str,
+    seed: int,
+    types: Sequence[str] = USUAL_TYPES,
+    unasked: Collection[str] = (),
+) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
     In: the table of results, one row a narrative, with `row_num`, `incident_id`, `narrative_type`,
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
-    `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment. `agreement` is
-    None where these are not two.
+    `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment; unasked: incidents
+    with a narrative that the limit left out. `agreement` is None where there are not two types.
     """
     narratives = _narratives(results)
     answered = narratives[narratives["answered"]]
-    incidents = by_incident(narratives)
+    incidents = by_incident(narratives, unasked)
     complete = incidents[incidents["answered"]]
+    is_part = complete["is_partly_labelled"]
+    errors = narratives[narratives["error"]]
     return {
         "experiment_id": experiment_id,
         "n_total": len(narratives),
         "n_processed": int((narratives["answered"] | narratives["error"]).sum()),
         "n_errors": int(narratives["error"].sum()),
         "n_labelled": int(narratives["label"].notna().sum()),
-        "overall": performance(answered, seed),
-        "by_type": {kind: performance(answered[answered["narrative_type"] == kind], seed) for kind in types},
-        "incident": {"n_incomplete": len(incidents) - len(complete), **performance(complete, seed)},
+        "labels": label_selection(answered),
+        "overall": performance(answered, seed, len(errors)),
+        "by_type": {
+            kind: performance(
+                answered[answered["narrative_type"] == kind], seed, int((errors["narrative_type"] == kind).sum())
+            )
+            for kind in types
+        },
+        "incident": {
+            "n_incomplete": len(incidents) - len(complete),
+            "n_unasked": int(incidents["is_unasked"].sum()),
+            "n_partly_labelled": int(is_part.sum()),
+            **performance(complete, seed, int((~incidents["answered"] & ~incidents["is_unasked"]).sum())),
+        },
         "agreement": agreement(narratives, seed, types) if len(types) == 2 else None,
         "completeness": completeness(narratives, types),
         "calibration": calibration(answered[answered["label"].notna()]),
     }
 
 
-def performance(answered: pd.DataFrame, seed: int) -> dict[str, Any]:
+def performance(answered: pd.DataFrame, seed: int, n_errors: int = 0) -> dict[str, Any]:
     """Detections against labels, for narratives or for incidents.
 
     In: one row for each that was answered without error: `incident_id`, `detected` (bool), `label` (0, 1 or
-    NaN). Out: `n_answered` (all of these), `n` (those with a label, which make up tp, fp, fn and tn), and the
-    rates.
+    NaN); n_errors: how many were not. Out: `n_answered` (all of these), `n` (those with a label, which make up tp, fp,
+    fn and tn), the rates, `labelled_rate`, and what the detection rate were if all errors were negative, and if all
+    were positive; None without an error.
     """
     counted = answered[answered["label"].notna()]
     per_incident = _matrix_per_incident(counted)
-    matrix = ConfusionMatrix(*(int(count) for count in per_incident.sum(axis=0)))
+    of_incidents = ConfusionMatrix(*per_incident.T)
     resamples = resample(per_incident, seed)
+    whole, detected = len(answered) + n_errors, int(answered["detected"].sum())
     return {
         "n": len(counted),
         "n_answered": len(answered),
-        **matrix._asdict(),
-        "detection_rate": wilson(Proportion(int(answered["detected"].sum()), len(answered))),
-        "accuracy": wilson(accuracy(matrix)),
-        "precision": wilson(precision(matrix)),
-        "recall": wilson(recall(matrix)),
-        "f1": bootstrap(f1, matrix, resamples),
-        "specificity": wilson(specificity(matrix)),
-        "kappa": bootstrap(kappa, matrix, resamples),
-        "mcc": bootstrap(mcc, matrix, resamples),
+        "n_errors": n_errors,
+        **ConfusionMatrix(*(int(count) for count in per_incident.sum(axis=0)))._asdict(),
+        "detection_rate": interval(_per_incident(answered, answered["detected"])),
+        "detection_rate_if_errors_negative": detected / whole if n_errors else None,
+        "detection_rate_if_errors_positive": (detected + n_errors) / whole if n_errors else None,
+        "labelled_rate": interval(Proportion(of_incidents.tp + of_incidents.fn, per_incident.sum(axis=1))),
+        "accuracy": interval(accuracy(of_incidents)),
+        "precision": interval(precision(of_incidents)),
+        "recall": interval(recall(of_incidents)),
+        "f1": f1_interval(of_incidents),
+        "specificity": interval(specificity(of_incidents)),
+        "kappa": bootstrap(kappa, per_incident, resamples),
+        "mcc": bootstrap(mcc, per_incident, resamples),
+    }
+
+
+def label_selection(answered: pd.DataFrame) -> dict[str, Any] | None:
+    """Whether the labelled narratives are detected as often as the others; None where all are labelled, or none.
+
+    In: as for `performance`. Out: the numbers of both, the detection rates of both, their `difference`, and whether
+    they `differ`: then the labels are of a chosen part, and recall and specificity on it do not hold for the rest.
+    """
+    is_labelled = answered["label"].notna()
+    labelled, others = answered[is_labelled], answered[~is_labelled]
+    if not len(labelled) or not len(others):
+        return None
+    rates = [interval(_per_incident(part, part["detected"])) for part in (labelled, others)]
+    apart = difference(*rates)
+    return {
+        "n_labelled": len(labelled),
+        "n_unlabelled": len(others),
+        "detected_labelled": rates[0],
+        "detected_unlabelled": rates[1],
+        "difference": apart,
+        "differ": apart is not None and not apart["low"] <= 0 <= apart["high"],
     }
 
 
@@ -116,6 +162,12 @@ def _narratives(results: pd.DataFrame) -> pd.DataFrame:
             "p_detected": number.get("p_detected", np.nan),
         }
     )
+
+
+def _per_incident(rows: pd.DataFrame, in_part: pd.Series) -> Proportion:
+    """For each incident how many of its rows are in the part, and how many there are."""
+    grouped = in_part.astype(np.int64).groupby(rows["incident_id"])
+    return Proportion(np.asarray(grouped.sum(), np.float64), np.asarray(grouped.size(), np.float64))
 
 
 def _matrix_per_incident(counted: pd.DataFrame) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from narrative_runs.findings.rounding import shown
 from narrative_runs.places import RECORD, ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
 from narrative_runs.source.reading import type_title
@@ -25,10 +26,31 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
         ("incidents", metrics["incident"]),
     ]
     about = f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals"
+    for line in warnings(metrics):
+        console.print(line)
     for start in range(0, len(scopes), _ABREAST):
         console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
+
+
+def warnings(metrics: dict[str, Any]) -> list[str]:
+    """What a reader has to know before the rates are quoted."""
+    labels = metrics["labels"]
+    if labels is None or not labels["differ"]:
+        return []
+    apart = labels["difference"]
+    return [
+        f"WARNING: the labels are of a chosen part. The model detects {_percent(labels['detected_labelled'])} of the "
+        f"{labels['n_labelled']:,} labelled narratives, and {_percent(labels['detected_unlabelled'])} of the "
+        f"{labels['n_unlabelled']:,} others: a difference of {100 * apart['value']:.1f} points "
+        f"({100 * apart['low']:.1f} to {100 * apart['high']:.1f}). Recall and specificity hold for the labelled ones "
+        "alone; for all, label a random sample."
+    ]
+
+
+def _percent(rate: Mapping[str, float]) -> str:
+    return f"{100 * rate['value']:.1f}%"
 
 
 def column_title(title: str) -> str:
@@ -49,6 +71,7 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
     table.add_column("", no_wrap=True)
     for title, _ in scopes:
         table.add_column(column_title(title), justify="right", no_wrap=True)
+    table.add_row("labelled", *(f"{scope['n']:,} of {scope['n_answered']:,}" for _, scope in scopes))
     for count in ("tp", "fp", "fn", "tn"):
         table.add_row(count.upper(), *(str(scope[count]) for _, scope in scopes))
     for rate in ("detection_rate", *RATES):
@@ -59,4 +82,4 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
 
 def _brief(number: float) -> str:
     # Without the zero, four columns with their intervals fit into 80 characters.
-    return f"{number:.2f}".replace("0.", ".", 1)
+    return shown(number, 2).replace("0.", ".", 1)

@@ -43,7 +43,7 @@ def merge(settings: dict[str, Any]) -> None:
     folder, params = ExperimentFolder(settings["slug"]), settings["params"]
     results, measured, quality = _found(folder, settings["head"]["experiment_id"], params)
     # What an earlier release completed without one stays completed.
-    if not folder.metrics.exists():
+    if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
         _must_hold_an_answer(results, settings["head"]["experiment_id"])
     _write(folder, results, measured, quality, params)
     write_readme(folder)
@@ -133,8 +133,22 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    measured = metrics.measure(results, experiment_id, bootstrap_seed(params), narrative_types(params))
+    measured = metrics.measure(
+        results, experiment_id, bootstrap_seed(params), narrative_types(params), _unasked(folder, params, results)
+    )
     return results, measured, quality
+
+
+def _unasked(folder: ExperimentFolder, params: dict[str, Any], results: pd.DataFrame) -> set[str]:
+    """The incidents of which a narrative was not asked about, because the limit left it out."""
+    if params["run"]["max_narratives"] is None:
+        return set()
+    count, last = params["shards"]["count"], int(results["row_num"].max())
+    found: set[str] = set()
+    for shard in range(1, count + 1):
+        keys = pq.read_table(folder.narratives_of(shard, count), columns=["incident_id", "row_num"]).to_pandas()
+        found.update(keys.loc[keys["row_num"] > last, "incident_id"])
+    return found
 
 
 def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:

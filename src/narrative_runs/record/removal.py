@@ -28,7 +28,9 @@ class Held:
 
 def databases() -> list[Path]:
     """The record, its backups, and the copies that `migrate` made beside it, as far as they are there."""
-    beside = sorted(path for path in RECORD.parent.glob(f"{RECORD.name}.backup-*") if path.is_file())
+    # Beside a copy that a kill left half written lies its rollback journal, which SQLite sees to.
+    copies = RECORD.parent.glob(f"{RECORD.name}.backup-*")
+    beside = sorted(path for path in copies if path.is_file() and not path.name.endswith("-journal"))
     return [path for path in (RECORD, *sorted(BACKUPS.glob("*.db")), *beside) if path.is_file()]
 
 

@@ -14,7 +14,8 @@ CAPTIONS = {
     "detection_rates": Caption(
         "Detection rates",
         "Share of answered narratives, or incidents, that the model detects as positive, with its 95% interval; where "
-        "there are labels, the share that was labelled positive. An incident is positive if any of its narratives is.",
+        "there are labels, the share of the labelled ones that was labelled positive: not of the same rows, where not "
+        "all are labelled. An incident is positive if any of its narratives is.",
     ),
     "confusion_matrices": Caption(
         "Confusion matrices",

@@ -46,13 +46,14 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
         axes.errorbar(value, place, xerr=errors, fmt="o", color=BLUE, capsize=4, label="detected" if not told else None)
         if scope["n"]:
             label = None if any("labelled" in words for words in told) else "labelled positive"
-            labelled = (scope["tp"] + scope["fn"]) / scope["n"]
+            labelled = scope["labelled_rate"]["value"]
             axes.plot(labelled, place + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
         told.append(
             f"{name} {100 * value:.1f}% ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
-            + (f", labelled positive {100 * labelled:.1f}%" if scope["n"] else "")
+            + (f", labelled positive {100 * labelled:.1f}% of {scope['n']:,}" if scope["n"] else "")
         )
-    axes.set_yticks(range(len(rated)), [f"{name}\nn = {scope['n_answered']:,}" for name, scope in rated.items()])
+    names = [f"{name}\n{scope['n_answered']:,} answered\n{scope['n']:,} labelled" for name, scope in rated.items()]
+    axes.set_yticks(range(len(rated)), names)
     axes.set_ylim(len(rated) - 0.4, -0.5)
     axes.set_xlim(left=0)
     axes.grid(axis="x", color="#DDDDDD")

@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from narrative_runs import __version__
+from narrative_runs.findings.rounding import rounded_down, shown
+from narrative_runs.findings.summary import warnings
 from narrative_runs.report.captions import Caption
 from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, WrongAnswer
 from narrative_runs.report.figures import scopes
@@ -74,6 +76,7 @@ def page(
             rates=RATES,
             quality=quality,
             workbook=workbook_facts(quality),
+            warnings=warnings(metrics),
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
             fewest_rows=FEWEST_ROWS,
@@ -92,7 +95,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (rate, count, value, number, data_uri, listed)
+    filters = (rate, count, value, number, threshold, data_uri, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
 
@@ -101,12 +104,18 @@ def rate(measured: dict[str, float] | None) -> str:
     """A rate with its interval, such as `0.750 (0.623 to 0.845)`."""
     if measured is None:
         return UNDEFINED
-    return f"{measured['value']:.3f} ({measured['low']:.3f} to {measured['high']:.3f})"
+    value, low, high = (shown(measured[name], 3) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def number(measured: float | None) -> str:
     """A number with three decimals, or that it is undefined."""
-    return UNDEFINED if measured is None else f"{measured:.3f}"
+    return UNDEFINED if measured is None else shown(measured, 3)
+
+
+def threshold(measured: float | None) -> str:
+    """A threshold, rounded so that it still finds what it promises, or that it is undefined."""
+    return UNDEFINED if measured is None else f"{rounded_down(measured):.4g}"
 
 
 def count(whole: int) -> str:

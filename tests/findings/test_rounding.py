@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narrative_runs.findings.rounding import rounded_down, shown
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.9996, ">0.999"),
+        (1.0, "1.000"),
+        (0.0, "0.000"),
+        (-0.0, "0.000"),
+        (0.0004, "<0.001"),
+        (-0.0004, ">-0.001"),
+        (-1.0, "-1.000"),
+        (-0.9996, "<-0.999"),
+        (0.1235, "0.123"),
+        (0.75, "0.750"),
+    ],
+)
+def test_no_rounding_claims_more_than_is_known(number: float, text: str) -> None:
+    """1.000 is one without exception, 0.000 is nothing at all, and there is no -0.000."""
+    assert shown(number, 3) == text
+
+
+@given(st.floats(-1, 1), st.integers(2, 3))
+def test_what_is_shown_is_near(number: float, decimals: int) -> None:
+    """Whatever is shown, the number is at most a step away, on the side that is said."""
+    text, step = shown(number, decimals), 10.0**-decimals
+    edge = float(text.lstrip("<>"))
+    assert abs(number - edge) <= step
+    assert not text.startswith("<") or number < edge
+    assert not text.startswith(">") or number > edge
+    assert not text.startswith("-0.000") and text != "-0.00"
+
+
+@given(st.floats(1e-12, 1))
+def test_a_threshold_is_never_rounded_up(number: float) -> None:
+    """A rounded threshold is at most the threshold, and less than a thousandth of it below."""
+    rounded = rounded_down(number)
+    assert rounded <= number and number - rounded <= number / 1_000
+    assert float(f"{rounded:.4g}") == rounded
