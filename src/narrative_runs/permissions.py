@@ -52,7 +52,7 @@ def put_right(folder: ExperimentFolder, with_group: bool) -> str:
     The results folder, the record and its backups are those of all experiments.
     """
     os.umask(_GROUP if with_group else _OWNER)
-    tops = [RESULTS, BACKUPS, _SNAKEMAKE, *([] if with_group or _is_shared_by_dvc() else [_DVC_CACHE])]
+    tops = [RESULTS, _SNAKEMAKE, *([] if with_group or _is_shared_by_dvc() else [_DVC_CACHE])]
     whole = [folder.path, BACKUPS, *([_SNAKEMAKE, _DVC_LOCKS] if with_group else [])]
     for path in [*tops, RECORD, *_within(whole)]:
         restrict(path, with_group)

@@ -6,6 +6,9 @@ from pathlib import Path
 RESULTS = Path("results")
 RECORD = RESULTS / "experiments.db"
 BACKUPS = RESULTS / "backups"
+# What `adopt` writes, until it is whole: one level deeper than experiments lie, so that what a killed one leaves behind
+# is taken for none.
+ADOPTING = ".adopting"
 # What is being removed, until all of it is.
 FORGETTING = RESULTS / ".forgetting"
 

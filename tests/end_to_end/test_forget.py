@@ -225,6 +225,20 @@ def test_what_only_the_record_has_is_removed(here: Project) -> None:
     assert here.snakemake().returncode == 0
 
 
+def test_an_id_that_looks_like_a_path_leads_to_no_folder(here: Project) -> None:
+    """An experiment of the R system whose id names a path goes from the record alone: no folder is touched."""
+    connection = sqlite3.connect(here.folder / "results/experiments.db")
+    connection.execute("INSERT INTO experiments (experiment_id, experiment_name) VALUES ('cases/journal', 'R')")
+    connection.commit()
+    connection.close()
+    kept, other = sorted((here.folder / "results/cases").rglob("*")), of_the_other(here)
+    told = here.run("narrative-runs", "forget", "cases/journal", "--yes")
+    assert told.returncode == 0, told.stdout
+    assert sorted((here.folder / "results/cases").rglob("*")) == kept and of_the_other(here) == other
+    assert here.query("SELECT count(*) FROM experiments WHERE experiment_id = 'cases/journal'") == [(0,)]
+    assert not (here.folder / "results/.forgetting").exists()
+
+
 def test_damaged_answers_are_removed_too(here: Project) -> None:
     """An experiment whose journals cannot be read is removed as any other."""
     other = of_the_other(here)

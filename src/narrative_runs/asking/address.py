@@ -60,14 +60,14 @@ def require_private_address(base_url: str, allow_remote: bool) -> None:
         return
     try:
         host = urlsplit(base_url).hostname or ""
-        entries = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP) if host else []
+        addresses = _addresses(host) if host else []
     except ValueError as error:
         raise ServerError(f"model.api_url: {base_url} is no address ({error}). Correct it.") from None
     except OSError:
         return
-    if not entries:
+    if not addresses:
         raise ServerError(f"model.api_url: {base_url} names no host. Correct it.")
-    outside = [address for entry in entries if not is_near(address := str(entry[4][0]))]
+    outside = [address for address in addresses if not is_near(address)]
     if not outside:
         return
     if outside[0] in _UNSPECIFIED:
@@ -123,10 +123,14 @@ def proxy_for(base_url: str, allow_remote: bool) -> str | None:
 def _is_known_and_near(host: str) -> bool:
     """Whether this machine knows the name, and all its addresses are near; a name may be known to the proxy alone."""
     try:
-        entries = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
+        return all(is_near(address) for address in _addresses(host))
     except (OSError, ValueError):
         return False
-    return all(is_near(str(entry[4][0])) for entry in entries)
+
+
+def _addresses(host: str) -> list[str]:
+    """All addresses of a name, looked up now."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)]
 
 
 def _parsed(address: str) -> Address:

@@ -15,11 +15,6 @@ def add_commands_of_people(commands: Commands) -> None:
     """Add all of them, in the order in which an experiment meets them."""
     _add_looks_at_runs(commands)
     _add_work_with_findings(commands)
-    about = "remove an experiment and its texts, wherever they are"
-    forget = commands.add_parser("forget", help=about, description=about)
-    forget.add_argument("experiment", metavar="SLUG", help="slug or id")
-    forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
-    forget.set_defaults(run=_forget)
     _add_ways_from_the_r_system(commands)
 
 
@@ -97,6 +92,11 @@ def _add_work_with_findings(commands: Commands) -> None:
     rederive = commands.add_parser("rederive", help=about, description=about)
     rederive.add_argument("experiment", metavar="SLUG", help="slug or id")
     rederive.set_defaults(run=_rederive)
+    about = "remove an experiment and its texts, wherever they are"
+    forget = commands.add_parser("forget", help=about, description=about)
+    forget.add_argument("experiment", metavar="SLUG", help="slug or id")
+    forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    forget.set_defaults(run=_forget)
 
 
 def _add_ways_from_the_r_system(commands: Commands) -> None:

@@ -4,12 +4,10 @@ import hashlib
 import json
 from pathlib import Path
 
-import yaml
-
 from narrative_runs import journal, journal_checksums
 from narrative_runs.journal import OPEN
 from narrative_runs.source import checksum
-from narrative_runs.source.tracking import tracking_file
+from narrative_runs.source.tracking import tracked_checksum, tracking_file
 
 # As `.dvcignore` has it.
 _IGNORED_BY_DVC = ("._*", ".DS_Store", "*conflicted copy*", "*.sync-conflict-*")
@@ -65,7 +63,7 @@ def dvc_md5(folder: Path) -> str:
 def _tracked_md5(session: Path) -> str | None:
     """The checksum in a session's .dvc file; None where there is none of DVC 3."""
     try:
-        entry = yaml.safe_load(tracking_file(session).read_text(encoding="utf-8"))["outs"][0]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError):
+        digest, kind = tracked_checksum(tracking_file(session))
+    except (FileNotFoundError, ValueError):
         return None
-    return str(entry["md5"]) if entry.get("hash") == "md5" and "md5" in entry else None
+    return digest if kind == "md5" else None

@@ -11,11 +11,12 @@ def shown(number: float, decimals: int) -> str:
     text, step = f"{number:.{decimals}f}", 10.0**-decimals
     for whole in (-1.0, 0.0, 1.0):
         if float(text) == whole != number:
+            # It lies between this whole number and the next step.
             is_above = number > whole
             edge = whole + step if is_above else whole - step
-            # Towards 0 from either side, or away from 1: what it is less or more than.
             return f"{'<' if is_above else '>'}{edge:.{decimals}f}"
-    return f"{number + 0.0:.{decimals}f}" if number else f"{0:.{decimals}f}"
+    # -0.0 + 0.0 is 0.0.
+    return f"{number + 0.0:.{decimals}f}"
 
 
 def rounded_down(number: float, digits: int = 4) -> float:

@@ -27,7 +27,7 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     ]
     about = f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals"
     for line in warnings(metrics):
-        console.print(line)
+        console.print(f"WARNING: {line}")
     for start in range(0, len(scopes), _ABREAST):
         console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
@@ -41,7 +41,7 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
         return []
     apart = labels["difference"]
     return [
-        f"WARNING: the labels are of a chosen part. The model detects {_percent(labels['detected_labelled'])} of the "
+        f"the labels are of a chosen part. The model detects {_percent(labels['detected_labelled'])} of the "
         f"{labels['n_labelled']:,} labelled narratives, and {_percent(labels['detected_unlabelled'])} of the "
         f"{labels['n_unlabelled']:,} others: a difference of {100 * apart['value']:.1f} points "
         f"({100 * apart['low']:.1f} to {100 * apart['high']:.1f}). Recall and specificity hold for the labelled ones "

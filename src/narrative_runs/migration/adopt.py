@@ -22,7 +22,7 @@ from narrative_runs.migration.matching import Key, key_of, match
 from narrative_runs.migration.opened import columns_of_ours, look, read_only
 from narrative_runs.migration.r_params import params_of
 from narrative_runs.params import slug_of
-from narrative_runs.places import RECORD, RESULTS, ExperimentFolder, shard_name
+from narrative_runs.places import ADOPTING, RECORD, RESULTS, ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
 from narrative_runs.shell import to_resume
@@ -35,8 +35,6 @@ from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.tracking import free
 from narrative_runs.whole_files import written_whole
 
-# One level deeper than experiments lie, so that what a killed adopt leaves behind is taken for none.
-DRAFTS = ".adopting"
 SESSION = 1
 
 Row = dict[str, Any]
@@ -156,7 +154,7 @@ def _narratives(source: workbook.Source) -> dict[Key, Narrative]:
 def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Narrative]) -> None:
     """Write folder and record; on an error neither is there."""
     params, md5 = adoption.params, adoption.source_md5
-    folder, draft = ExperimentFolder(params.slug), ExperimentFolder(f"{DRAFTS}/{params.slug}")
+    folder, draft = ExperimentFolder(params.slug), ExperimentFolder(f"{ADOPTING}/{params.slug}")
     shutil.rmtree(draft.path, ignore_errors=True)
     try:
         write_shards(source.dealt(params.shards.count), draft.narratives)

@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from narrative_runs.errors import AlreadyRunning, ExperimentError
-from narrative_runs.migration.adopt import DRAFTS
-from narrative_runs.places import FORGETTING, RECORD, RESULTS
+from narrative_runs.places import ADOPTING, FORGETTING, RECORD, RESULTS
 from narrative_runs.record import removal
 from narrative_runs.removal.plan import Removal, begun, found, lines
 from narrative_runs.session import lock
@@ -37,7 +36,7 @@ def forget(which: str, is_sure: bool, tell: Tell) -> None:
         tell(line)
     if not is_sure and not _is_confirmed(planned.name):
         raise ExperimentError("Nothing was removed.")
-    held = RunLock(planned.folder.path) if planned.folder.path.is_dir() else None
+    held = RunLock(planned.folder.path) if planned.has_folder and planned.folder.path.is_dir() else None
     if held is not None:
         held.acquire()
     try:
@@ -93,6 +92,8 @@ def _remove(planned: Removal, tell: Tell) -> None:
 
 def _remove_folder(planned: Removal) -> None:
     folder = planned.folder
+    if not planned.has_folder:
+        return
     for link in (folder.journals, folder.path):
         if link.is_symlink() and link.is_dir():
             # Kept on another drive.
@@ -102,7 +103,7 @@ def _remove_folder(planned: Removal) -> None:
         # Gone at once for whoever looks for experiments, then removed piece by piece.
         shutil.rmtree(planned.leaving, ignore_errors=True)
         folder.path.rename(planned.leaving)
-    for left in (planned.leaving, RESULTS / DRAFTS / planned.name):
+    for left in (planned.leaving, RESULTS / ADOPTING / planned.name):
         if left.is_dir():
             shutil.rmtree(left)
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, JournalError
@@ -33,6 +34,11 @@ class Removal:
     is_removed: bool = False
 
     @property
+    def has_folder(self) -> bool:
+        """Whether it can have a folder of its name: an id of the R system's may be anything."""
+        return _is_name(self.name)
+
+    @property
     def folder(self) -> ExperimentFolder:
         """Its folder, which need not be there."""
         return ExperimentFolder(self.name)
@@ -40,7 +46,7 @@ class Removal:
     @property
     def file(self) -> Path:
         """Where this is kept while it goes on."""
-        return FORGETTING / f"{self.name}.json"
+        return FORGETTING / f"{quote(self.name, safe='')}.json"
 
     @property
     def leaving(self) -> Path:
@@ -107,7 +113,7 @@ def lines(planned: Removal) -> list[str]:
     """
     told = [f"To be removed for good: {planned.title} ({', '.join(planned.experiment_ids) or 'its id is not known'})"]
     for path in (planned.folder.path, planned.leaving):
-        if _is_name(planned.name) and path.is_dir():
+        if planned.has_folder and path.is_dir():
             files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
             told.append(f"  {path}/: {len(files):,} files, {_size(sum(file.stat().st_size for file in files))}")
     for path in removal.databases():
@@ -127,7 +133,7 @@ def _what_stays(planned: Removal) -> list[str]:
         f"{file}, and its copy in DVC's cache: docs/restricted-data.md says how they go" for file in planned.data_files
     ]
     stays.append("your params file, exports to other places, and the model server's own logs")
-    if _is_name(planned.name):
+    if planned.has_folder:
         if commits := copies.commits_with(planned.folder.path):
             stays.append(f"git: {commits:,} commits have its .dvc files, which hold checksums and no text")
         if commits := copies.commits_with(_LOCK, f"{planned.folder.path}/"):
@@ -138,7 +144,7 @@ def _what_stays(planned: Removal) -> list[str]:
 
 
 def _is_name(name: str) -> bool:
-    """Whether this can be a folder's name: an id of the R system's may be anything."""
+    """Whether this can be the name of a folder below results/."""
     return bool(name) and "/" not in name and not name.startswith(".")
 
 

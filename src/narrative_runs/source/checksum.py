@@ -9,11 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from narrative_runs.errors import SourceChanged, SourceError
 from narrative_runs.shell import quoted
-from narrative_runs.source.tracking import command_to_restore, dvc_name, free, tracking_file, way_to_track
+from narrative_runs.source.tracking import (
+    command_to_restore,
+    dvc_name,
+    free,
+    tracked_checksum,
+    tracking_file,
+    way_to_track,
+)
 
 
 def md5_of(path: Path) -> str:
@@ -37,8 +42,7 @@ def tracked_md5(workbook: Path) -> str:
     """
     tracking = tracking_file(workbook)
     try:
-        entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
-        digest, kind = entry["md5"], entry.get("hash")
+        digest, kind = tracked_checksum(tracking)
     except FileNotFoundError:
         if not workbook.exists():
             raise SourceError(_not_found(workbook)) from None
@@ -46,13 +50,13 @@ def tracked_md5(workbook: Path) -> str:
             f"Data file is not tracked: there is no {tracking}\n"
             f"{_sentence(way_to_track(workbook))}: its checksum is what later proves that the data did not change."
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
+    except ValueError:
         raise SourceError(f"No checksum can be read from {tracking}\n{_again(workbook)}") from None
     if kind != "md5":
         raise SourceError(
             f"{tracking} has no `hash: md5`: an older DVC wrote it, with another kind of checksum.\n{_again(workbook)}"
         )
-    return str(digest)
+    return digest
 
 
 def _again(workbook: Path) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from narrative_runs.shell import quoted
 
 ENDING = ".dvc"
@@ -23,6 +25,22 @@ GIT_IGNORED = "where git ignores its .dvc file"
 def tracking_file(workbook: Path) -> Path:
     """Where DVC keeps the workbook's checksum: ``<workbook>.dvc`` beside it."""
     return workbook.with_name(workbook.name + ENDING)
+
+
+def tracked_checksum(tracking: Path) -> tuple[str, str | None]:
+    """The checksum that a .dvc file names, and its kind, which older DVC did not tell.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is none, or names no checksum.
+    """
+    try:
+        entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
+        return str(entry["md5"]), entry.get("hash")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError(f"no checksum can be read from {tracking}") from None
 
 
 def dvc_name(tracking: Path) -> Path:

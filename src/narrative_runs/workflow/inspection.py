@@ -77,7 +77,8 @@ def _plan(command: Command) -> Plan:
         from narrative_runs.derivation.answers import must_be_as_they_came
 
         must_be_as_they_came(folder.journals)
-    journal.must_be_as_sealed(folder.journals, with_content=False)
+    else:
+        journal.must_be_as_sealed(folder.journals, with_content=False)
     params_module.refuse_secrets(params, origin)
     if begun is None or not begun.has_answers:
         # An experiment that an earlier release began goes on with what it sends.
