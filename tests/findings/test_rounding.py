@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.findings.rounding import rounded_down, shown
+from narrative_runs.findings.rounding import rounded, rounded_down, shown, telling_decimals
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,24 @@ def test_what_is_shown_is_near(number: float, decimals: int) -> None:
     assert not text.startswith("<") or number < edge
     assert not text.startswith(">") or number > edge
     assert not text.startswith("-0.000") and text != "-0.00"
+
+
+@pytest.mark.parametrize(
+    ("number", "decimals"),
+    [(0.86, 2), (0.1, 2), (0.0123, 3), (0.9877, 3), (0.0012, 4), (0.00004, 4), (1.0, 2), (0.0, 2), (-0.5, 2)],
+)
+def test_a_rate_shows_two_significant_decimals(number: float, decimals: int) -> None:
+    """A rate near 0 or 1 gets the decimals in which it differs from them, and no rate gets more than it needs."""
+    assert telling_decimals(number) == decimals
+
+
+@given(st.floats(-100, 100))
+def test_a_rounded_cell_is_near_and_whole_only_where_the_number_is(number: float) -> None:
+    """A cell is at most half a thousandth from its number, and no cell claims a whole number that it is not."""
+    near = rounded(number)
+    assert abs(near - number) <= 0.0005 + 1e-12
+    assert not near.is_integer() or abs(near - number) <= 1e-12
+    assert str(near) != "-0.0"
 
 
 @given(st.floats(1e-12, 1))

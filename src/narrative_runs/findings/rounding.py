@@ -1,5 +1,6 @@
 """Numbers as they are shown: no rounding claims more than is known."""
 
+import math
 from decimal import ROUND_FLOOR, Context
 
 
@@ -17,6 +18,23 @@ def shown(number: float, decimals: int) -> str:
             return f"{'<' if is_above else '>'}{edge:.{decimals}f}"
     # -0.0 + 0.0 is 0.0.
     return f"{number + 0.0:.{decimals}f}"
+
+
+def telling_decimals(number: float) -> int:
+    """How many decimals show a rate with two significant ones, counted from the nearer of 0 and 1; 2 to 4.
+
+    So .86 needs two, .0123 and .9877 three.
+    """
+    distance = min(abs(number), abs(1 - abs(number)))
+    return 2 if distance == 0 else min(4, max(2, 1 - math.floor(math.log10(distance) + 1e-9)))
+
+
+def rounded(number: float, decimals: int = 3) -> float:
+    """A number with so many decimals, as a cell holds it; with more where it would become a whole number, which it is
+    not: .9996 stays .9996."""
+    while (near := round(number, decimals)).is_integer() and near != number and decimals < 12:
+        decimals += 1
+    return near + 0.0
 
 
 def rounded_down(number: float, digits: int = 4) -> float:
