@@ -130,6 +130,11 @@ class ExperimentFolder:
         """The workbook's other columns, by narrative: they ride along into the results."""
         return self.narratives / "other_columns.parquet"
 
+    @property
+    def incidents(self) -> Path:
+        """What the workbook says of incidents: labels of their own, and which are inconsistent."""
+        return self.narratives / "incidents.parquet"
+
     def narratives_of(self, shard: int, count: int) -> Path:
         """The narratives of one shard."""
         return self.narratives / f"{shard_name(shard, count)}.parquet"

@@ -159,6 +159,16 @@ def test_an_incident_of_which_a_narrative_was_not_asked_about_does_not_count(res
     assert [found[name] for name in ("n", "n_incomplete", "n_unasked", "n_errors")] == [1, 1, 1, 0]
 
 
+def test_an_inconsistent_incident_counts_in_no_rate_and_is_told(result_table: ResultTable) -> None:
+    """An incident of which a blank narrative is labelled 1 has no label, whatever its own or its other narratives'."""
+    rows = [
+        {"incident_id": name, "manual_flag_ind": 0, "manual_flag": flag, "detected": False}
+        for name, flag in (("a", None), ("b", 1), ("c", None))
+    ]
+    found = measure(result_table(*rows), "id", 1, inconsistent={"a", "b"})["incident"]
+    assert [found[name] for name in ("n", "n_answered", "n_inconsistent", "n_partly_labelled")] == [1, 3, 2, 0]
+
+
 def test_incidents_with_an_error_are_counted_as_incomplete_and_in_no_rate(result_table: ResultTable) -> None:
     """A failed narrative takes its whole incident out of the rates by incident."""
     found = measure(

@@ -30,6 +30,7 @@ QUALITY: dict[str, Any] = {
         "other_text": 0,
         "listed": [{"incident_id": "secret-7", "narrative_type": "cme", "rows": [8, 9], "differs": "label"}],
     },
+    "blank_labels": {"total": 5, "positive": 1, "listed": [{"incident_id": "secret-8", "narrative_type": "le", "row": 4}]},
     "labelled_incidents": {"total": 1200, "positive": 34},
 }
 OF_0_1_0 = {"file": "a.xlsx", "sheet": None, "narratives": {"total": 3, "cme": 2, "le": 1}, "duplicates_dropped": {}}
@@ -67,6 +68,10 @@ def test_all_that_is_known_is_told_in_sentences() -> None:
             "3 with the same text and label; the first was kept.",
             "1 with another label; kept once, without a label.",
             "CME, rows 8, 9: the label differs.",
+        ],
+        "Labels without a text": [
+            "1 narrative labelled 1 without a text (row 4): the incident is inconsistent, and counts in no rate of "
+            "incidents."
         ],
         "Labelled incidents": ["1,200, of them 34 positive."],
     }

@@ -37,6 +37,7 @@ def test_everything_is_counted(tmp_path: Path) -> None:
         "positive": {"total": 1, "cme": 1, "le": 0},
         "labelled_incidents": {"total": 3, "positive": 2},
         "blanks_skipped": {"total": 3, "cme": 1, "le": 2},
+        "blank_labels": {"total": 0, "positive": 0, "listed": []},
         "duplicates_dropped": {"total": 2, "ids": [["1", "cme"], ["1", "le"]]},
         "repeats": {"same": 2, "other_label": 0, "other_text": 0, "listed": []},
         "without_id": {"total": 1, "rows": [5]},

@@ -1,6 +1,6 @@
 # The record and the findings.
 #
-# needs: all shards, retries.parquet, data_quality.json
+# needs: all shards, retries.parquet, data_quality.json, incidents and other columns of the workbook
 # gives: results/<slug>/results.*, metrics.json (in Snakemake's own report too)
 # keeps: results/experiments.db, which is no output: all experiments share it
 
@@ -9,6 +9,7 @@ rule record:
     input:
         shards=expand(rules.classify.output, shard=planned.shards),
         retries=rules.retry_errors.output,
+        incidents=rules.source.output.incidents,
         others=rules.source.output.others,
         quality=rules.source.output.quality,
     output:

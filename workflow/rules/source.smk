@@ -1,7 +1,8 @@
 # The workbook, read once.
 #
 # needs: data/<file>.dvc (the workbook itself is fetched when it is missing)
-# gives: results/<slug>/narratives/<k>-of-<n>.parquet and other_columns.parquet, data_quality.json
+# gives: results/<slug>/narratives/<k>-of-<n>.parquet and incidents.parquet, other_columns.parquet,
+#        data_quality.json
 
 
 rule source:
@@ -11,6 +12,7 @@ rule source:
         narratives=expand(
             f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
         ),
+        incidents=planned.folder.incidents,
         others=planned.other_columns,
         quality=planned.folder.data_quality,
     params:

@@ -12,14 +12,18 @@ from narrative_runs.findings.intervals import bootstrap, interval, resample
 from narrative_runs.source.reading import USUAL_TYPES
 
 
-def by_incident(narratives: pd.DataFrame, unasked: Collection[str] = ()) -> pd.DataFrame:
+def by_incident(
+    narratives: pd.DataFrame, unasked: Collection[str] = (), inconsistent: Collection[str] = ()
+) -> pd.DataFrame:
     """One row an incident, in the order of their ids.
 
     In: one row a narrative, with `incident_id`, `answered` and `detected` (bool; detected is False where not
-    answered), `label` and `manual_flag` (0, 1 or NaN); unasked: incidents with a narrative that was not asked about.
+    answered), `label` and `manual_flag` (0, 1 or NaN); unasked: incidents with a narrative that was not asked about;
+    inconsistent: those with a blank narrative that is labelled 1.
     Out: `incident_id`, `is_unasked`, `answered` (every narrative of it is), `detected` (in any narrative), `label`: the
     incident's own `manual_flag` where given, else, where all its narratives are labelled, 1 if any of them is labelled
-    1, else 0; NaN for others; and `is_partly_labelled`: whether that is because some of its narratives lack a label.
+    1, else 0; NaN for others, and for inconsistent ones; `is_inconsistent`; and `is_partly_labelled`: whether it has no
+    label because some of its narratives lack one.
 
     An incident of which a narrative failed is not answered, even if another one is positive: otherwise the positives
     with an error would be kept, and the negatives with an error lost. For the same reason one positive label does not
@@ -29,14 +33,16 @@ def by_incident(narratives: pd.DataFrame, unasked: Collection[str] = ()) -> pd.D
     n_labelled, n = grouped["label"].count(), grouped.size()
     is_unasked = pd.Series(n.index.isin(list(unasked)), index=n.index)
     own = grouped["manual_flag"].max()
-    label = own.fillna(grouped["label"].max().where((n_labelled == n) & ~is_unasked))
+    is_inconsistent = pd.Series(n.index.isin(list(inconsistent)), index=n.index)
+    label = own.fillna(grouped["label"].max().where((n_labelled == n) & ~is_unasked)).mask(is_inconsistent)
     return pd.DataFrame(
         {
             "is_unasked": is_unasked,
             "answered": grouped["answered"].all() & ~is_unasked,
             "detected": grouped["detected"].any(),
             "label": label,
-            "is_partly_labelled": label.isna() & (n_labelled > 0),
+            "is_inconsistent": is_inconsistent,
+            "is_partly_labelled": label.isna() & (n_labelled > 0) & ~is_inconsistent,
         }
     ).reset_index()
 

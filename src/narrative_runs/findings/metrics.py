@@ -37,17 +37,19 @@ def measure(
     seed: int,
     types: Sequence[str] = USUAL_TYPES,
     unasked: Collection[str] = (),
+    inconsistent: Collection[str] = (),
 ) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
     In: the table of results, one row a narrative, with `row_num`, `incident_id`, `narrative_type`,
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
     `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment; unasked: incidents
-    with a narrative that the limit left out. `agreement` is None where there are not two types.
+    with a narrative that the limit left out; inconsistent: those with a blank narrative that is labelled 1.
+    `agreement` is None where there are not two types.
     """
     narratives = _narratives(results)
     answered = narratives[narratives["answered"]]
-    incidents = by_incident(narratives, unasked)
+    incidents = by_incident(narratives, unasked, inconsistent)
     complete = incidents[incidents["answered"]]
     is_part = complete["is_partly_labelled"]
     errors = narratives[narratives["error"]]
@@ -69,6 +71,7 @@ def measure(
             "n_incomplete": len(incidents) - len(complete),
             "n_unasked": int(incidents["is_unasked"].sum()),
             "n_partly_labelled": int(is_part.sum()),
+            "n_inconsistent": int(complete["is_inconsistent"].sum()),
             **performance(complete, seed, int((~incidents["answered"] & ~incidents["is_unasked"]).sum())),
         },
         "agreement": agreement(narratives, seed, types) if len(types) == 2 else None,

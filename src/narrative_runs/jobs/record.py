@@ -20,6 +20,7 @@ from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
+from narrative_runs.source.incidents import read_incidents
 from narrative_runs.source.reading import narrative_types
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.whole_files import written_whole
@@ -133,10 +134,23 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
+    incidents = read_incidents(folder.incidents)
     measured = metrics.measure(
-        results, experiment_id, bootstrap_seed(params), narrative_types(params), _unasked(folder, params, results)
+        _with_own_labels(results, incidents),
+        experiment_id,
+        bootstrap_seed(params),
+        narrative_types(params),
+        _unasked(folder, params, results),
+        set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
     )
     return results, measured, quality
+
+
+def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
+    """The results with the labels that a person gave to incidents; in a workbook with a row a narrative and no such
+    labels, `manual_flag` is otherwise the highest of the narratives, of which some may lack theirs."""
+    own = incidents.set_index("incident_id")["label"]
+    return results.assign(manual_flag=results["incident_id"].map(own).astype("Int64"))
 
 
 def _unasked(folder: ExperimentFolder, params: dict[str, Any], results: pd.DataFrame) -> set[str]:

@@ -9,6 +9,7 @@ from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
 from narrative_runs.source import checksum, rules, workbook
+from narrative_runs.source.incidents import write_incidents
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
@@ -43,11 +44,12 @@ def read_source(job: Attendance) -> None:
 
 
 def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
-    """Write the narratives of a workbook into `count` shards, and its other columns beside them.
+    """Write the narratives of a workbook into `count` shards, and its incidents and other columns beside them.
 
     Of an experiment of the first release there are no other columns, and no file of them.
     """
     write_shards(source.dealt(count), folder.narratives)
+    write_incidents(source.incidents, folder.incidents)
     if source.quality.tells_all:
         source.write_other_columns(folder.other_columns, RESERVED)
 

@@ -30,6 +30,7 @@ def workbook_facts(quality: dict[str, Any]) -> list[WorkbookFact]:
         "Repeated texts": _repeated(quality.get("repeated_texts") or {}),
         "Texts cut off": _cut(quality.get("probably_cut") or {}),
         "Repeated narratives": _repeats(quality.get("repeats") or {}),
+        "Labels without a text": _blank_labels(quality.get("blank_labels") or {}),
         "Labelled incidents": _labelled(quality.get("labelled_incidents") or {}),
     }
     lines = {name: list(sentences) for name, sentences in told.items()}
@@ -115,6 +116,15 @@ def _repeats(found: dict[str, Any]) -> Iterator[str]:
         yield f"{type_title(each['narrative_type'])}, rows {rows}: the {each['differs']} differs."
     if len(differing) > _LISTED:
         yield f"And {len(differing) - _LISTED:,} more."
+
+
+def _blank_labels(found: dict[str, Any]) -> Iterator[str]:
+    if found.get("positive"):
+        rows = _among([f"row {each['row']}" for each in found["listed"]], found["positive"])
+        yield (
+            f"{_count(found['positive'], 'narrative')} labelled 1 without a text ({rows}): the incident is "
+            "inconsistent, and counts in no rate of incidents."
+        )
 
 
 def _labelled(found: dict[str, Any]) -> Iterator[str]:

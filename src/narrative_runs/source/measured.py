@@ -1,6 +1,7 @@
 """Counting what a workbook holds, for data_quality.json."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,8 @@ import pandas as pd
 from narrative_runs.source.candidates import Collected
 from narrative_runs.source.choice import Choice
 from narrative_runs.source.quality import (
+    BlankLabel,
+    BlankLabels,
     Counts,
     DataQuality,
     Duplicates,
@@ -24,10 +27,11 @@ from narrative_runs.source.quality import (
     WithoutId,
 )
 from narrative_runs.source.reading import Reading
-from narrative_runs.source.repeats import Judged
+from narrative_runs.source.repeats import Judged, row_names
 from narrative_runs.source.rules import Objections
 
 _LISTED_DUPLICATES = 1_000
+_LISTED_BLANKS = 1_000
 _LISTED = 20
 _LISTED_LONGEST = 5
 _SHORT_CHARACTERS = 20
@@ -41,6 +45,7 @@ def measure(
     cells: pd.DataFrame,
     narratives: pd.DataFrame,
     judged: Judged,
+    blank_labels: pd.DataFrame,
     found: Collected,
     how: Reading,
     odd: Sequence[OddLabel],
@@ -49,7 +54,7 @@ def measure(
     """Count the narratives that were kept, and the text cells that were left out.
 
     cells: every text cell of a row that is not empty, as `Collected.table` gives them; narratives: those that were
-    kept, with their row_num.
+    kept, with their row_num; blank_labels: what `labelled_blanks` gives.
     """
     has_id = cells["incident_id"] != ""
     blanks = cells[cells["is_blank"]]
@@ -81,6 +86,7 @@ def measure(
         positive=_counts(narratives[own_label.fillna(0) == 1], kinds),
         labelled_incidents=LabelledIncidents(len(incidents), int((incidents == 1).sum())),
         blanks_skipped=_counts(blanks, kinds),
+        blank_labels=_blank_labels(blank_labels, names),
         duplicates_dropped=Duplicates(
             len(judged.dropped),
             list(
@@ -107,6 +113,13 @@ def measure(
         warnings=objections.warnings,
         tells_all=how.rules.tells_all,
     )
+
+
+def _blank_labels(blanks: pd.DataFrame, sheets: Sequence[str]) -> BlankLabels:
+    positive = blanks[blanks["manual_flag_ind"] == 1].sort_index()
+    keys = zip(positive["incident_id"], positive["narrative_type"], row_names(positive, sheets), strict=True)
+    listed = [BlankLabel(str(incident_id), str(kind), row) for incident_id, kind, row in islice(keys, _LISTED_BLANKS)]
+    return BlankLabels(len(blanks), len(positive), listed)
 
 
 def _unread(choice: Choice, found: Collected, how: Reading) -> list[str]:

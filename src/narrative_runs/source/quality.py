@@ -52,6 +52,25 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class BlankLabel:
+    """A blank narrative that is labelled 1: its key and row."""
+
+    incident_id: str
+    narrative_type: str
+    row: int | str
+
+
+@dataclass(frozen=True)
+class BlankLabels:
+    """Blank (or skipped) narratives that have a label, those of them that are positive, and the first 1000 of these:
+    their incidents are inconsistent, and count in no rate of incidents."""
+
+    total: int
+    positive: int
+    listed: list[BlankLabel]
+
+
+@dataclass(frozen=True)
 class Duplicates:
     """Narratives whose (incident_id, narrative_type) came before: how many, and the first 1000 keys."""
 
@@ -196,6 +215,7 @@ class DataQuality:
     positive: Counts
     labelled_incidents: LabelledIncidents
     blanks_skipped: Counts
+    blank_labels: BlankLabels
     duplicates_dropped: Duplicates
     repeats: Repeats
     without_id: WithoutId

@@ -59,6 +59,15 @@ def _left_out_lines(quality: DataQuality) -> list[str]:
         ]
         what = f"WARNING: {quality.repeats.other_label} keys repeat with another label, and have none now"
         lines.append(_list(what, shown, total=quality.repeats.other_label))
+    if quality.tells_all and quality.blank_labels.positive:
+        shown = [
+            f"{blank.incident_id} {blank.narrative_type} (row {blank.row})" for blank in quality.blank_labels.listed
+        ]
+        what = (
+            f"WARNING: {quality.blank_labels.positive} narratives are labelled 1 and have no text; their incidents "
+            "count in no rate of incidents"
+        )
+        lines.append(_list(what, shown, total=quality.blank_labels.positive))
     if quality.without_id.total:
         rows = ", ".join(str(row) for row in quality.without_id.rows[:_SHOWN])
         more = ", ..." if len(quality.without_id.rows) > _SHOWN else ""

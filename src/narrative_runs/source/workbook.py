@@ -11,6 +11,7 @@ from narrative_runs.errors import SourceError
 from narrative_runs.source.candidates import Collected, Collector, place_of
 from narrative_runs.source.choice import Choice, choose
 from narrative_runs.source.formats import open_tables
+from narrative_runs.source.incidents import incidents_of, labelled_blanks
 from narrative_runs.source.measured import measure
 from narrative_runs.source.other_columns import OtherColumns
 from narrative_runs.source.quality import DataQuality, OddLabel
@@ -28,10 +29,11 @@ class Source:
     ``keys`` has the columns row_num [int64, from 1, in workbook order, cme before le], incident_id, narrative_type
     [string], manual_flag_ind (the narrative's own label) and manual_flag (the incident's label) [Int64: 0, 1 or NA],
     source_row [int64, the row in the workbook], characters [int64], and where text and other cells are. The texts lie
-    on disk until the process ends. ``sheets`` names those that were read.
+    on disk until the process ends. ``incidents``: see `incidents_of`. ``sheets`` names those that were read.
     """
 
     keys: pd.DataFrame
+    incidents: pd.DataFrame
     texts: TextStore
     others: OtherColumns
     sheets: list[str]
@@ -113,8 +115,10 @@ def _source(path: Path, choice: Choice, found: Collected, how: Reading, objectio
         )
     keys = kept.assign(row_num=range(1, len(kept) + 1), source_row=kept["row"]).reset_index(drop=True)
     odd.sort(key=lambda label: label.row)
-    quality = measure(path, choice, cells, keys, judged, found, how, odd, objections)
-    return Source(keys, found.texts, found.others, sheets, quality)
+    blanks = labelled_blanks(cells[has_id], skipped[has_id], kept)
+    incidents = incidents_of(kept, blanks, "label" in choice.read[0].match.positions)
+    quality = measure(path, choice, cells, keys, judged, blanks, found, how, odd, objections)
+    return Source(keys, incidents, found.texts, found.others, sheets, quality)
 
 
 def _way_out(judged: Judged, others: OtherColumns, choice: Choice, how: Reading) -> tuple[Sequence[str], str]:

@@ -101,6 +101,7 @@ class Plan:
         paths = [
             folder.data_quality,
             *(folder.narratives_of(number, count) for number in numbers),
+            folder.incidents,
             *(folder.results_of(number, count) for number in numbers),
             folder.retries,
         ]
