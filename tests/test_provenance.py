@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,34 @@ def test_a_type_that_the_experiment_does_not_have_is_told() -> None:
         provenance.trace("7", "cme", "cases")
     with pytest.raises(ExperimentError, match=r"narrative 8 police\.$"):
         provenance.trace("8", "police", "cases")
+
+
+def test_the_reader_comes_first_then_the_way_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """The narrative and the answer are shown, then where they come from, with all control sequences written out."""
+    experiment_of({"cme": "Text\x1b[2J"}, "cme")
+    with database.transaction() as connection:
+        connection.execute("UPDATE narrative_results SET narrative_text = 'Found \x1b[2J\u202eat home.'")
+    provenance.show("7", "cme", "")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "7 CME, source row 12" and "  Found \\u001b[2J\\u202eat home." in lines
+    assert "  answer      detected" in lines and "  outcome     no label" in lines
+    way_back = lines[lines.index("WHERE IT COMES FROM") + 1 :]
+    assert [line[:17].strip() for line in way_back] == list(provenance.trace("7", "cme", "cases"))
+    assert way_back[-1] == "source_column     Text\\u001b[2J"
+
+
+def test_without_its_folder_a_result_can_still_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the record holds is shown before the message that the way back needs the folder."""
+    experiment_of({}, "cme")
+    shutil.rmtree(ExperimentFolder("cases").path)
+    with pytest.raises(ExperimentError, match="is not here"):
+        provenance.show("7", "cme", "cases")
+    assert "  answer      detected" in capsys.readouterr().out.splitlines()
+
+
+def test_an_unknown_narrative_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a narrative that the record does not have there is the message alone."""
+    experiment_of({}, "cme")
+    with pytest.raises(ExperimentError, match=r"cases has no result for the narrative 8 cme\."):
+        provenance.show("8", "cme", "cases")
+    assert capsys.readouterr().out == ""

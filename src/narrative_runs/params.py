@@ -265,6 +265,22 @@ class Report(Section):
     """What the report shows."""
 
     show_narratives: bool = Field(False, description="Show the narratives of wrong answers; keep such a report home.")
+    groups: list[Text] = Field(default_factory=list, description="Columns of the workbook by whose values to measure.")
+    suppress_below: int = Field(
+        0, ge=0, le=1000, description="Counts below it are masked in the report and in exports without text."
+    )
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _one_or_none(cls, value: Any) -> Any:
+        return [] if value is None else [value] if isinstance(value, str) else value
+
+    @field_validator("groups")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len({name.casefold() for name in value}) < len(value):
+            raise ValueError("a column is named twice")
+        return value
 
 
 class Params(Section):

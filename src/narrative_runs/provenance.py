@@ -1,14 +1,16 @@
 """`narrative-runs trace`: one result followed back to its question, its answer, and its cell in the workbook."""
 
 import json
+import sys
 from typing import Any
 
-from narrative_runs import experiment, journal
+from narrative_runs import experiment, journal, one_result
 from narrative_runs.errors import ExperimentError
 from narrative_runs.journal import RETRY, Place
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.params import check
 from narrative_runs.places import ExperimentFolder, shard_name
+from narrative_runs.plain_text import plain
 from narrative_runs.record import database
 from narrative_runs.source.layouts import LONG
 from narrative_runs.source.reading import NARRATIVE_TEXT, narrative_types, plain_columns
@@ -17,6 +19,26 @@ RESULT = (
     "row_num, incident_id, narrative_type, source_row, fingerprint, model_answered, attempt_count, detected, "
     "error_category"
 )
+
+
+def show(incident_id: str, narrative_type: str, which: str) -> None:
+    """Print a result as its reader wants it, then where it comes from.
+
+    which: slug or id of the experiment; empty for the one that was started last.
+
+    Raises:
+        ExperimentError: as `trace`; what the record holds of the result is shown all the same.
+        RecordError: the record cannot be read.
+    """
+    experiment_id = chosen(which).row["experiment_id"]
+    row = one_result.of_narrative(experiment_id, incident_id, narrative_type)
+    if row is not None:
+        print("\n".join(one_result.as_lines(row, one_result.screen_width())), flush=True)
+    found = trace(incident_id, narrative_type, experiment_id)
+    print("\nWHERE IT COMES FROM")
+    for name, value in found.items():
+        print(plain(f"{name:17} {'' if value is None else value}"))
+    sys.stdout.flush()
 
 
 def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import pytest
 import python_calamine
 from tests.result_tables import others_of
 
+from narrative_runs.findings.column_meanings import FROM_THE_WORKBOOK
 from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES
 from narrative_runs.findings.excel import LEFT_OUT, metric_lines, quality_lines
 from narrative_runs.findings.metrics import measure
+from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.tables import write_tables
 from narrative_runs.findings.text_cells import CUT_NOTE
 
@@ -102,6 +104,53 @@ def test_other_columns_are_beside_all_rows_and_disagreements(result_table: Resul
     assert row[-6:] == ("M", 2001, 0.5, False, None, None)
 
 
+def test_every_column_of_every_sheet_is_explained(result_table: ResultTable, tmp_path: Path) -> None:
+    """The last sheet has one line for each column of the others, in their order, and tells which are the workbook's."""
+    results = result_table({"manual_flag_ind": 0, "detected": True})
+    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, tmp_path, False, others_of(results))
+    *sheets, columns = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
+    header, *lines = columns.values
+    assert (columns.title, header) == ("columns", ("sheet", "column", "meaning"))
+    assert [line[:2] for line in lines] == [(sheet.title, cell.value) for sheet in sheets for cell in sheet[1]]
+    assert all(meaning.strip() for *_, meaning in lines)
+    others = ["Sex", "Incident Year", "Age", "Veteran"]
+    assert [name for _, name, meaning in lines if meaning == FROM_THE_WORKBOOK] == others * 2
+
+
+def test_fractions_are_rounded_but_never_to_a_whole_number(result_table: ResultTable, tmp_path: Path) -> None:
+    """Our own fractions have three decimals in both sheets, and more where 1 or 0 would claim too much."""
+    answer = {"manual_flag_ind": 0, "detected": True}
+    results = result_table(
+        answer | {"confidence": 0.123456, "p_detected": 0.99996}, answer | {"confidence": 1.0, "p_detected": 0.00004}
+    )
+    workbook = workbook_of(results, tmp_path)
+    for sheet in (workbook["results"], workbook["disagreements"]):
+        cells = [[cell_of(sheet, row, name).value for name in ("confidence", "p_detected")] for row in (1, 2)]
+        assert cells == [[0.123, 0.99996], [1, 0.00004]]
+
+
+def test_the_workbooks_own_fractions_are_not_rounded(result_table: ResultTable, tmp_path: Path) -> None:
+    """Another column of the workbook has all its digits, in both sheets."""
+    results = result_table({"manual_flag_ind": 0, "detected": True})
+    others = pd.DataFrame({"row_num": [1], "Alcohol": [0.123456789]})
+    write_tables(results, {}, {}, tmp_path, csv_json=False, others=others)
+    workbook = openpyxl.load_workbook(tmp_path / "results.xlsx")
+    assert [cell_of(workbook[title], 1, "Alcohol").value for title in ("results", "disagreements")] == [0.123456789] * 2
+
+
+def test_rounding_changes_no_other_file(result_table: ResultTable, tmp_path: Path) -> None:
+    """The table for programs keeps all digits."""
+    workbook_of(result_table({"p_detected": 0.123456}), tmp_path)
+    assert pd.read_parquet(tmp_path / "results.parquet")["p_detected"].tolist() == [0.123456]
+
+
+def test_every_sheet_is_set_up_for_printing(result_table: ResultTable, tmp_path: Path) -> None:
+    """Each prints in landscape, as wide as one page, under its header."""
+    for sheet in workbook_of(result_table({}), tmp_path).worksheets:
+        assert (sheet.page_setup.orientation, sheet.sheet_properties.pageSetUpPr.fitToPage) == ("landscape", True)
+        assert sheet.print_title_rows == "$1:$1"
+
+
 def test_every_text_wraps_where_people_read(result_table: ResultTable, tmp_path: Path) -> None:
     """Each text of results and disagreements wraps, a reviewer's too, under a header that stays in sight."""
     results = result_table({"manual_flag_ind": 1, "detected": False, "rationale": "=1"}, {"detected": None})
@@ -137,8 +186,19 @@ def test_metrics_are_lines_of_scope_name_and_interval(random_results: ResultTabl
     assert header == ("scope", "metric", "value", "low", "high")
     assert ("experiment", "n_total", len(results), None, None) in lines
     recall = metrics["by_type"]["cme"]["recall"]
-    assert ("by_type.cme", "recall", recall["value"], recall["low"], recall["high"]) in lines
+    assert ("by_type.cme", "recall", *(rounded(recall[part]) for part in ("value", "low", "high"))) in lines
     assert ("overall", "mcc", None, None, None) in metric_lines({"overall": {"mcc": None}})
+
+
+def test_metrics_are_rounded_but_never_to_a_whole_number() -> None:
+    """Rates and the ends of their intervals have three decimals, and more where 1 or 0 would claim too much."""
+    metrics = {"n": 3, "recall": {"value": 0.98765, "low": 0.00004, "high": 0.99996}, "brier": 0.12345, "differ": True}
+    assert metric_lines({"overall": metrics}) == [
+        ("overall", "n", 3, None, None),
+        ("overall", "recall", 0.988, 0.00004, 0.99996),
+        ("overall", "brier", 0.123, None, None),
+        ("overall", "differ", True, None, None),
+    ]
 
 
 def test_data_quality_is_lines_of_dotted_names() -> None:

@@ -32,3 +32,21 @@ def test_any_name_can_head_a_column(tmp_path: Path, name: str) -> None:
     assert (sheet["A1"].value, sheet["A1"].data_type) == (name.replace("\x00", ""), "s")
     assert bool(sheet["A1"].quotePrefix) == name.startswith(("=", "+"))
     assert sheet.column_dimensions["A"].width <= 60
+
+
+def test_a_sheet_prints_across_one_page_under_its_header(tmp_path: Path) -> None:
+    """All columns fit on one page in landscape, rows take the pages they need, and each page repeats the header."""
+    write_sheets([Sheet("review", ["a", "b"], [(1, 2)], 1), Sheet("it's", ["c"], [], 0)], tmp_path / "out.xlsx")
+    for sheet in openpyxl.load_workbook(tmp_path / "out.xlsx").worksheets:
+        pages = sheet.page_setup
+        assert (pages.orientation, pages.fitToWidth, pages.fitToHeight) == ("landscape", 1, 0)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sheet.print_title_rows == "$1:$1"
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Nothing in the file tells when or where it was written."""
+    paths = [tmp_path / "one.xlsx", tmp_path / "two.xlsx"]
+    for path in paths:
+        write_sheets([Sheet("review", ["a"], [(0.5,)], 1)], path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -30,7 +30,11 @@ QUALITY: dict[str, Any] = {
         "other_text": 0,
         "listed": [{"incident_id": "secret-7", "narrative_type": "cme", "rows": [8, 9], "differs": "label"}],
     },
-    "blank_labels": {"total": 5, "positive": 1, "listed": [{"incident_id": "secret-8", "narrative_type": "le", "row": 4}]},
+    "blank_labels": {
+        "total": 5,
+        "positive": 1,
+        "listed": [{"incident_id": "secret-8", "narrative_type": "le", "row": 4}],
+    },
     "labelled_incidents": {"total": 1200, "positive": 34},
 }
 OF_0_1_0 = {"file": "a.xlsx", "sheet": None, "narratives": {"total": 3, "cme": 2, "le": 1}, "duplicates_dropped": {}}

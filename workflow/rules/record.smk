@@ -22,5 +22,6 @@ rule record:
         ),
     params:
         code=planned.code,
+        groups=planned.params.report.groups,
     shell:
         "exec python -m narrative_runs record"

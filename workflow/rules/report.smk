@@ -30,6 +30,7 @@ rule report:
     params:
         code=planned.code,
         show_narratives=planned.params.report.show_narratives,
+        suppress_below=planned.params.report.suppress_below,
         captions={name: caption.text for name, caption in planned.captions.items()},
     shell:
         "exec python -m narrative_runs report"

@@ -13,7 +13,7 @@ rule source:
             f"{planned.folder.narratives}/{{shard}}.parquet", shard=planned.shards
         ),
         incidents=planned.folder.incidents,
-        others=planned.other_columns,
+        others=planned.folder.other_columns,
         quality=planned.folder.data_quality,
     params:
         code=planned.code,

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 
 from narrative_runs.commands import Commands
@@ -77,12 +78,29 @@ def _add_work_with_findings(commands: Commands) -> None:
     )
     export.add_argument("--force", action="store_true", help="overwrite a file that exists")
     export.set_defaults(run=_export)
-    about = "follow one result back to its answer and its cell in the workbook"
-    trace = commands.add_parser("trace", help=about, description=about)
-    trace.add_argument("incident_id", help="the incident, as in the results")
-    trace.add_argument("narrative_type", type=str.lower, help="cme, le, or a type that data.columns names")
-    trace.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
-    trace.set_defaults(run=_trace)
+    about = "show one result with the model's reasons, and follow it back to its answer and its cell in the workbook"
+    trace = commands.add_parser(
+        "trace",
+        help=about,
+        description=f"{about}; or, with --outcome, read all narratives of an outcome one after another",
+        usage="%(prog)s INCIDENT TYPE [SLUG]\n       %(prog)s --outcome {tp,fp,fn,tn,error} [SLUG]",
+    )
+    # With --outcome the first of them is the experiment: `_trace` sees to that.
+    trace.add_argument("incident_id", nargs="?", metavar="INCIDENT", help="the incident, as in the results")
+    trace.add_argument(
+        "narrative_type",
+        nargs="?",
+        type=str.lower,
+        metavar="TYPE",
+        help="cme, le, or a type that data.columns names",
+    )
+    trace.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
+    trace.add_argument(
+        "--outcome",
+        choices=("tp", "fp", "fn", "tn", "error"),
+        help="the true or false positives or negatives (tp, fp, fn, tn), or the errors",
+    )
+    trace.set_defaults(run=partial(_trace, trace))
     about = "derive the findings once more, and compare"
     prove = commands.add_parser("prove", help=about, description=about)
     prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
@@ -200,11 +218,20 @@ def _forget(arguments: argparse.Namespace) -> None:
     forget(arguments.experiment, arguments.yes, _tell)
 
 
-def _trace(arguments: argparse.Namespace) -> None:
-    from narrative_runs.provenance import trace
+def _trace(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.outcome is not None:
+        if arguments.narrative_type is not None:
+            parser.error("--outcome takes SLUG alone: leave out INCIDENT and TYPE, or --outcome")
+        from narrative_runs.one_result import OUTCOMES
+        from narrative_runs.walk import walk
 
-    for name, value in trace(arguments.incident_id, arguments.narrative_type, arguments.experiment).items():
-        print(f"{name:17} {'' if value is None else value}")
+        walk(OUTCOMES[arguments.outcome], arguments.incident_id or "")
+        return
+    if arguments.narrative_type is None:
+        parser.error("INCIDENT and TYPE are needed, such as `0007 le`; or --outcome, for all narratives of an outcome")
+    from narrative_runs.provenance import show
+
+    show(arguments.incident_id, arguments.narrative_type, arguments.experiment)
 
 
 def _migrate(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 params_apart    the params that differ, and where two prompts do
 metrics_beside  the metrics of all, side by side
 pairs           the same narratives in two experiments: what changed
-significance    McNemar's test, and Holm's adjustment where there are several
 screen          all of these on the terminal
 files           all of these as CSV files
 compare         the command

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from narrative_runs.comparison.significance import holm, mcnemar
 from narrative_runs.findings.confusion import kappa
 from narrative_runs.findings.intervals import Rate, bootstrap, resample
+from narrative_runs.findings.significance import holm, mcnemar
 from narrative_runs.source.reading import USUAL_TYPES
 
 COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")

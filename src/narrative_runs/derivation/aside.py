@@ -58,5 +58,5 @@ def _derive(begun: Begun, params: Params, folder: ExperimentFolder, aside: Exper
     for shard in range(1, params.shards.count + 1):
         write_results(aside, params, shard)
     write_retries(aside, params)
-    _, measured = write_findings(aside, begun.experiment_id, params.model_dump(mode="json"))
+    _, measured = write_findings(aside, begun.experiment_id, params.model_dump(mode="json"), how.rules)
     write_metrics(measured, aside.metrics)

@@ -4,11 +4,14 @@ confusion      the confusion matrix and the metrics that are read from it
 intervals      95% intervals: Wilson for proportions, a bootstrap over incidents for the rest
 incidents      from narratives to incidents: label, detection, agreement of the two narratives, completeness
 calibration    whether the stated probabilities can be believed, and which threshold gives which recall
+performance    detections against labels, over some narratives or incidents
+groups         the same by group, and whether errors hit one group more than others
+significance   McNemar's test, and Holm's adjustment where there are several
+rounding       numbers as they are shown
 metrics        all of these as the JSON of metrics.json
 columns        the columns of the result tables, their order and types
 tables         the result table and its files: parquet, csv, json
 excel          the result table as an Excel workbook
 sheets         Excel workbooks of any sheets
 text_cells     text that a spreadsheet cannot take for a formula
-whole_files    files that appear whole or not at all
 """

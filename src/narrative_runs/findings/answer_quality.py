@@ -14,6 +14,11 @@ def answer_quality(results: pd.DataFrame) -> dict[str, int]:
     is_answer = ~results["error_occurred"].astype(bool)
     counts = {
         "confidence_unreadable": int((is_answer & results["confidence"].isna()).sum()),
-        "refused": int((results["error_message"] == REFUSED).fillna(False).sum()),
+        "refused": int(is_refused(results).sum()),
     }
     return {name: count for name, count in counts.items() if count}
+
+
+def is_refused(results: pd.DataFrame) -> pd.Series:
+    """Of which narratives the model refused to answer, as plain bools."""
+    return results["error_message"].eq(REFUSED).fillna(False).astype(bool)

@@ -1,20 +1,23 @@
 """The results as an Excel workbook, for people who read and judge them.
 
 Sheets: `results` (all rows), `disagreements` (false positives and false negatives, with room for a reviewer's
-verdict), `metrics`, `data_quality`. The source's other columns are in the first two. Every text is text, even one
-that begins like a formula, and wraps; the names of metrics and of facts stand in one line. Left out are raw_response
-and fingerprint, which are for programs and would make it large; results.parquet has them.
+verdict), `metrics`, `data_quality`, and `columns`, which explains the columns of the others. The source's other columns
+are in the first two, as they are; our own fractions are rounded. Every text is text, even one that begins like a
+formula, and wraps; the names of metrics and of facts stand in one line. Left out are raw_response and fingerprint,
+which are for programs and would make it large; results.parquet has them, and all digits.
 It is written anew at every merge: a reviewer works on a copy under another name.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from narrative_runs.findings.columns import other_columns
+from narrative_runs.findings.column_meanings import meaning_of
+from narrative_runs.findings.columns import RESULT_TYPES, other_columns
+from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
 
 LEFT_OUT = ("raw_response", "fingerprint")
@@ -35,29 +38,45 @@ FOR_THE_REVIEWER = ("reviewer_verdict", "reviewer_notes")
 
 def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[str, Any], path: Path) -> None:
     """Write the finished results, metrics and data quality; the same content gives the same bytes."""
+    table = with_rounded_fractions(table)
     reviewed = disagreements(table)
     shown = table.select([name for name in table.column_names if name not in LEFT_OUT])
     lines, facts = metric_lines(metrics), quality_lines(data_quality)
-    write_sheets(
-        [
-            Sheet("results", shown.column_names, table_rows(shown), shown.num_rows),
-            Sheet(
-                "disagreements",
-                [*reviewed.column_names, *FOR_THE_REVIEWER],
-                ((*row, None, None) for row in table_rows(reviewed)),
-                reviewed.num_rows,
-            ),
-            Sheet(
-                "metrics",
-                ["scope", "metric", "value", "low", "high"],
-                lines,
-                len(lines),
-                widths={"scope": _width(lines, 0), "metric": _width(lines, 1)},
-            ),
-            Sheet("data_quality", ["name", "value"], facts, len(facts), widths={"name": _width(facts, 0), "value": 80}),
-        ],
-        path,
-    )
+    sheets = [
+        Sheet("results", shown.column_names, table_rows(shown), shown.num_rows),
+        Sheet(
+            "disagreements",
+            [*reviewed.column_names, *FOR_THE_REVIEWER],
+            ((*row, None, None) for row in table_rows(reviewed)),
+            reviewed.num_rows,
+        ),
+        Sheet(
+            "metrics",
+            ["scope", "metric", "value", "low", "high"],
+            lines,
+            len(lines),
+            widths={"scope": _width(lines, 0), "metric": _width(lines, 1)},
+        ),
+        Sheet("data_quality", ["name", "value"], facts, len(facts), widths={"name": _width(facts, 0), "value": 80}),
+    ]
+    write_sheets([*sheets, columns_sheet(sheets)], path)
+
+
+def columns_sheet(sheets: Iterable[Sheet]) -> Sheet:
+    """The sheet that tells of every column of these sheets, in their order, what it means."""
+    meanings = [(sheet.title, name, meaning_of(sheet.title, name)) for sheet in sheets for name in sheet.columns]
+    widths = {"sheet": 16, "column": 30, "meaning": 100}
+    return Sheet("columns", list(widths), meanings, len(meanings), widths=widths)
+
+
+def with_rounded_fractions(table: pa.Table) -> pa.Table:
+    """The table of results with the fractions of our own columns rounded; the workbook's other ones stay as they
+    are."""
+    for place, field in enumerate(table.schema):
+        if field.name in RESULT_TYPES and pa.types.is_floating(field.type):
+            values = [_rounded(value) for value in table.column(place).to_pylist()]
+            table = table.set_column(place, field, pa.array(values, field.type))
+    return table
 
 
 def disagreements(table: pa.Table) -> pa.Table:
@@ -75,29 +94,34 @@ def disagreements(table: pa.Table) -> pa.Table:
 
 
 def metric_lines(metrics: dict[str, Any], scope: str = "") -> list[tuple[Any, ...]]:
-    """The numbers of metrics.json as (scope, metric, value, low, high); lists, such as curves, are left
+    """The numbers of metrics.json, rounded, as (scope, metric, value, low, high); lists, such as curves, are left
     out."""
     lines: list[tuple[Any, ...]] = []
     for name, value in metrics.items():
         if isinstance(value, dict) and "low" in value:
-            lines.append((scope or "experiment", name, value["value"], value["low"], value["high"]))
+            numbers = (_rounded(value[part]) for part in ("value", "low", "high"))
+            lines.append((scope or "experiment", name, *numbers))
         elif isinstance(value, dict):
             lines += metric_lines(value, f"{scope}.{name}".lstrip("."))
         elif not isinstance(value, list):
-            lines.append((scope or "experiment", name, value, None, None))
+            lines.append((scope or "experiment", name, _rounded(value), None, None))
     return lines
 
 
 def quality_lines(data_quality: dict[str, Any], above: str = "") -> list[tuple[Any, ...]]:
-    """The facts of data_quality.json as (name, value), with dotted names; lists as JSON."""
+    """The facts of data_quality.json as (name, value), with dotted names; fractions rounded, lists as JSON."""
     lines: list[tuple[Any, ...]] = []
     for name, value in data_quality.items():
         if isinstance(value, dict):
             lines += quality_lines(value, f"{above}{name}.")
         else:
-            text = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
-            lines.append((above + name, text))
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else _rounded(value)
+            lines.append((above + name, shown))
     return lines
+
+
+def _rounded(value: Any) -> Any:
+    return rounded(value) if isinstance(value, float) else value
 
 
 def _width(lines: Sequence[tuple[Any, ...]], place: int) -> int:

@@ -1,7 +1,7 @@
 """Excel workbooks, written row by row; the same content gives the same bytes.
 
 Every text is text, even one that begins like a formula, and wraps, so that it is read whole. Each sheet has a frozen
-header and a filter.
+header and a filter, and prints across one page, its header on every page.
 """
 
 import datetime
@@ -19,6 +19,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.writer.excel import ExcelWriter
 
 from narrative_runs.findings.sheet_rows import Row, Styles, rows_xml
@@ -103,6 +104,7 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
     sheet, columns = workbook.create_sheet(content.title), content.columns
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{content.n_rows + 1}"
+    _set_up_pages(sheet)
     for number, name in enumerate(columns, start=1):
         letter = get_column_letter(number)
         sheet.column_dimensions[letter].width = content.width(name)
@@ -121,6 +123,15 @@ def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
         cell.quotePrefix = is_formula_like(str(cell.value))
     sheet.append(header)
     return rows_xml(content.rows, list(map(content.width, columns)), first=2, styles=_styles(sheet))
+
+
+def _set_up_pages(sheet: Any) -> None:
+    """Have a sheet printed in landscape, all its columns on one page, its header on each."""
+    sheet.page_setup.orientation = "landscape"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    # As many pages as its rows take.
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.print_title_rows = "1:1"
 
 
 def _styles(sheet: Any) -> Styles:

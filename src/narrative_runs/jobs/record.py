@@ -15,11 +15,13 @@ from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.groups import read_groups
 from narrative_runs.findings.readme import write_readme
 from narrative_runs.params import bootstrap_seed
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.sources import holds_sources, put_sources
+from narrative_runs.source import rules
 from narrative_runs.source.incidents import read_incidents
 from narrative_runs.source.reading import narrative_types
 from narrative_runs.source.shards import iterate_all
@@ -46,7 +48,7 @@ def merge(settings: dict[str, Any]) -> None:
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
         _must_hold_an_answer(results, settings["head"]["experiment_id"])
-    _write(folder, results, measured, quality, params)
+    _write(folder, results, measured, quality, params, rules.numbered(settings["head"]["reading_rules"]))
     write_readme(folder)
     _fill(folder, settings, results, measured)
     metrics.write_metrics(measured, folder.metrics)
@@ -79,7 +81,7 @@ def restore(settings: dict[str, Any]) -> None:
 
 
 def write_findings(
-    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any]
+    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any], reading_rules: rules.ReadingRules
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Write results.* from the shards and retries; returns the finished results, and the content of metrics.json.
 
@@ -87,7 +89,7 @@ def write_findings(
         RecordError: a narrative has not exactly one result.
     """
     results, measured, quality = _found(folder, experiment_id, params)
-    _write(folder, results, measured, quality, params)
+    _write(folder, results, measured, quality, params, reading_rules)
     return results, measured
 
 
@@ -97,13 +99,15 @@ def _write(
     measured: dict[str, Any],
     quality: dict[str, Any],
     params: dict[str, Any],
+    reading_rules: rules.ReadingRules,
 ) -> None:
     """Write results.*, and into data_quality.json what it tells of the answers."""
     whole = _with_answers(folder, quality, results)
     exports = params["run"]["save_csv_json"]
-    others = _other_columns(folder)
-    # The first release read no other columns, and wrote no file of them.
-    tables.write_tables(results, measured, whole, folder.path, exports, others, is_of_0_1_0=others is None)
+    is_of_0_1_0 = reading_rules == rules.OF_0_1_0
+    # The files of the first release held no other columns.
+    others = None if is_of_0_1_0 else _other_columns(folder)
+    tables.write_tables(results, measured, whole, folder.path, exports, others, is_of_0_1_0)
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
@@ -142,6 +146,7 @@ def _found(
         narrative_types(params),
         _unasked(folder, params, results),
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
+        read_groups(folder.other_columns, names) if (names := params["report"].get("groups")) else None,
     )
     return results, measured, quality
 
@@ -179,10 +184,8 @@ def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
     return results.drop_duplicates("row_num", keep="last")
 
 
-def _other_columns(folder: ExperimentFolder) -> pd.DataFrame | None:
-    """The workbook's other columns by `row_num`; None where it has none."""
-    if not folder.other_columns.exists():
-        return None
+def _other_columns(folder: ExperimentFolder) -> pd.DataFrame:
+    """The workbook's other columns, with their `row_num`."""
     table: pd.DataFrame = pq.read_table(folder.other_columns).to_pandas(types_mapper=_WITH_MISSING.get)
     return table
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from narrative_runs.findings.columns import RESERVED
+from narrative_runs.findings.groups import read_groups
 from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
@@ -22,6 +23,7 @@ def read_source(job: Attendance) -> None:
 
     Raises:
         SourceError: the workbook is missing, changed, or of no known layout.
+        FindingsError: it has no column that report.groups names, or one of too many groups.
         RecordError: the record cannot be written.
     """
     settings = job.settings
@@ -39,19 +41,16 @@ def read_source(job: Attendance) -> None:
     write_source(source, folder, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
+    read_groups(folder.other_columns, settings["params"]["report"]["groups"])
     for line in summary_lines(source.quality):
         job.say(f"tell {json.dumps(line)}")
 
 
 def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
-    """Write the narratives of a workbook into `count` shards, and its incidents and other columns beside them.
-
-    Of an experiment of the first release there are no other columns, and no file of them.
-    """
+    """Write the narratives of a workbook into `count` shards, and its incidents and other columns beside them."""
     write_shards(source.dealt(count), folder.narratives)
     write_incidents(source.incidents, folder.incidents)
-    if source.quality.tells_all:
-        source.write_other_columns(folder.other_columns, RESERVED)
+    source.write_other_columns(folder.other_columns, RESERVED)
 
 
 def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:

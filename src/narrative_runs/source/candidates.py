@@ -205,7 +205,7 @@ class _Sheet:
             self._type_place = positions[NARRATIVE_TYPE]
         else:
             self.texts = [_Cell(kind, positions[kind], positions.get(LABEL_OF + kind)) for kind in reading.types]
-        others = match.others(candidate.header) if reading.rules.tells_all else {}
+        others = match.others(candidate.header)
         self.other_places, self.other_names = list(others), _apart(list(others.values()))
         self._types = {reading.columns.get(kind, kind).strip().casefold(): kind for kind in reading.types}
         self._unknown_types: list[tuple[int, str]] = []

@@ -91,6 +91,11 @@ def _plan(command: Command) -> Plan:
             experiment.must_not_differ(begun, params, origin)
         _warn_of_differences(begun, params, origin)
         params = _with_limit(begun, folder, experiment.with_frozen(begun, params))
+    if params.report.groups and folder.other_columns.exists():
+        # Imported here: it knows tables, which no other command needs.
+        from narrative_runs.findings.groups import read_groups
+
+        read_groups(folder.other_columns, params.report.groups)
     source_md5 = _checked_source(params, begun)
     if begun is None:
         _tell_of_the_same(params, source_md5)
@@ -113,7 +118,7 @@ def _plan(command: Command) -> Plan:
     planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry, command.categories, origin)
     is_done = begun is not None and begun.has_journals and (recorded or (behind and row is None))
     if begun is not None and is_done and not is_by_this_code(folder):
-        planned.difference = difference_of(begun, params, folder, tell)
+        planned.difference = difference_of(begun, _with_groups_of_findings(begun, folder, params), folder, tell)
         is_left_alone = completed and not retry and not command.is_proof and not planned.difference
         planned.is_whole = is_left_alone and _is_whole(planned)
     if planned.difference and (retry or command.is_proof or row is None):
@@ -167,6 +172,12 @@ def _tell_of_the_same(params: Params, source_md5: str) -> None:
                     else f"To go on with that one instead: `{to_resume(begun.experiment_id)}`"
                 )
             )
+
+
+def _with_groups_of_findings(begun: Begun, folder: ExperimentFolder, params: Params) -> Params:
+    """The params with the groups by which the findings were measured: other groups are no other reading of answers."""
+    groups = experiment.last_params(folder, begun).get("report", {}).get("groups") or []
+    return params.model_copy(update={"report": params.report.model_copy(update={"groups": groups})})
 
 
 def _is_whole(planned: Plan) -> bool:

@@ -102,17 +102,12 @@ class Plan:
             folder.data_quality,
             *(folder.narratives_of(number, count) for number in numbers),
             folder.incidents,
+            folder.other_columns,
             *(folder.results_of(number, count) for number in numbers),
             folder.retries,
         ]
         figures = [*self.figures("png").values(), *self.figures("pdf").values()]
-        return [*map(str, paths), *self.other_columns, *self.findings, *figures]
-
-    @property
-    def other_columns(self) -> list[str]:
-        """The file of the workbook's other columns: experiments of the first release have none."""
-        is_of_the_first = self.reading_rules == rules.OF_0_1_0.number
-        return [] if is_of_the_first else [str(self.folder.other_columns)]
+        return [*map(str, paths), *self.findings, *figures]
 
     @property
     def reading_rules(self) -> int:

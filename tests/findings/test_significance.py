@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from narrative_runs.comparison.significance import holm, mcnemar
+from narrative_runs.findings.significance import holm, mcnemar
 
 counts = st.integers(0, 2_000)
 p_values = st.floats(0, 1)
