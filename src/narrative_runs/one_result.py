@@ -1,0 +1,157 @@
+"""One result as its reader wants it: the narrative, the label, the answer, and the model's reasons.
+
+All of it stands in the record. Headings stand at the left margin and what they head is indented, so that no narrative
+passes for a part of the page.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any
+
+from narrative_runs.findings.rounding import shown
+from narrative_runs.plain_text import plain
+from narrative_runs.record import database
+from narrative_runs.source.reading import type_title
+
+OUTCOMES = {
+    "tp": "true positive",
+    "fp": "false positive",
+    "fn": "false negative",
+    "tn": "true negative",
+    "error": "error",
+}
+# Of answer and label themselves: the record's four columns of outcomes are filled only when a run ends.
+_OUTCOME = """CASE
+  WHEN error_occurred OR detected IS NULL THEN 'error'
+  WHEN manual_flag_ind IS NULL THEN 'no label'
+  WHEN detected AND manual_flag_ind = 1 THEN 'true positive'
+  WHEN detected THEN 'false positive'
+  WHEN manual_flag_ind = 1 THEN 'false negative'
+  ELSE 'true negative'
+END"""
+_ROW = f"SELECT *, {_OUTCOME} AS outcome FROM narrative_results"
+
+_WIDTH_IN_A_PIPE, _NARROWEST = 80, 20
+_INDENT = "  "
+_NAMES_WIDTH = 12
+
+
+def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> dict[str, Any] | None:
+    """The row of a narrative, with its outcome in words as `outcome`; None where there is none.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    where = "experiment_id = ? AND incident_id = ? AND narrative_type = ?"
+    return _first(database.query(f"{_ROW} WHERE {where}", (experiment_id, incident_id, narrative_type)))
+
+
+def with_id(result_id: int) -> dict[str, Any] | None:
+    """The row with this `result_id`, as `of_narrative` gives it.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    return _first(database.query(f"{_ROW} WHERE result_id = ?", (result_id,)))
+
+
+def ids_of(experiment_id: str, outcome: str) -> list[int]:
+    """The `result_id` of all results with this outcome, a value of `OUTCOMES`, in row order.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    rows = database.query(
+        f"SELECT result_id FROM narrative_results WHERE experiment_id = ? AND {_OUTCOME} = ? "
+        "ORDER BY row_num, result_id",
+        (experiment_id, outcome),
+    )
+    return [row["result_id"] for row in rows]
+
+
+def screen_width() -> int:
+    """How many characters a line may have: the terminal's width, or 80 where the output is no terminal."""
+    if not sys.stdout.isatty():
+        return _WIDTH_IN_A_PIPE
+    return max(_NARROWEST, shutil.get_terminal_size().columns)
+
+
+def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
+    """A result as lines of plain text, none longer than `width`; what is not there is left out.
+
+    row: as `of_narrative` gives it; place: what stands before its title, such as `3 of 41`.
+    """
+    title = [place, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
+    if row["source_row"] is not None:
+        title.append(f"source row {row['source_row']}")
+    above = _wrapped(", ".join(filter(None, title)), width)
+    lines = [*above, "=" * max(map(len, above))]
+    for heading, body in (
+        ("NARRATIVE", _text(row["narrative_text"], width)),
+        ("ANSWER", _answer(row, width)),
+        ("INDICATORS", _indicators(row["indicators"], width)),
+        ("RATIONALE", _text(row["rationale"], width)),
+        ("REASONING", _text(row["reasoning_steps"], width)),
+        # What the model wrote says more only where no answer could be read from it.
+        ("WHAT THE MODEL WROTE", _text(row["raw_response"], width) if row["outcome"] == "error" else []),
+    ):
+        if body:
+            lines += ["", heading, *body]
+    return lines
+
+
+def _first(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    return rows[0] if rows else None
+
+
+def _text(text: str | None, width: int) -> list[str]:
+    return _wrapped(text.strip(), width, _INDENT) if text and text.strip() else []
+
+
+def _answer(row: dict[str, Any], width: int) -> list[str]:
+    answer = "detected" if row["detected"] else "not detected"
+    outcome = row["outcome"]
+    if outcome == "error":
+        answer = f"error ({row['error_category'] or 'unknown'}): {row['error_message'] or 'no message'}"
+        outcome = "no answer"
+    facts = {
+        "label": {None: "none", 1: "positive"}.get(row["manual_flag_ind"], "negative"),
+        "answer": answer,
+        "outcome": outcome,
+        "confidence": None if row["confidence"] is None else shown(row["confidence"], 2),
+        "p_detected": None if row["p_detected"] is None else shown(row["p_detected"], 3),
+    }
+    lines = []
+    for name, value in facts.items():
+        if value is not None:
+            lines += _wrapped(value, width, f"{_INDENT}{name:{_NAMES_WIDTH}}")
+    return lines
+
+
+def _indicators(text: str | None, width: int) -> list[str]:
+    """The indicators, one below the other; a text that is no JSON list, as an older record may hold one, as it is."""
+    try:
+        named = json.loads(text or "[]")
+    except ValueError:
+        named = [text]
+    lines = []
+    for indicator in named if isinstance(named, list) else [named]:
+        lines += _wrapped(str(indicator), width, f"{_INDENT}- ")
+    return lines
+
+
+def _wrapped(text: str, width: int, before: str = "") -> list[str]:
+    """The text made plain, line by line; `before` stands before the first line, and as many blanks before the others.
+
+    A line end of Windows is a line end.
+    """
+    lines: list[str] = []
+    for line in plain(text.replace("\r\n", "\n")).split("\n"):
+        ahead = " " * len(before) if lines else before
+        lines += wrap(
+            line, width, initial_indent=ahead, subsequent_indent=" " * len(before), break_on_hyphens=False
+        ) or [ahead.rstrip()]
+    return lines
