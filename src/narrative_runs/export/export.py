@@ -9,7 +9,9 @@ from rich.table import Table
 
 from narrative_runs import finished
 from narrative_runs.errors import FindingsError
+from narrative_runs.experiment import last_params
 from narrative_runs.export import no_text, review
+from narrative_runs.export.masked_rows import masked_rows
 from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import write_csv
@@ -52,10 +54,17 @@ def export_no_text(which: str, others: Sequence[str], output: Path | None, force
     """
     experiment = finished.read(which, no_text.COLUMNS, others)
     path = _checked(output or experiment.folder.no_text, force)
-    _write(no_text.without_text(experiment.results, experiment.others), "results", path)
+    rows = no_text.without_text(experiment.results, experiment.others)
+    below = last_params(experiment.folder, experiment.begun).get("report", {}).get("suppress_below", 0)
+    _write(masked_rows(rows, experiment.others, below) if below else rows, "results", path)
     print(f"{path}: {len(experiment.results)} rows of {experiment.folder.slug}, without text, ids and messages.")
     if experiment.others:
         print(f"With these columns of the workbook, as they are: {', '.join(experiment.others)}.")
+    if below:
+        print(
+            f"Cells by which counts below {below} could be found are blank, the rows have no order, and nothing tells "
+            "which narratives are of one incident (report.suppress_below)."
+        )
 
 
 def _checked(path: Path, force: bool) -> Path:
