@@ -76,6 +76,11 @@ class ExperimentFolder:
         return self.path / "metrics.json"
 
     @property
+    def metrics_to_publish(self) -> Path:
+        """What of the metrics may be published: all of them, where no small counts are masked."""
+        return self.path / "metrics_to_publish.json"
+
+    @property
     def r_metrics(self) -> Path:
         """What the R system measured of an experiment that was adopted when complete, beside our measures."""
         return self.path / "r_metrics.json"

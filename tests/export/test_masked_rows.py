@@ -47,7 +47,7 @@ def test_no_small_count_is_found_in_the_rows(seed: int, incidents: int) -> None:
         known = truth.groupby(by).sum()
         left = (known - seen.groupby(by).sum().reindex(known.index, fill_value=0))[known >= BELOW]
         left = left[left > 0]
-        for key, count in left.items():
+        for key, count in zip(left.index.tolist(), left, strict=True):
             # The classes among which what is left may be dealt.
             within = [at for at in hidden if not level or key[0] in at]
             assert len(within) > 1 and count >= BELOW, (by, key, count)

@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from tests.result_tables import table_at_random
 
 from narrative_runs.findings.metrics import measure
-from narrative_runs.findings.summary import print_summary
+from narrative_runs.findings.summary import print_summary, warnings
 from narrative_runs.places import ExperimentFolder
 
 ResultTable = Callable[..., pd.DataFrame]
@@ -17,6 +19,38 @@ def shown(metrics: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
     told = capsys.readouterr()
     assert told.out == ""
     return told.err
+
+
+def by_sex(results: pd.DataFrame, first: str) -> pd.DataFrame:
+    """The first group for the incidents with an even number, M for all others."""
+    is_even = results["incident_id"].astype("int64") % 2 == 0
+    return pd.DataFrame({"Sex": np.where(is_even, first, "M")}, index=results["row_num"].to_numpy())
+
+
+def test_groups_are_shown_with_what_hits_them_more(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each group has a row, small ones have a star, a name from the workbook is shown as it is; a group that errors
+    hit more often than others is told with both shares."""
+    monkeypatch.setenv("COLUMNS", "80")
+    results = table_at_random(400, seed=2, types=("cme",))
+    is_hit = (results["incident_id"].astype("int64") % 10 == 0).to_numpy(bool)
+    results.loc[is_hit, ["error_occurred", "detected"]] = (True, pd.NA)
+    grouped = by_sex(results, "[red]F")
+    text = shown(measure(results, "id", 1, ("cme",), grouped=grouped), capsys)
+    assert "by Sex;" in text and row_of(text, "[red]F").count("[") == 4 and "…" not in text
+    assert "WARNING: errors hit Sex [red]F more often than all others: " in " ".join(text.split())
+    few = table_at_random(20, seed=2, types=("cme",))
+    assert "M *" in shown(measure(few, "id", 1, ("cme",), grouped=by_sex(few, "F")), capsys)
+    many = pd.DataFrame({"Id": results["incident_id"].to_numpy()}, index=results["row_num"].to_numpy())
+    assert "the first 20 of 400" in " ".join(shown(measure(results, "id", 1, ("cme",), grouped=many), capsys).split())
+
+
+def test_masked_metrics_warn_without_numbers() -> None:
+    """What is masked is in no warning, and that labels are of a chosen part is told all the same."""
+    labels = dict.fromkeys(("n_labelled", "n_unlabelled", "difference"), "masked") | {"differ": True}
+    (told,) = warnings({"labels": labels})
+    assert not any(character.isdigit() for character in told) and "label a random sample" in told
 
 
 def row_of(text: str, name: str) -> str:

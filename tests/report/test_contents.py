@@ -6,6 +6,7 @@ import pytest
 from narrative_runs.findings.tables import finish
 from narrative_runs.report.contents import (
     MOST_INDICATORS,
+    IndicatorCount,
     error_counts,
     indicator_counts,
     models_answered,
@@ -22,14 +23,18 @@ def test_an_indicator_counts_once_an_answer(result_table: ResultTable) -> None:
         {"detected": False, "indicators": '["threat"]'},
         {"detected": None, "indicators": "[]"},
     )
-    assert indicator_counts(results, fewest=1) == [("threat", 2, 1), ("weapon", 1, 1)]
+    assert indicator_counts(results, fewest=1) == [
+        IndicatorCount("threat", 2, 1, 1),
+        IndicatorCount("weapon", 1, 1, 0),
+    ]
 
 
 def test_rare_indicators_are_left_out(result_table: ResultTable) -> None:
     """What fewer answers name than asked for is not listed, and of the rest only the most frequent."""
     quoted = [{"detected": True, "indicators": f'["words of case {number}", "threat"]'} for number in range(50)]
     results = result_table(*quoted)
-    assert indicator_counts(results, fewest=5) == [("threat", 50, 50)]
+    assert indicator_counts(results, fewest=5) == [IndicatorCount("threat", 50, 50, 0)]
+    assert indicator_counts(results, fewest=5, below=5) == [IndicatorCount("threat", 50, "masked", "masked")]
     assert len(indicator_counts(results, fewest=1)) == MOST_INDICATORS
 
 

@@ -1,7 +1,7 @@
 # The record and the findings.
 #
 # needs: all shards, retries.parquet, data_quality.json, incidents and other columns of the workbook
-# gives: results/<slug>/results.*, metrics.json (in Snakemake's own report too)
+# gives: results/<slug>/results.*, metrics.json
 # keeps: results/experiments.db, which is no output: all experiments share it
 
 
@@ -14,12 +14,7 @@ rule record:
         quality=rules.source.output.quality,
     output:
         planned.tables,
-        report(
-            planned.folder.metrics,
-            caption="../report/metrics.rst",
-            category="Findings",
-            labels={"file": "The metrics"},
-        ),
+        planned.folder.metrics,
     params:
         code=planned.code,
         groups=planned.params.report.groups,

@@ -1,7 +1,7 @@
 # The report, and its figures.
 #
 # needs: all shards, retries.parquet (response times), data_quality.json, results.parquet, metrics.json
-# gives: results/<slug>/figures/, report.html; Snakemake's own report shows them too
+# gives: results/<slug>/figures/, metrics_to_publish.json, report.html; Snakemake's own report shows them too
 
 
 rule report:
@@ -21,6 +21,12 @@ rule report:
             for name, path in planned.figures("png").items()
         ],
         prints=list(planned.figures("pdf").values()),
+        metrics=report(
+            planned.folder.metrics_to_publish,
+            caption="../report/metrics.rst",
+            category="Findings",
+            labels={"file": "The metrics"},
+        ),
         page=report(
             planned.folder.report,
             caption="../report/report.rst",

@@ -93,7 +93,13 @@ def _journals_in(lock: dict[str, Any], folder: ExperimentFolder) -> str:
 
 def _that_count(values: dict[str, Any]) -> list[Any]:
     """The values of a params file that findings depend on; a name or a note does not excuse other numbers."""
-    keys = (*experiment.FROZEN_KEYS, "run.max_narratives", "run.save_csv_json", "report.groups")
+    keys = (
+        *experiment.FROZEN_KEYS,
+        "run.max_narratives",
+        "run.save_csv_json",
+        "report.groups",
+        "report.suppress_below",
+    )
     named = [key.split(".") for key in keys]
     return [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
 

@@ -85,7 +85,15 @@ OF_NARRATIVES = {
     "reviewer_notes": "Empty, for a reviewer's notes.",
 }
 
+# In one sheet alone.
 OF_OTHER_SHEETS = {
+    "read_first": {
+        "rank": "The place in the list, from 1: what to read first.",
+        "why": (
+            "Why to read it: the answer contradicts the label, the most certain ones first, or the model doubts its "
+            "answer."
+        ),
+    },
     "metrics": {
         "scope": (
             "What is measured, by its name in metrics.json: experiment is the experiment as a whole, overall all "
@@ -114,4 +122,5 @@ OF_OTHER_SHEETS = {
 
 def meaning_of(sheet: str, column: str) -> str:
     """What a column of a sheet of results.xlsx means; one that is not ours is from the workbook."""
-    return OF_OTHER_SHEETS.get(sheet, OF_NARRATIVES).get(column, FROM_THE_WORKBOOK)
+    of_sheet = OF_OTHER_SHEETS.get(sheet, {})
+    return of_sheet.get(column) or OF_NARRATIVES.get(column, FROM_THE_WORKBOOK)

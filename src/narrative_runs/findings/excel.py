@@ -1,10 +1,11 @@
 """The results as an Excel workbook, for people who read and judge them.
 
-Sheets: `results` (all rows), `disagreements` (false positives and false negatives, with room for a reviewer's
-verdict), `metrics`, `data_quality`, and `columns`, which explains the columns of the others. The source's other columns
-are in the first two, as they are; our own fractions are rounded. Every text is text, even one that begins like a
-formula, and wraps; the names of metrics and of facts stand in one line. Left out are raw_response and fingerprint,
-which are for programs and would make it large; results.parquet has them, and all digits.
+Sheets: `results` (all rows), `read_first` (see `findings.read_first`), `disagreements` (false positives and false
+negatives, with room for a reviewer's verdict), `metrics`, `data_quality`, and `columns`, which explains the columns of
+the others. The source's other columns are in `results` and `disagreements`, as they are; our own fractions are rounded.
+Every text is text, even one that begins like a formula, and wraps; the names of metrics and of facts stand in one line.
+Left out are raw_response and fingerprint, which are for programs and would make it large; results.parquet has them, and
+all digits.
 It is written anew at every merge: a reviewer works on a copy under another name.
 """
 
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from narrative_runs.findings.column_meanings import meaning_of
 from narrative_runs.findings.columns import RESULT_TYPES, other_columns
+from narrative_runs.findings.read_first import read_first
 from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
 
@@ -42,8 +45,10 @@ def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[
     reviewed = disagreements(table)
     shown = table.select([name for name in table.column_names if name not in LEFT_OUT])
     lines, facts = metric_lines(metrics), quality_lines(data_quality)
+    first = to_read_first(table)
     sheets = [
         Sheet("results", shown.column_names, table_rows(shown), shown.num_rows),
+        Sheet("read_first", first.column_names, table_rows(first), first.num_rows, widths={"why": 30}),
         Sheet(
             "disagreements",
             [*reviewed.column_names, *FOR_THE_REVIEWER],
@@ -77,6 +82,14 @@ def with_rounded_fractions(table: pa.Table) -> pa.Table:
             values = [_rounded(value) for value in table.column(place).to_pylist()]
             table = table.set_column(place, field, pa.array(values, field.type))
     return table
+
+
+def to_read_first(table: pa.Table) -> pa.Table:
+    """The answers that a person should read first, in their order, each with `rank` from 1 and `why`."""
+    first = read_first(table.to_pandas())
+    rows = table.select(list(REVIEWED)).take(pc.index_in(pa.array(first["row_num"], pa.int64()), table["row_num"]))
+    ranks = pa.array(range(1, len(first) + 1), pa.int64())
+    return rows.add_column(0, "rank", ranks).add_column(1, "why", pa.array(first["why"], pa.string()))
 
 
 def disagreements(table: pa.Table) -> pa.Table:

@@ -1,12 +1,15 @@
 """The findings on the terminal: one table of metrics, and where the files are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from narrative_runs.findings.groups import TROUBLES
 from narrative_runs.findings.rounding import shown
+from narrative_runs.findings.suppression import MASKED
 from narrative_runs.places import RECORD, ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
 from narrative_runs.source.reading import type_title
@@ -14,6 +17,8 @@ from narrative_runs.source.reading import type_title
 # Columns with intervals that fit into 80 characters, and the widest title of one.
 _ABREAST = 4
 _TITLE_WIDTH = 14
+_MOST_GROUPS = 20
+SIGNIFICANT = 0.05
 RATES = ("accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 
 
@@ -27,26 +32,56 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
     ]
     about = f"{metrics['n_processed']} narratives, {metrics['n_errors']} errors; rates with 95% intervals"
     for line in warnings(metrics):
-        console.print(f"WARNING: {line}")
+        console.print(f"WARNING: {line}", markup=False)
     for start in range(0, len(scopes), _ABREAST):
         console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
+    for column, groups in metrics.get("groups", {}).items():
+        console.print(_groups_table(column, groups))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
     """What a reader has to know before the rates are quoted."""
-    labels = metrics["labels"]
+    return [*_of_label_selection(metrics["labels"]), *_of_groups(metrics.get("groups", {}))]
+
+
+def _of_label_selection(labels: dict[str, Any] | None) -> Iterator[str]:
     if labels is None or not labels["differ"]:
-        return []
-    apart = labels["difference"]
-    return [
-        f"the labels are of a chosen part. The model detects {_percent(labels['detected_labelled'])} of the "
-        f"{labels['n_labelled']:,} labelled narratives, and {_percent(labels['detected_unlabelled'])} of the "
-        f"{labels['n_unlabelled']:,} others: a difference of {100 * apart['value']:.1f} points "
-        f"({100 * apart['low']:.1f} to {100 * apart['high']:.1f}). Recall and specificity hold for the labelled ones "
-        "alone; for all, label a random sample."
-    ]
+        return
+    told = "the labels are of a chosen part. "
+    if labels["difference"] == MASKED:
+        told += "The model detects another share of the labelled narratives than of the others. "
+    else:
+        told += (
+            f"The model detects {_percent(labels['detected_labelled'])} of the {labels['n_labelled']:,} labelled "
+            f"narratives, and {_percent(labels['detected_unlabelled'])} of the {labels['n_unlabelled']:,} others: "
+            f"{_points(labels['difference'])}. "
+        )
+    yield told + ("Recall and specificity hold for the labelled ones alone; for all, label a random sample.")
+
+
+def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """One for each group that errors or refusals hit more often, or less often, than all others."""
+    for column, of_column in groups.items():
+        for name, group in of_column.items():
+            for what in TROUBLES:
+                trouble = group[what]
+                chance = trouble["p_holm"]
+                if not isinstance(chance, float) or chance >= SIGNIFICANT:
+                    continue
+                more = "more" if trouble["difference"]["value"] > 0 else "less"
+                yield (
+                    f"{what} hit {column} {name} {more} often than all others: {_percent(trouble['rate'])} of its "
+                    f"narratives against {_percent(trouble['rate_of_others'])}, {_points(trouble['difference'])}; "
+                    f"p {'< .001' if chance < 0.001 else f'= {chance:.3f}'.replace('0.', '.', 1)}, adjusted. Where "
+                    "these are left out, its rates are of the others alone."
+                )
+
+
+def _points(difference: Mapping[str, float]) -> str:
+    value, low, high = (100 * difference[name] for name in ("value", "low", "high"))
+    return f"a difference of {value:.1f} points ({low:.1f} to {high:.1f})"
 
 
 def _percent(rate: Mapping[str, float]) -> str:
@@ -77,6 +112,21 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
     for rate in ("detection_rate", *RATES):
         name = rate.replace("detection_rate", "detected")
         table.add_row(name, *(shown_rate(scope[rate]) for _, scope in scopes))
+    return table
+
+
+def _groups_table(column: str, groups: dict[str, Any]) -> Table:
+    about = f"by {column}; * is a group of few labels"
+    if len(groups) > _MOST_GROUPS:
+        about += f"; the first {_MOST_GROUPS} of {len(groups)}, report.html has all"
+    table = Table(title=Text(about), box=None, padding=(0, 1, 0, 0))
+    table.add_column(Text(column), overflow="fold")
+    for title in ("answered", "detected", "recall", "precision", "errors"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, group in list(groups.items())[:_MOST_GROUPS]:
+        rates = (shown_rate(group[key]) for key in ("detection_rate", "recall", "precision"))
+        errors = f"{group['errors']['n']} ({shown_rate({**group['errors']['rate'], 'low': None, 'high': None})})"
+        table.add_row(Text(f"{name}{' *' if group['is_small'] else ''}"), f"{group['n_answered']:,}", *rates, errors)
     return table
 
 

@@ -36,6 +36,11 @@ _SHOWN_AS = {
 }
 
 
+def counted(count: int | str) -> str:
+    """A count as it is shown: with its thousands apart, or as masked."""
+    return count if isinstance(count, str) else f"{count:,}"
+
+
 @dataclass
 class Part:
     """All narratives, or those of a type or group; counts: by facet, the counts that it shows; masked: the facets that
@@ -222,9 +227,10 @@ def masked_quality(quality: dict[str, Any], below: int, metrics: dict[str, Any])
     found = deepcopy(quality)
     labelled, positive = found["labelled"], found["positive"]
     is_small = any(labelled[name] and min(positive[name], labelled[name] - positive[name]) < below for name in labelled)
+    is_labelled_by_few = any(0 < count < below for count in labelled.values())
     if is_small or metrics["overall"]["tp"] == MASKED:
         _mask(positive, list(positive))
-    if any(0 < count < below for count in labelled.values()):
+    if is_labelled_by_few:
         _mask(labelled, list(labelled))
     incidents = found.get("labelled_incidents")
     if incidents and min(incidents["positive"], incidents["total"] - incidents["positive"]) < below:

@@ -12,9 +12,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from narrative_runs import journal
+from narrative_runs.findings.metrics import write_metrics
+from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.report import contents, distributions, figures, probabilities
-from narrative_runs.report.canvas import Drawing, files_of, style
+from narrative_runs.report.canvas import Drawing, files_of, nothing, style
 from narrative_runs.report.captions import CAPTIONS
 from narrative_runs.report.page import Contents, Picture, page
 from narrative_runs.report.subject import subject_of
@@ -22,8 +24,11 @@ from narrative_runs.whole_files import written_whole
 
 _COLUMNS = [
     "row_num",
+    "incident_id",
+    "narrative_type",
     "detected",
     "confidence",
+    "p_detected",
     "indicators",
     "error_occurred",
     "error_category",
@@ -35,7 +40,7 @@ _COLUMNS = [
     "is_false_positive",
     "is_false_negative",
 ]
-_SHOWN_COLUMNS = ["incident_id", "narrative_type", "p_detected", "rationale", "narrative_text"]
+_SHOWN_COLUMNS = ["rationale", "narrative_text"]
 
 
 def write_report(settings: dict[str, Any]) -> None:
@@ -43,38 +48,47 @@ def write_report(settings: dict[str, Any]) -> None:
     # Else it tells when it looks for fonts for the first time.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     folder = ExperimentFolder(settings["slug"])
-    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-    quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
+    options = settings["params"]["report"]
+    below = options.get("suppress_below", 0)
+    metrics = masked_metrics(json.loads(folder.metrics.read_text(encoding="utf-8")), below)
+    quality = masked_quality(json.loads(folder.data_quality.read_text(encoding="utf-8")), below, metrics)
+    write_metrics(metrics, folder.metrics_to_publish)
     results = _results(folder, _COLUMNS)
     seconds = _response_seconds(folder, settings["params"]["shards"]["count"])
     with style():
-        drawings = drawn(metrics, results, seconds)
+        drawings = drawn(metrics, results, seconds, below)
     pictures = [_put(name, drawing, folder) for name, drawing in drawings.items()]
-    shows_narratives = settings["params"]["report"]["show_narratives"]
+    shows_narratives = options["show_narratives"]
     told = Contents(
         models=contents.models_answered(results),
         errors=contents.error_counts(results),
-        indicators=contents.indicator_counts(results, 1 if shows_narratives else contents.FEWEST_ROWS),
+        indicators=contents.indicator_counts(
+            results, max(below, 1 if shows_narratives else contents.FEWEST_ROWS), below
+        ),
+        read_first=None if below else contents.to_read_first(results, shows_narratives),
         wrong_answers=contents.wrong_answers(_wrong_rows(folder)) if shows_narratives else None,
     )
     subject = subject_of(settings, journal.heads(folder.journals))
     _write(folder.report, page(subject, metrics, quality, told, pictures).encode(errors="replace"))
 
 
-def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series) -> dict[str, Drawing]:
+def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series, below: int = 0) -> dict[str, Drawing]:
     """All figures by name, in the order of their captions.
 
-    In: the content of metrics.json; one row a narrative; response times in seconds.
+    In: what may be published of metrics.json; one row a narrative; response times in seconds; the limit below which
+    counts are masked: with one, figures whose bars are counts of rows are left out.
     """
     drawings = {
         "detection_rates": figures.detection_rates(metrics),
         "confusion_matrices": figures.confusion_matrices(metrics),
         "agreement": figures.agreement(metrics),
-        "confidence_by_outcome": distributions.confidence_by_outcome(results),
+        "confidence_by_outcome": nothing(figures.LEFT_OUT) if below else distributions.confidence_by_outcome(results),
         "reliability": probabilities.reliability(metrics),
         "roc_precision_recall": probabilities.roc_precision_recall(metrics),
         "errors_by_category": distributions.errors_by_category(contents.error_counts(results), metrics["n_processed"]),
-        "response_times_tokens": distributions.response_times_tokens(seconds, results),
+        "response_times_tokens": nothing(figures.LEFT_OUT)
+        if below
+        else distributions.response_times_tokens(seconds, results),
     }
     return {name: drawings[name] for name in CAPTIONS}
 

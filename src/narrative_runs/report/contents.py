@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from narrative_runs.findings.read_first import read_first
+from narrative_runs.findings.suppression import MASKED
+
 ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
 # An indicator that few rows share may be a quotation from a narrative; one that many share is a category.
 FEWEST_ROWS = 5
@@ -13,11 +16,12 @@ MOST_INDICATORS = 30
 
 
 class IndicatorCount(NamedTuple):
-    """An indicator, and in how many answers it is named: in all, and in those that detect."""
+    """An indicator, and in how many answers it is named: in all, in those that detect, and in the others."""
 
     indicator: str
     rows: int
-    detected: int
+    detected: int | str
+    not_detected: int | str
 
 
 class WrongAnswer(NamedTuple):
@@ -33,17 +37,30 @@ class WrongAnswer(NamedTuple):
     narrative_text: str
 
 
+class ReadFirst(NamedTuple):
+    """An answer that a person should read first: its number in the results, why, how certain the model is of it (0 to
+    1, or None), what it answered, and its incident where that may be shown."""
+
+    row_num: int
+    narrative_type: str
+    why: str
+    answer: str
+    certainty: float | None
+    incident_id: str | None
+
+
 def error_counts(results: pd.DataFrame) -> dict[str, int]:
     """Rows with an error by category, in the categories' order; those that did not occur are left out."""
     counts = results.loc[results["error_occurred"], "error_category"].fillna("unknown").value_counts()
     return {name: int(counts[name]) for name in ERROR_CATEGORIES if name in counts}
 
 
-def indicator_counts(results: pd.DataFrame, fewest: int) -> list[IndicatorCount]:
+def indicator_counts(results: pd.DataFrame, fewest: int, below: int = 0) -> list[IndicatorCount]:
     """The most frequent indicators, at most MOST_INDICATORS, most frequent first.
 
     In: results with `indicators` (JSON list) and `detected`. An indicator counts once an answer; case and blanks around
-    it make no difference. Those in fewer than `fewest` answers are left out.
+    it make no difference. Those in fewer than `fewest` answers are left out; where the part that detects, or the other
+    one, is below the limit `below`, both are masked.
     """
     rows: Counter[str] = Counter()
     in_detected: Counter[str] = Counter()
@@ -55,7 +72,11 @@ def indicator_counts(results: pd.DataFrame, fewest: int) -> list[IndicatorCount]
             in_detected.update(named)
     # By name among equals: the order of the rows does not matter.
     frequent = sorted(((-count, name) for name, count in rows.items() if count >= fewest))[:MOST_INDICATORS]
-    return [IndicatorCount(name, -count, in_detected[name]) for count, name in frequent]
+    parts = {name: (in_detected[name], -count - in_detected[name]) for count, name in frequent}
+    return [
+        IndicatorCount(name, -count, *((MASKED, MASKED) if min(parts[name]) < below else parts[name]))
+        for count, name in frequent
+    ]
 
 
 def wrong_answers(results: pd.DataFrame) -> list[WrongAnswer]:
@@ -65,6 +86,22 @@ def wrong_answers(results: pd.DataFrame) -> list[WrongAnswer]:
         rows = results[results[column].fillna(False).astype(bool)].sort_values("row_num")
         found += [WrongAnswer(kind, **_shown(row)) for row in rows.to_dict("records")]
     return found
+
+
+def to_read_first(results: pd.DataFrame, shows_ids: bool) -> list[ReadFirst]:
+    """What is to be read first, in its order; with ids only where narratives are shown."""
+    rows = results.set_index("row_num")
+    return [
+        ReadFirst(
+            int(number),
+            str(rows.at[number, "narrative_type"]),
+            str(why),
+            "detected" if rows.at[number, "detected"] else "not detected",
+            None if pd.isna(certainty) else float(certainty),
+            str(rows.at[number, "incident_id"]) if shows_ids else None,
+        )
+        for number, why, certainty in read_first(results).itertuples(index=False)
+    ]
 
 
 def models_answered(results: pd.DataFrame) -> list[tuple[str, int]]:

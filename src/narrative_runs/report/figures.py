@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.canvas import (
     BLUE,
     GREY,
@@ -20,6 +21,7 @@ from narrative_runs.report.canvas import (
 from narrative_runs.source.reading import type_title
 
 NO_LABELS = "No labelled answers: nothing to compare with."
+LEFT_OUT = "Not drawn: it would show counts that report.suppress_below masks."
 
 
 def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -33,9 +35,10 @@ def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def detection_rates(metrics: dict[str, Any]) -> Drawing:
     """Detected shares with their intervals, and the labelled shares beside them."""
-    rated = {name: scope for name, scope in scopes(metrics).items() if scope["detection_rate"] is not None}
+    rated = {name: scope for name, scope in scopes(metrics).items() if isinstance(scope["detection_rate"], dict)}
     if not rated:
-        return nothing("No answers without error: no detection rate.")
+        is_masked = metrics["overall"]["detection_rate"] == MASKED
+        return nothing(LEFT_OUT if is_masked else "No answers without error: no detection rate.")
     figure = blank(2.6 + 0.45 * max(0, len(rated) - 4))
     axes = figure.add_subplot()
     told: list[str] = []
@@ -44,15 +47,18 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
         value, low, high = rate["value"], rate["low"], rate["high"]
         errors = [[max(value - low, 0)], [max(high - value, 0)]]
         axes.errorbar(value, place, xerr=errors, fmt="o", color=BLUE, capsize=4, label="detected" if not told else None)
-        if scope["n"]:
+        is_labelled = isinstance(scope["labelled_rate"], dict)
+        if is_labelled:
             label = None if any("labelled" in words for words in told) else "labelled positive"
             labelled = scope["labelled_rate"]["value"]
             axes.plot(labelled, place + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
         told.append(
             f"{name} {100 * value:.1f}% ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
-            + (f", labelled positive {100 * labelled:.1f}% of {scope['n']:,}" if scope["n"] else "")
+            + (f", labelled positive {100 * labelled:.1f}% of {scope['n']:,}" if is_labelled else "")
         )
-    names = [f"{name}\n{scope['n_answered']:,} answered\n{scope['n']:,} labelled" for name, scope in rated.items()]
+    names = [
+        f"{name}\n{scope['n_answered']:,} answered\n{counted(scope['n'])} labelled" for name, scope in rated.items()
+    ]
     axes.set_yticks(range(len(rated)), names)
     axes.set_ylim(len(rated) - 0.4, -0.5)
     axes.set_xlim(left=0)
@@ -67,10 +73,12 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
     """A two-by-two table for each scope."""
     if not metrics["overall"]["n"]:
         return nothing(NO_LABELS)
-    tables = scopes(metrics)
+    tables = {name: scope for name, scope in scopes(metrics).items() if scope["tp"] != MASKED}
+    if not tables:
+        return nothing(LEFT_OUT)
     rows = math.ceil(len(tables) / 2)
     figure = blank(2.5 * rows)
-    places = list(figure.subplots(rows, 2).flat)
+    places = list(figure.subplots(rows, 2, squeeze=False).flat)
     for unused in places[len(tables) :]:
         unused.remove()
     told = []
@@ -94,6 +102,8 @@ def agreement(metrics: dict[str, Any]) -> Drawing:
         return nothing(f"Agreement is between two narrative types; this experiment has {len(types)}.")
     if not found["n"]:
         return nothing("No incident has both narratives answered: no agreement to show.")
+    if found["agreement"] == MASKED:
+        return nothing(LEFT_OUT)
     figure = blank(2.9)
     axes = figure.add_subplot()
     first, other = map(type_title, types)

@@ -14,16 +14,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from narrative_runs import __version__
-from narrative_runs.findings.rounding import rounded_down, shown
+from narrative_runs.findings.read_first import DOUBT
+from narrative_runs.findings.rounding import rounded_down, shown, telling_decimals
 from narrative_runs.findings.summary import warnings
+from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.captions import Caption
-from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, WrongAnswer
+from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirst, WrongAnswer
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.subject import Subject
+from narrative_runs.report.summary import UNDEFINED, rate, summary
 from narrative_runs.report.workbook_facts import listed, workbook_facts
 from narrative_runs.source.reading import type_title
 
-UNDEFINED = "undefined"
 _FOLDER = Path(__file__).parent
 _POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
 RATES = {
@@ -48,18 +50,20 @@ class Picture(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What the rows amount to; wrong_answers is None where no narrative may be shown."""
+    """What the rows amount to; wrong_answers is None where no narrative may be shown, read_first where single rows
+    would tell small counts."""
 
     models: list[tuple[str, int]]
     errors: dict[str, int]
     indicators: list[IndicatorCount]
+    read_first: list[ReadFirst] | None
     wrong_answers: list[WrongAnswer] | None
 
 
 def page(
     subject: Subject, metrics: dict[str, Any], quality: dict[str, Any], contents: Contents, pictures: list[Picture]
 ) -> str:
-    """The report as HTML; metrics, quality: the content of metrics.json and data_quality.json.
+    """The report as HTML; metrics, quality: what may be published of metrics.json and data_quality.json.
 
     The same input gives the same text.
     """
@@ -77,6 +81,10 @@ def page(
             quality=quality,
             workbook=workbook_facts(quality),
             warnings=warnings(metrics),
+            summary=summary(subject, metrics, contents.models),
+            below=subject.params["report"].get("suppress_below", 0),
+            masked=MASKED,
+            doubt=DOUBT,
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
             fewest_rows=FEWEST_ROWS,
@@ -95,22 +103,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (rate, count, value, number, threshold, data_uri, listed)
+    filters = (rate, count, value, number, p_value, threshold, data_uri, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
 
 
-def rate(measured: dict[str, float] | None) -> str:
-    """A rate with its interval, such as `0.750 (0.623 to 0.845)`."""
-    if measured is None:
-        return UNDEFINED
-    value, low, high = (shown(measured[name], 3) for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
-
-
-def number(measured: float | None) -> str:
-    """A number with three decimals, or that it is undefined."""
-    return UNDEFINED if measured is None else shown(measured, 3)
+def number(measured: float | str | None) -> str:
+    """A number with two significant decimals, or that it is undefined or masked."""
+    if measured is None or isinstance(measured, str):
+        return measured or UNDEFINED
+    return shown(measured, telling_decimals(measured))
 
 
 def threshold(measured: float | None) -> str:
@@ -118,9 +120,16 @@ def threshold(measured: float | None) -> str:
     return UNDEFINED if measured is None else f"{rounded_down(measured):.4g}"
 
 
-def count(whole: int) -> str:
-    """A whole number with its thousands apart."""
-    return f"{whole:,}"
+def count(whole: int | str) -> str:
+    """A whole number with its thousands apart, or that it is masked."""
+    return counted(whole)
+
+
+def p_value(chance: float | str | None) -> str:
+    """A p value, or nothing where there was no test."""
+    if chance is None or isinstance(chance, str):
+        return chance or "–"
+    return "<.001" if chance < 0.001 else f"{chance:.3f}".replace("0.", ".", 1)
 
 
 def value(setting: Any) -> str:

@@ -12,7 +12,7 @@ _PROBABILITIES = {
 
 def reliability(metrics: dict[str, Any]) -> Drawing:
     """Shares of positive labels over the probabilities given, and how many narratives each stands for."""
-    fits = _fits(metrics)
+    fits = {kind: fit for kind, fit in _fits(metrics).items() if "reliability" in fit}
     if not fits:
         return nothing("No labelled answers with a probability: no reliability to show.")
     figure = blank(4.6)
@@ -54,7 +54,7 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
 
 def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     """Both curves, with the model's own yes or no as a point."""
-    fits = {kind: fit for kind, fit in _fits(metrics).items() if fit["roc_curve"]}
+    fits = {kind: fit for kind, fit in _fits(metrics).items() if fit.get("roc_curve")}
     if not fits:
         return nothing("No probabilities with labels of both kinds: no curves to show.")
     overall = metrics["overall"]

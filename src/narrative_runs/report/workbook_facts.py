@@ -6,6 +6,7 @@ Files of the first release know less: only what is there, and not zero, is told.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from narrative_runs.findings.suppression import counted
 from narrative_runs.source.reading import type_title
 
 _LISTED = 10
@@ -129,7 +130,7 @@ def _blank_labels(found: dict[str, Any]) -> Iterator[str]:
 
 def _labelled(found: dict[str, Any]) -> Iterator[str]:
     if found.get("total"):
-        yield f"{found['total']:,}, of them {found['positive']:,} positive."
+        yield f"{counted(found['total'])}, of them {counted(found['positive'])} positive."
 
 
 def _count(number: int, what: str) -> str:

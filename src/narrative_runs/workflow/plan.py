@@ -84,7 +84,7 @@ class Plan:
     @property
     def findings(self) -> list[str]:
         """All that is to be there in the end: tables, metrics and report."""
-        return [*self.tables, str(self.folder.metrics), str(self.folder.report)]
+        return [*self.tables, *map(str, (self.folder.metrics, self.folder.metrics_to_publish, self.folder.report))]
 
     @property
     def wanted(self) -> list[str]:

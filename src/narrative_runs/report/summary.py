@@ -1,0 +1,59 @@
+"""The findings in sentences that can be quoted."""
+
+from typing import Any
+
+from narrative_runs.findings.rounding import shown, telling_decimals
+from narrative_runs.findings.suppression import MASKED, counted
+from narrative_runs.report.subject import Subject
+
+UNDEFINED = "undefined"
+
+
+def rate(measured: dict[str, float] | str | None) -> str:
+    """A rate with its 95% interval, such as `0.75 (0.62 to 0.84)`, with two significant decimals; `undefined`, or
+    `masked`."""
+    if not isinstance(measured, dict):
+        return measured or UNDEFINED
+    decimals = telling_decimals(measured["value"])
+    value, low, high = (shown(measured[name], decimals) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def summary(subject: Subject, metrics: dict[str, Any], models: list[tuple[str, int]]) -> list[str]:
+    """The sentences, in their order.
+
+    In: metrics: what may be published of metrics.json; models: as they named themselves, the most frequent first.
+    """
+    overall, incident = metrics["overall"], metrics["incident"]
+    model = models[0][0] if models else subject.params["model"]["name"]
+    sentences = [
+        f"{model} classified {counted(overall['n_answered'])} narratives of {counted(metrics['completeness']['n'])} "
+        f"incidents{_when(subject)}"
+        + (f"; {counted(metrics['n_errors'])} narratives have no answer." if metrics["n_errors"] else "."),
+        f"It detects a share of {rate(overall['detection_rate'])} of narratives, and of "
+        f"{rate(incident['detection_rate'])} of incidents (in brackets: 95% intervals).",
+    ]
+    compared = [(what, scope) for what, scope in (("narratives", overall), ("incidents", incident)) if scope["n"]]
+    if not compared:
+        return [*sentences, "No answer has a manual label: how many of them are right is not known."]
+    return [*sentences, "Against manual labels: " + "; ".join(_compared(what, scope) for what, scope in compared) + "."]
+
+
+def _compared(what: str, scope: dict[str, Any]) -> str:
+    return (
+        f"of {counted(scope['n'])} labelled {what}{_positive(scope)}, recall is {rate(scope['recall'])}, precision "
+        f"{rate(scope['precision'])}, and F1 {rate(scope['f1'])}"
+    )
+
+
+def _positive(scope: dict[str, Any]) -> str:
+    if MASKED in (scope["tp"], scope["fn"]):
+        return ""
+    return f", {scope['tp'] + scope['fn']:,} of them positive"
+
+
+def _when(subject: Subject) -> str:
+    first, last = subject.asked_from, subject.asked_until
+    if not first:
+        return ""
+    return f" on {first}" if first == last else f" from {first} to {last}"
