@@ -316,13 +316,13 @@ def test_what_to_read_first_is_listed_without_ids() -> None:
 
 def test_groups_have_their_tables() -> None:
     """Each group has a row of narratives and one of incidents; what is small has a star; hostile names are texts."""
-    results = table_at_random(80, seed=4)
+    results = table_at_random(40, seed=4)
     is_even = results["incident_id"].astype("int64") % 2 == 0
     grouped = pd.DataFrame({"S<b>x": np.where(is_even, "<i>", "M")}, index=results["row_num"].to_numpy())
     elements = Elements(report_of(results, grouped=grouped))
     assert not elements.all("i", "b")
     assert elements.texts.count("S<b>x") == 3
-    assert elements.texts.count("<i> *") == elements.texts.count("<i>") == 1
+    assert (elements.texts.count("<i> *"), elements.texts.count("<i>")) == (1, 1)
     assert "Groups" not in report_of(results)
 
 
@@ -330,8 +330,8 @@ def test_groups_have_their_tables() -> None:
 def test_a_masked_page_shows_no_small_count(seed: int) -> None:
     """With report.suppress_below no cell of a table of people is a count below it, and no curve, threshold or single
     answer is there; the page says so."""
-    results = table_at_random(120, seed)
-    is_rare = results["incident_id"].astype("int64") % 12 == 0
+    results = table_at_random(1_200, seed)
+    is_rare = results["incident_id"].astype("int64") % 100 == 0
     grouped = pd.DataFrame({"Sex": np.where(is_rare, "F", "M")}, index=results["row_num"].to_numpy())
     text = report_of(results, below=15, grouped=grouped)
     people = [text.partition(f'id="{name}"')[2].partition("</section>")[0] for name in ("findings", "groups", "agreed")]

@@ -16,7 +16,7 @@ from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.report import contents, distributions, figures, probabilities
-from narrative_runs.report.canvas import Drawing, files_of, nothing, style
+from narrative_runs.report.canvas import LEFT_OUT, Drawing, files_of, nothing, style
 from narrative_runs.report.captions import CAPTIONS
 from narrative_runs.report.page import Contents, Picture, page
 from narrative_runs.report.subject import subject_of
@@ -82,13 +82,11 @@ def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series, be
         "detection_rates": figures.detection_rates(metrics),
         "confusion_matrices": figures.confusion_matrices(metrics),
         "agreement": figures.agreement(metrics),
-        "confidence_by_outcome": nothing(figures.LEFT_OUT) if below else distributions.confidence_by_outcome(results),
+        "confidence_by_outcome": nothing(LEFT_OUT) if below else distributions.confidence_by_outcome(results),
         "reliability": probabilities.reliability(metrics),
         "roc_precision_recall": probabilities.roc_precision_recall(metrics),
         "errors_by_category": distributions.errors_by_category(contents.error_counts(results), metrics["n_processed"]),
-        "response_times_tokens": nothing(figures.LEFT_OUT)
-        if below
-        else distributions.response_times_tokens(seconds, results),
+        "response_times_tokens": nothing(LEFT_OUT) if below else distributions.response_times_tokens(seconds, results),
     }
     return {name: drawings[name] for name in CAPTIONS}
 

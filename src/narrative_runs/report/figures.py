@@ -10,6 +10,7 @@ from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.canvas import (
     BLUE,
     GREY,
+    LEFT_OUT,
     ORANGE,
     SKY_BLUE,
     VERMILION,
@@ -21,7 +22,6 @@ from narrative_runs.report.canvas import (
 from narrative_runs.source.reading import type_title
 
 NO_LABELS = "No labelled answers: nothing to compare with."
-LEFT_OUT = "Not drawn: it would show counts that report.suppress_below masks."
 
 
 def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:

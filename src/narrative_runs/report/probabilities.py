@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from narrative_runs.report.canvas import BLACK, BLUE, GREY, VERMILION, Drawing, blank, nothing
+from narrative_runs.findings.suppression import MASKED
+from narrative_runs.report.canvas import BLACK, BLUE, GREY, LEFT_OUT, VERMILION, Drawing, blank, nothing
 
 _PROBABILITIES = {
     "confidence": ("stated confidence", BLUE, "o", "-", ""),
@@ -13,6 +14,8 @@ _PROBABILITIES = {
 def reliability(metrics: dict[str, Any]) -> Drawing:
     """Shares of positive labels over the probabilities given, and how many narratives each stands for."""
     fits = {kind: fit for kind, fit in _fits(metrics).items() if "reliability" in fit}
+    if not fits and _is_masked(metrics):
+        return nothing(LEFT_OUT)
     if not fits:
         return nothing("No labelled answers with a probability: no reliability to show.")
     figure = blank(4.6)
@@ -55,6 +58,8 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
 def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     """Both curves, with the model's own yes or no as a point."""
     fits = {kind: fit for kind, fit in _fits(metrics).items() if fit.get("roc_curve")}
+    if not fits and _is_masked(metrics):
+        return nothing(LEFT_OUT)
     if not fits:
         return nothing("No probabilities with labels of both kinds: no curves to show.")
     overall = metrics["overall"]
@@ -93,6 +98,11 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     roc.legend(loc="lower right", title="Area under the curve", fontsize=7.5, title_fontsize=7.5)
     precision_recall.legend(loc="lower left", title="Average precision", fontsize=7.5, title_fontsize=7.5)
     return Drawing(figure, "; ".join(told) + ".")
+
+
+def _is_masked(metrics: dict[str, Any]) -> bool:
+    """Whether there are curves that may not be shown."""
+    return metrics["overall"]["tp"] == MASKED or any("reliability" not in fit for fit in _fits(metrics).values())
 
 
 def _fits(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
