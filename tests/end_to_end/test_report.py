@@ -92,7 +92,7 @@ def test_report_tells_the_experiment_without_its_narratives(finished: Project) -
     text = page_of(finished)
     metrics = finished.read_json(f"{FOLDER}/metrics.json")
     md5 = finished.read_json(f"{FOLDER}/data_quality.json")["md5"]
-    for word in (metrics["experiment_id"], md5, "1 of them an error", "model.logprobs"):
+    for word in (metrics["experiment_id"], md5, "errors, without an answer: 1.", "model.logprobs"):
         assert word in text
     assert "text of case" not in text and not re.search(r"read [0-9a-f]{12}", text)
 
@@ -120,7 +120,7 @@ def test_snakemakes_own_report_shows_figures_and_captions(finished: Project) -> 
         assert re.search(rf"data:image/png[^,]*filename={name}\.png;base64,", text) and caption.title in text
         # Quotation marks are escaped, each in its own way.
         assert caption.text.partition("'")[0] in text
-    for kind, name in (("text/html", "report.html"), ("application/json", "metrics.json")):
+    for kind, name in (("text/html", "report.html"), ("application/json", "metrics_to_publish.json")):
         assert re.search(rf"data:{kind}[^,]*filename={name};base64,", text)
     assert not re.search(r"""(src|href)=["']https?:""", text)
 
@@ -182,15 +182,15 @@ def test_report_in_a_browser(opened: tuple[Page, list[str], list[str]]) -> None:
 
     page.keyboard.press("Tab")
     focused = page.evaluate("[document.activeElement.textContent, document.activeElement.getBoundingClientRect().x]")
-    assert focused[0] == "Skip to the findings" and focused[1] >= 0
+    assert focused[0] == "Skip to the summary" and focused[1] >= 0
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "findings"
+    assert page.evaluate("document.activeElement.id") == "summary"
     page.keyboard.press("Tab")
     # The next stop is the wide table, which arrow keys can then scroll; one sees where one is.
     assert page.evaluate("document.activeElement.className") == "wide"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
-    for width in (360, 1200):
+    for width in (360, 400, 1200):
         page.set_viewport_size({"width": width, "height": 740})
         page.eval_on_selector_all("details", "found => found.forEach(each => each.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width

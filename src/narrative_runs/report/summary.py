@@ -29,7 +29,7 @@ def summary(subject: Subject, metrics: dict[str, Any], models: list[tuple[str, i
     sentences = [
         f"{model} classified {counted(overall['n_answered'])} narratives of {counted(metrics['completeness']['n'])} "
         f"incidents{_when(subject)}"
-        + (f"; {counted(metrics['n_errors'])} narratives have no answer." if metrics["n_errors"] else "."),
+        + (f"; errors, without an answer: {counted(metrics['n_errors'])}." if metrics["n_errors"] else "."),
         f"It detects a share of {rate(overall['detection_rate'])} of narratives, and of "
         f"{rate(incident['detection_rate'])} of incidents (in brackets: 95% intervals).",
     ]
