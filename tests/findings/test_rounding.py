@@ -38,7 +38,7 @@ def test_what_is_shown_is_near(number: float, decimals: int) -> None:
 
 @pytest.mark.parametrize(
     ("number", "decimals"),
-    [(0.86, 2), (0.1, 2), (0.0123, 3), (0.9877, 3), (0.0012, 4), (0.00004, 4), (1.0, 2), (0.0, 2), (-0.5, 2)],
+    [(0.86, 2), (0.1, 2), (0.0123, 3), (0.905, 2), (0.9962, 3), (0.0012, 4), (0.00004, 4), (1.0, 2), (0.0, 2), (-0.5, 2)],
 )
 def test_a_rate_shows_two_significant_decimals(number: float, decimals: int) -> None:
     """A rate near 0 or 1 gets the decimals in which it differs from them, and no rate gets more than it needs."""

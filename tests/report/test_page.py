@@ -321,8 +321,8 @@ def test_groups_have_their_tables() -> None:
     grouped = pd.DataFrame({"S<b>x": np.where(is_even, "<i>", "M")}, index=results["row_num"].to_numpy())
     elements = Elements(report_of(results, grouped=grouped))
     assert not elements.all("i", "b")
-    assert elements.texts.count("S<b>x") == 3
-    assert (elements.texts.count("<i> *"), elements.texts.count("<i>")) == (1, 1)
+    assert elements.texts.count("S<b>x") == 4
+    assert (elements.texts.count("<i> *"), elements.texts.count("<i>")) == (1, 2)
     assert "Groups" not in report_of(results)
 
 

@@ -21,12 +21,15 @@ def shown(number: float, decimals: int) -> str:
 
 
 def telling_decimals(number: float) -> int:
-    """How many decimals show a rate with two significant ones, counted from the nearer of 0 and 1; 2 to 4.
+    """How many decimals show a rate: two significant ones, and near 1 as many as tell it from 1; 2 to 4.
 
-    So .86 needs two, .0123 and .9877 three.
+    So .86 needs two, .0123 three, and .9962 three.
     """
-    distance = min(abs(number), abs(1 - abs(number)))
-    return 2 if distance == 0 else min(4, max(2, 1 - math.floor(math.log10(distance) + 1e-9)))
+    size, short_of_1 = abs(number), 1 - abs(number)
+    if size == 0 or short_of_1 <= 0:
+        return 2
+    needed = max(1 - math.floor(math.log10(size) + 1e-9), -math.floor(math.log10(short_of_1) + 1e-9))
+    return min(4, max(2, needed))
 
 
 def rounded(number: float, decimals: int = 3) -> float:

@@ -39,7 +39,7 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
     if not rated:
         is_masked = metrics["overall"]["detection_rate"] == MASKED
         return nothing(LEFT_OUT if is_masked else "No answers without error: no detection rate.")
-    figure = blank(2.6 + 0.45 * max(0, len(rated) - 4))
+    figure = blank(1.1 + 0.65 * len(rated))
     axes = figure.add_subplot()
     told: list[str] = []
     for place, (name, scope) in enumerate(rated.items()):
