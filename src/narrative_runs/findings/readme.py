@@ -13,6 +13,7 @@ results.csv             all rows, for R, pandas and Stata
 results.json            all rows, for programs
 results.parquet         all rows, with exact types
 metrics.json            counts and rates, with their intervals
+metrics_to_publish.json the same, without small counts where report.suppress_below masks them
 data_quality.json       what was read, skipped and dropped
 logs/performance.log    a line for each narrative, as CSV
 journal/                every answer as it came: keep it, all else is made again from it
