@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.findings.rounding import rounded, rounded_down, shown, telling_decimals
+from narrative_runs.findings.rounding import p_value, percent, rounded, rounded_down, shown, telling_decimals
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,44 @@ def test_what_is_shown_is_near(number: float, decimals: int) -> None:
 
 @pytest.mark.parametrize(
     ("number", "decimals"),
-    [(0.86, 2), (0.1, 2), (0.0123, 3), (0.905, 2), (0.9962, 3), (0.0012, 4), (0.00004, 4), (1.0, 2), (0.0, 2), (-0.5, 2)],
+    [
+        (0.86, 2),
+        (0.1, 2),
+        (0.0123, 3),
+        (0.905, 2),
+        (0.9962, 3),
+        (0.0012, 4),
+        (0.00004, 4),
+        (1.0, 2),
+        (0.0, 2),
+        (-0.5, 2),
+    ],
 )
 def test_a_rate_shows_two_significant_decimals(number: float, decimals: int) -> None:
     """A rate near 0 or 1 gets the decimals in which it differs from them, and no rate gets more than it needs."""
     assert telling_decimals(number) == decimals
+
+
+@pytest.mark.parametrize(
+    ("share", "decimals", "text"),
+    [
+        (0.9996, 1, ">99.9%"),
+        (1.0, 1, "100.0%"),
+        (0.00003, 2, "<0.01%"),
+        (0.0, 2, "0.00%"),
+        (0.123, 1, "12.3%"),
+        (0.997, 0, ">99%"),
+    ],
+)
+def test_no_percentage_claims_all_or_nothing(share: float, decimals: int, text: str) -> None:
+    """100% is all of them, and 0% none: one error of 35,000 is not 0.00%."""
+    assert percent(share, decimals) == text
+
+
+@pytest.mark.parametrize(("chance", "text"), [(0.04249, ".042"), (0.0004, "<.001"), (0.9998, ">.999"), (1.0, "1.000")])
+def test_p_values_have_three_decimals(chance: float, text: str) -> None:
+    """A p value stands without its zero, and none is .000."""
+    assert p_value(chance) == text
 
 
 @given(st.floats(-100, 100))

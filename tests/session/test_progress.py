@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.session.progress import RECENT_S, Beat, Progress, duration, line
+from narrative_runs.session.progress import RECENT_S, Beat, Progress, duration, line, percent_done
 from narrative_runs.session.standing import Standing
 
 
@@ -193,3 +193,9 @@ def test_the_beat() -> None:
     assert not beat.is_due(1, 99) and beat.is_due(2, 100)
     assert not beat.is_due(30, 199) and beat.is_due(32.5, 100)
     assert not beat.is_due(33, 100)
+
+
+@pytest.mark.parametrize(("done", "total", "text"), [(34_999, 35_000, "99.9%"), (8, 8, "100.0%"), (1, 8, "12.5%")])
+def test_nothing_is_done_before_all_is(done: int, total: int, text: str) -> None:
+    """100.0% is shown when the last narrative has its result, and not before."""
+    assert percent_done(done, total) == text

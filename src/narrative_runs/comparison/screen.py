@@ -13,6 +13,7 @@ from narrative_runs.comparison.files import as_text
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
 from narrative_runs.comparison.pairs import PairTest
 from narrative_runs.comparison.params_apart import SOURCE, ParamApart, lines_apart
+from narrative_runs.findings.rounding import p_value
 from narrative_runs.findings.summary import column_title, shown_rate
 from narrative_runs.finished import Finished
 from narrative_runs.source.reading import type_title
@@ -168,7 +169,5 @@ def _label(label: Any) -> str:
     return "-" if pd.isna(label) else str(label)
 
 
-def _shown_p(p_value: float | None) -> str:
-    if p_value is None:
-        return "-"
-    return "<.001" if p_value < 0.001 else f"{p_value:.3f}".replace("0.", ".", 1)
+def _shown_p(chance: float | None) -> str:
+    return "-" if chance is None else p_value(chance)

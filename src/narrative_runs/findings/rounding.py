@@ -20,6 +20,21 @@ def shown(number: float, decimals: int) -> str:
     return f"{number + 0.0:.{decimals}f}"
 
 
+def percent(share: float, decimals: int = 1) -> str:
+    """A share as percent: `>99.9%` and `<0.1%` where rounding would make it all or nothing, which it is not."""
+    text, step = f"{100 * share:.{decimals}f}", 10.0**-decimals
+    if float(text) == 100 and share < 1:
+        return f">{100 - step:.{decimals}f}%"
+    if float(text) == 0 and share > 0:
+        return f"<{step:.{decimals}f}%"
+    return f"{text}%"
+
+
+def p_value(chance: float) -> str:
+    """A p value with three decimals and without its zero: `.042`, `<.001`."""
+    return shown(chance, 3).replace("0.", ".", 1)
+
+
 def telling_decimals(number: float) -> int:
     """How many decimals show a rate: two significant ones, and near 1 as many as tell it from 1; 2 to 4.
 

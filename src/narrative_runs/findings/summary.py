@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.findings.groups import TROUBLES
-from narrative_runs.findings.rounding import shown
+from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.places import RECORD, ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
@@ -74,7 +74,7 @@ def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 yield (
                     f"{what} hit {column} {name} {more} often than all others: {_percent(trouble['rate'])} of its "
                     f"narratives against {_percent(trouble['rate_of_others'])}, {_points(trouble['difference'])}; "
-                    f"p {'< .001' if chance < 0.001 else f'= {chance:.3f}'.replace('0.', '.', 1)}, adjusted. Where "
+                    f"p = {p_value(chance)}, adjusted. Where "
                     "these are left out, its rates are of the others alone."
                 )
 
@@ -85,7 +85,7 @@ def _points(difference: Mapping[str, float]) -> str:
 
 
 def _percent(rate: Mapping[str, float]) -> str:
-    return f"{100 * rate['value']:.1f}%"
+    return percent(rate["value"])
 
 
 def column_title(title: str) -> str:

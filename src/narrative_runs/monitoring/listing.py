@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from narrative_runs.findings.rounding import shown
 from narrative_runs.monitoring.experiments import COMPLETED, Known
 from narrative_runs.session.block import done
 
@@ -29,4 +30,4 @@ def table_of(experiments: list[Known]) -> Table:
 
 
 def _shown(measure: Any) -> str:
-    return "-" if measure is None else f"{measure:.3f}"
+    return "-" if measure is None else shown(measure, 3)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from narrative_runs.findings.rounding import percent
 from narrative_runs.report.canvas import (
     BLACK,
     BLUE,
@@ -69,7 +70,7 @@ def errors_by_category(counts: dict[str, int], processed: int) -> Drawing:
     figure = blank(0.9 + 0.35 * len(counts))
     axes = figure.add_subplot()
     bars = axes.barh(list(counts), list(counts.values()), color=SKY_BLUE, edgecolor=BLACK, height=0.6)
-    labels = [f"{count:,} ({100 * count / processed:.2f}%)" for count in counts.values()]
+    labels = [f"{count:,} ({percent(count / processed, 2)})" for count in counts.values()]
     axes.bar_label(bars, labels, padding=3)
     axes.invert_yaxis()
     axes.margins(x=0.25)

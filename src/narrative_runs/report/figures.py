@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from narrative_runs.findings.rounding import percent
 from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.canvas import (
     BLUE,
@@ -53,8 +54,8 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
             labelled = scope["labelled_rate"]["value"]
             axes.plot(labelled, place + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
         told.append(
-            f"{name} {100 * value:.1f}% ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
-            + (f", labelled positive {100 * labelled:.1f}% of {scope['n']:,}" if is_labelled else "")
+            f"{name} {percent(value)} ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
+            + (f", labelled positive {percent(labelled)} of {scope['n']:,}" if is_labelled else "")
         )
     names = [
         f"{name}\n{scope['n_answered']:,} answered\n{counted(scope['n'])} labelled" for name, scope in rated.items()
@@ -117,7 +118,7 @@ def agreement(metrics: dict[str, Any]) -> Drawing:
     axes.set_xlabel(f"Detected in the {other} narrative")
     axes.set_ylabel(f"Detected in the {first} narrative")
     rate = found["agreement"]
-    agreed = f"{100 * rate['value']:.1f}% of {found['n']:,} incidents agree"
+    agreed = f"{percent(rate['value'])} of {found['n']:,} incidents agree"
     axes.set_title(f"{agreed} ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})", loc="left")
     counts = ", ".join(f"{count:,} {name}" for row in cells for name, count in row)
     return Drawing(figure, f"{agreed}: {counts}.")
@@ -136,7 +137,7 @@ def _two_by_two(axes: Axes, cells: list[list[tuple[str, int]]]) -> None:
                 axes.add_patch(
                     Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=GREY, hatch="///", linewidth=0, alpha=0.5)
                 )
-            share = f"\n{100 * count / whole:.1f}%" if whole else ""
+            share = f"\n{percent(count / whole)}" if whole else ""
             axes.text(
                 x,
                 y,

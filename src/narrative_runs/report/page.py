@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from narrative_runs import __version__
 from narrative_runs.findings.read_first import DOUBT
-from narrative_runs.findings.rounding import rounded_down, shown, telling_decimals
+from narrative_runs.findings.rounding import p_value, rounded_down, shown, telling_decimals
 from narrative_runs.findings.summary import warnings
 from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.captions import Caption
@@ -103,7 +103,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (rate, count, value, number, p_value, threshold, data_uri, listed)
+    filters = (rate, count, value, number, chance, threshold, data_uri, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
 
@@ -125,11 +125,9 @@ def count(whole: int | str) -> str:
     return counted(whole)
 
 
-def p_value(chance: float | str | None) -> str:
-    """A p value, or nothing where there was no test."""
-    if chance is None or isinstance(chance, str):
-        return chance or "–"
-    return "<.001" if chance < 0.001 else f"{chance:.3f}".replace("0.", ".", 1)
+def chance(tested: float | str | None) -> str:
+    """A p value, or a dash where there was no test."""
+    return p_value(tested) if isinstance(tested, float) else tested or "–"
 
 
 def value(setting: Any) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from narrative_runs.findings.rounding import percent, shown
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.canvas import BLACK, BLUE, GREY, LEFT_OUT, VERMILION, Drawing, blank, nothing
 
@@ -45,7 +46,7 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
         told.append(
             f"{name}: "
             + ", ".join(
-                f"at {at:.2f} {100 * share:.0f}% of {each['n']:,}"
+                f"at {at:.2f} {percent(share, 0)} of {each['n']:,}"
                 for at, share, each in zip(at, shares, bins, strict=True)
             )
         )
@@ -74,20 +75,27 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
             [point["recall"] for point in curve],
             linestyle=line,
             color=colour,
-            label=f"{name}: {fit['roc_auc']:.3f}",
+            label=f"{name}, n = {fit['n']:,}: {shown(fit['roc_auc'], 3)}",
         )
         precision_recall.plot(
             [point["recall"] for point in other],
             [point["precision"] for point in other],
             linestyle=line,
             color=colour,
-            label=f"{name}: {fit['average_precision']:.3f}",
+            label=f"{name}: {shown(fit['average_precision'], 3)}",
         )
-        told.append(f"{name}: area under ROC {fit['roc_auc']:.3f}, average precision {fit['average_precision']:.3f}")
+        told.append(
+            f"{name}, {fit['n']:,} narratives: area under ROC {shown(fit['roc_auc'], 3)}, "
+            f"average precision {shown(fit['average_precision'], 3)}"
+        )
     roc.plot([0, 1], [0, 1], ":", color=GREY)
+    # Of the answers without a probability the model's own yes or no may be another one.
+    own = f"its yes or no, n = {overall['n']:,}"
     precision_recall.axhline((overall["tp"] + overall["fn"]) / overall["n"], linestyle=":", color=GREY)
     if overall["recall"] and overall["specificity"]:
-        roc.plot(1 - overall["specificity"]["value"], overall["recall"]["value"], "*", color=BLACK, markersize=11)
+        roc.plot(
+            1 - overall["specificity"]["value"], overall["recall"]["value"], "*", color=BLACK, markersize=11, label=own
+        )
     if overall["recall"] and overall["precision"]:
         precision_recall.plot(
             overall["recall"]["value"], overall["precision"]["value"], "*", color=BLACK, markersize=11

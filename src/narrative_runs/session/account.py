@@ -21,7 +21,7 @@ from narrative_runs.session.error_watch import ErrorWatch
 from narrative_runs.session.follower import Follower
 from narrative_runs.session.logs import Logs
 from narrative_runs.session.order import Order
-from narrative_runs.session.progress import Beat, Progress, line
+from narrative_runs.session.progress import Beat, Progress, line, percent_done
 from narrative_runs.session.record_keeper import RecordKeeper
 from narrative_runs.session.screen import Screen
 from narrative_runs.session.standing import Standing
@@ -234,12 +234,11 @@ class Account:
             "Remaining: known when the workbook is read again",
         ]
         if progress.total is not None:
-            share = 100 * progress.done / progress.total if progress.total else 100.0
             counts = [
                 f"Completed: {progress.done} narratives",
                 f"Remaining: {progress.total - progress.done} narratives",
                 f"Total: {progress.total} narratives",
-                f"Progress: {share:.1f}%",
+                f"Progress: {percent_done(progress.done, progress.total)}",
             ]
         lines = [
             rule,

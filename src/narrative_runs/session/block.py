@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from narrative_runs.session.progress import duration
+from narrative_runs.session.progress import duration, percent_done
 from narrative_runs.session.standing import Standing
 
 AT_WORK = {
@@ -55,7 +55,7 @@ def rows(standing: Standing, is_live: bool = True) -> Iterator[tuple[str, str]]:
 
 def done(processed: int, total: int | None) -> str:
     """How many of how many narratives have a result."""
-    return f"{processed:,} of {total:,} ({100 * processed / total:.1f}%)" if total else f"{processed:,}"
+    return f"{processed:,} of {total:,} ({percent_done(processed, total)})" if total else f"{processed:,}"
 
 
 def rate(narratives_a_second: float | None) -> str:

@@ -130,11 +130,17 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60}m"
 
 
+def percent_done(done: int, total: int) -> str:
+    """How much is done, such as `12.5%`; never 100.0% before all is."""
+    share = 100 * done / total if total else 0.0
+    return f"{share if done >= total else min(share, 99.9):.1f}%"
+
+
 def line(standing: Standing) -> str:
     """One line of progress in the form of the R system."""
     total = standing.n_narratives_total or 0
-    share = 100 * standing.n_narratives_processed / total if total else 0.0
-    counts = f"[PROGRESS] {standing.n_narratives_processed:,}/{total:,} ({share:.1f}%)"
+    done = standing.n_narratives_processed
+    counts = f"[PROGRESS] {done:,}/{total:,} ({percent_done(done, total)})"
     pace = "-" if standing.rate_recent is None else f"{standing.rate_recent:.2f}/sec"
     # After the last answer there is no rate any more, and nothing to wait for but the merge.
     ahead = f"Rate: {pace} | ETA: {standing.estimated_completion_time or 'calculating...'}"
