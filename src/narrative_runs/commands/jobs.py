@@ -11,7 +11,6 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from narrative_runs.commands import Commands
-from narrative_runs.errors import NarrativeRunsError, reason_of
 
 
 def add_jobs(commands: Commands) -> None:
@@ -56,12 +55,13 @@ def _report(_: argparse.Namespace) -> None:
 
 def _attending(name: str, run: Callable[..., object]) -> None:
     from narrative_runs.jobs.attendance import Attendance
+    from narrative_runs.session.supervision import unexpected
 
     job = Attendance(name)
     try:
         run(job)
-    except (NarrativeRunsError, OSError) as error:
-        job.say(f"hopeless {json.dumps(reason_of(error))}")
+    except Exception as error:
+        job.say(f"hopeless {json.dumps(unexpected(error))}")
         job.close()
         sys.exit(1)
     job.close()
@@ -81,13 +81,14 @@ def _retry_errors(_: argparse.Namespace) -> None:
 
 def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
     from narrative_runs.session.link import Link
+    from narrative_runs.session.supervision import unexpected
 
     async def job() -> None:
         link = await Link.open(name)
         try:
             await run(link)
-        except (NarrativeRunsError, OSError) as error:
-            link.give_up(reason_of(error))
+        except Exception as error:
+            link.give_up(unexpected(error))
             await link.close()
             sys.exit(1)
         await link.close()

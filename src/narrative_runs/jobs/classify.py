@@ -23,10 +23,10 @@ from narrative_runs.places import ExperimentFolder, shard_name
 from narrative_runs.results import Result, result_of
 from narrative_runs.session.link import LOST, Link, Stopped
 from narrative_runs.session.lock import hold_as_child
+from narrative_runs.session.tether import REQUESTS_MAY_TAKE_S
 from narrative_runs.signals import stopped_by
 from narrative_runs.source.shards import Narrative, iterate
 
-REQUESTS_MAY_TAKE_S = 30.0
 SYNC_EVERY_S = 1.0
 
 
@@ -48,7 +48,7 @@ async def classify(link: Link, shard: int) -> int:
     still_open = (
         Open(narrative, next(numbers)) for narrative in narratives if question.fingerprint(narrative) not in known
     )
-    async with kept_journal(folder, link.settings, name) as kept:
+    async with kept_journal(folder, link, name) as kept:
         await ask_all(still_open, question, params, link, kept)
 
     return write_results(folder, params, shard)
@@ -105,16 +105,17 @@ def open_journals() -> Iterator[Callable[[Place], dict[str, Any]]]:
 
 
 @asynccontextmanager
-async def kept_journal(folder: ExperimentFolder, settings: dict[str, Any], name: str) -> AsyncIterator[Journal]:
+async def kept_journal(folder: ExperimentFolder, link: Link, name: str) -> AsyncIterator[Journal]:
     """This session's journal called `name`, synced every second and closed at the end."""
-    kept = Journal(journal.growing(folder.journals, settings["session"]) / f"{name}.jsonl", settings["head"])
+    growing = journal.growing(folder.journals, link.settings["session"])
+    kept = Journal(growing / f"{name}.jsonl", link.settings["head"])
 
     async def sync() -> None:
         while True:
             await asyncio.sleep(SYNC_EVERY_S)
             await asyncio.to_thread(kept.sync)
 
-    syncing = asyncio.create_task(sync())
+    syncing = link.supervision.start(sync())
     try:
         yield kept
     finally:

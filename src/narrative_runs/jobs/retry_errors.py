@@ -68,7 +68,7 @@ async def _ask_again(folder: ExperimentFolder, params: Params, link: Link) -> No
             first_error = row["first_error_message"] or row["error_message"]
             still_open.append(Open(narrative, len(still_open) + 1, attempt, first_error))
     link.say("tell " + json.dumps(f"Asking again for {len(still_open)} narratives with an error."))
-    async with kept_journal(folder, link.settings, journal.RETRY) as kept:
+    async with kept_journal(folder, link, journal.RETRY) as kept:
         await ask_all(iter(still_open), question, params, link, kept)
 
 

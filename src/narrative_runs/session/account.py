@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -264,5 +265,6 @@ class Account:
 
 
 def report(answer: dict[str, Any]) -> None:
-    """Tell the main process."""
-    print(json.dumps(answer), flush=True)
+    """Tell the main process, if it is still there."""
+    with suppress(OSError):
+        print(json.dumps(answer), flush=True)

@@ -4,17 +4,20 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 
 class Ear:
-    """Standard input, line by line. When it ends before the word `end`, the main process is gone, and so is this one.
+    """Standard input, line by line. When it ends before the word `end`, the main process is gone, and soon this one is.
 
-    order: the first line; at_once: called when the main process is gone, before this process ends.
+    order: the first line; ends_alone: called when the main process is gone, and says for how many seconds this process
+    may go on, to keep what is in flight; at_once: called before it ends all the same.
     """
 
     def __init__(self) -> None:
         self.order = sys.stdin.readline()
+        self.ends_alone: Callable[[], float] = lambda: 0.0
         self.at_once: Callable[[], None] = lambda: None
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -32,5 +35,6 @@ class Ear:
             self._lines.put(line.strip())
             if line.startswith("end"):
                 return
+        time.sleep(self.ends_alone())
         self.at_once()
         os._exit(1)

@@ -13,11 +13,11 @@ from narrative_runs.asking.failures import Failure, Kind
 from narrative_runs.asking.inquiry import Inquiry, Key, Step
 from narrative_runs.asking.server import Server
 from narrative_runs.asking.trial import Evidence
-from narrative_runs.errors import NarrativeRunsError, ServerError, reason_of
 from narrative_runs.session.account import Account
 from narrative_runs.session.gate import Gate, another_model
 from narrative_runs.session.link import Mouth
 from narrative_runs.session.standing import Standing
+from narrative_runs.session.supervision import Supervision, unexpected
 
 CANCELLED = "cancelled from another terminal"
 TELL_AGAIN_S = 60.0
@@ -29,8 +29,8 @@ class GateServer:
     """Serves one gate to all jobs of a run over a unix socket.
 
     inquiry: what to do next about each narrative; settings: told to every job; open_server: called when the first job
-    wants to know it; account: record, logs and screen; cancelled: whether the user cancelled the run from another
-    terminal.
+    wants to know it; account: record, logs and screen; supervision: of what nobody waits for; cancelled: whether the
+    user cancelled the run from another terminal.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class GateServer:
         settings: dict[str, Any],
         open_server: Callable[[], Awaitable[Server]],
         account: Account,
+        supervision: Supervision,
     ) -> None:
         self.gate = gate
         self.inquiry = inquiry
@@ -56,6 +57,7 @@ class GateServer:
         self._opening: asyncio.Task[None] | None = None
         self._server: Server | None = None
         self._account = account
+        self._supervision = supervision
         self.cancelled = False
         self._jobs: dict[int, JobConnection] = {}
         self._next_job = 0
@@ -137,7 +139,7 @@ class GateServer:
                 if self._server is not None:
                     connection.tell_server(self._server)
                 elif self._opening is None:
-                    self._opening = asyncio.create_task(self.open())
+                    self._opening = self._supervision.start(self.open())
             case "want":
                 self._consider((job, int(rest)))
             case "answer":
@@ -181,8 +183,8 @@ class GateServer:
         """Have the account do something that a job waits for; a record that cannot be written stops the run."""
         try:
             work()
-        except (NarrativeRunsError, OSError) as error:
-            self.stop(reason_of(error))
+        except Exception as error:
+            self.stop(unexpected(error))
             connection.close()
             return
         connection.say(told)
@@ -291,15 +293,7 @@ class GateServer:
 
     async def open(self) -> None:
         """Open the model server, and tell all jobs where it is; a server that cannot be opened stops the run."""
-        try:
-            self._server = await self._open_server()
-        except ServerError as error:
-            self.stop(str(error))
-            return
-        except Exception as error:
-            # Jobs wait for this; whatever went wrong, they must not wait for ever.
-            self.stop(f"the model server cannot be opened ({type(error).__name__}: {error})")
-            raise
+        self._server = await self._open_server()
         for connection in self._jobs.values():
             connection.tell_server(self._server)
         self.turn()

@@ -22,6 +22,7 @@ from narrative_runs.asking.inquiry import Step
 from narrative_runs.asking.server import Server
 from narrative_runs.asking.trial import Evidence
 from narrative_runs.errors import ExperimentError
+from narrative_runs.session.supervision import Supervision
 from narrative_runs.session.tether import SOCKET_VARIABLE
 
 LOST = "the run has ended"
@@ -67,7 +68,7 @@ class Link(asyncio.Protocol):
 
     settings: what the session tells every job; stopped: done, with the reason, once no request may begin;
     without: parts of the request that this server does not take (`schema`, `logprobs`);
-    model: as the server named it in its first answer, empty before.
+    model: as the server named it in its first answer, empty before; supervision: of what nobody waits for.
     """
 
     def __init__(self) -> None:
@@ -75,6 +76,8 @@ class Link(asyncio.Protocol):
         self.without: set[str] = set()
         self.model = ""
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # What fails beside the job's own line ends the run as well.
+        self.supervision = Supervision(self.give_up)
         self._server: Server | None = None
         self._knows_server = asyncio.Event()
         self._has_settings = asyncio.Event()

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from narrative_runs.errors import AlreadyRunning
 from narrative_runs.permissions import file_mode
 
 CHILDREN_MAY_TAKE_S = 45.0
+TELL_AFTER_S = 1.0
 _LENGTH = 4096
 _LONGEST_REASON = 500
 
@@ -42,17 +44,7 @@ class RunLock:
         self._descriptor = self._take()
         self._since = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         self.tell("")
-        children = _open(self._children)
-        try:
-            deadline = time.monotonic() + CHILDREN_MAY_TAKE_S
-            while not _try(children, fcntl.LOCK_EX):
-                if time.monotonic() > deadline:
-                    raise AlreadyRunning(
-                        "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
-                    )
-                time.sleep(0.05)
-        finally:
-            os.close(children)
+        _wait_for_children(self._children)
 
     def release(self) -> None:
         """Let another process take the lock."""
@@ -98,6 +90,36 @@ class RunLock:
                 folder.rmdir()
             except OSError:
                 return
+
+
+def wait_for_killed_run(folder: Path, tell: Callable[[str], None]) -> None:
+    """Wait until the children of a run whose main process was killed have kept what was in flight; changes nothing.
+
+    What they keep is to be known before a new run is planned. tell: called where that takes more than a moment.
+
+    Raises:
+        AlreadyRunning: they do not end.
+    """
+    if (folder / ".children.lock").exists() and not is_running(folder):
+        _wait_for_children(folder / ".children.lock", tell)
+
+
+def _wait_for_children(path: Path, tell: Callable[[str], None] = lambda _: None) -> None:
+    children = _open(path)
+    began, is_told = time.monotonic(), False
+    try:
+        while not _try(children, fcntl.LOCK_EX):
+            waited = time.monotonic() - began
+            if waited > TELL_AFTER_S and not is_told:
+                is_told = True
+                tell("Waiting for requests of an earlier run, which was killed: they may end, for up to 30 s.")
+            if waited > CHILDREN_MAY_TAKE_S:
+                raise AlreadyRunning(
+                    "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
+                )
+            time.sleep(0.05)
+    finally:
+        os.close(children)
 
 
 def hold_as_child(folder: Path) -> int:

@@ -36,11 +36,17 @@ class Neighbours:
             os.close(descriptor)
 
     def share(self, slots: int) -> int:
-        """How many of all `slots` this run may use: an equal part, and at least one."""
+        """How many of all `slots` this run may use: an equal part, and at least one.
+
+        Raises OSError where the folder cannot be used any more.
+        """
         running = self._running()
         if self._own not in running:
-            # The folder was removed meanwhile: who else asks cannot be known.
-            return slots
+            # The folder was removed meanwhile, under the other runs too: each comes back by itself.
+            os.close(self._descriptor)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = self._join()
+            running = self._running()
         place = running.index(self._own)
         return max(1, slots // len(running) + (place < slots % len(running)))
 

@@ -17,12 +17,13 @@ import tempfile
 import threading
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from narrative_runs import __version__, journal
 from narrative_runs.asking.inquiry import Inquiry
 from narrative_runs.asking.server import Server
-from narrative_runs.errors import JournalError, NarrativeRunsError, reason_of
+from narrative_runs.errors import JournalError
 from narrative_runs.params import Params, check
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import state
@@ -34,9 +35,13 @@ from narrative_runs.session.lock import hold_as_child
 from narrative_runs.session.model_server import ModelServer
 from narrative_runs.session.neighbours import Neighbours
 from narrative_runs.session.order import Order
+from narrative_runs.session.supervision import Supervision, unexpected
+from narrative_runs.session.tether import REQUESTS_MAY_TAKE_S
 from narrative_runs.whole_files import temporary_folder
 
 FOLLOW_EVERY_S = 1.0
+JOBS_MAY_END_S = 5.0
+ORPHANED = "the main process was killed"
 LONGEST_FOLDER = 60
 AT_ONCE = "quit"
 SHOW_EVERY_S = 1.0
@@ -65,6 +70,7 @@ class Session:
         self._model_server = ModelServer(self._params, self._account.screen.say)
         self._neighbours: Neighbours | None = None
         self._gate_server: GateServer | None = None
+        self._supervision = Supervision(self._fail)
         self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -80,15 +86,16 @@ class Session:
             try:
                 gate_server = await self._begin()
                 server = await gate_server.listen(socket)
-            except (NarrativeRunsError, OSError) as error:
-                report({"error": reason_of(error)})
+            except Exception as error:
+                report({"error": unexpected(error)})
                 self._model_server.close()
                 return
             self._gate_server = gate_server
+            self._ear.ends_alone = partial(self._end_alone, asyncio.get_running_loop())
             report({"socket": str(socket)})
-            tasks = [asyncio.create_task(self._keep_following(gate_server))]
+            tasks = [self._supervision.start(self._keep_following(gate_server))]
             if self._account.screen.is_terminal:
-                tasks.append(asyncio.create_task(self._keep_showing(gate_server)))
+                tasks.append(self._supervision.start(self._keep_showing(gate_server)))
             outcome = await self._outcome
             for task in tasks:
                 task.cancel()
@@ -105,7 +112,31 @@ class Session:
                 with suppress(JournalError):
                     journal.seal(self._folder.journals)
 
+    def _end_alone(self, loop: asyncio.AbstractEventLoop) -> float:
+        """The main process was killed: nothing new is asked, and what is in flight is kept; how many seconds that may
+        take."""
+        loop.call_soon_threadsafe(lambda: self._supervision.start(self._finish_what_is_in_flight()))
+        return REQUESTS_MAY_TAKE_S + JOBS_MAY_END_S
+
+    async def _finish_what_is_in_flight(self) -> None:
+        assert self._gate_server is not None
+        self._gate_server.stop(ORPHANED)
+        while self._gate_server.jobs:
+            await asyncio.sleep(0.05)
+        self._end("failure")
+
+    def _fail(self, reason: str) -> None:
+        """Something failed that nobody waits for: the run ends, and says why."""
+        if self._gate_server is not None:
+            self._gate_server.stop(reason)
+
     def _obey(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._take_orders(loop)
+        except Exception as error:
+            loop.call_soon_threadsafe(self._fail, unexpected(error))
+
+    def _take_orders(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in self._ear.lines():
             word, _, rest = line.partition(" ")
             if word == "end":
@@ -148,15 +179,7 @@ class Session:
             # What was asked for elsewhere is no sign that this server takes our requests.
             answered=self._account.progress.completed - self._account.progress.adopted,
         )
-        if not params.model.embedded:
-            try:
-                self._neighbours = Neighbours(params.model.base_url)
-                gate.slots = self._neighbours.share(params.run.max_in_flight)
-            except OSError as error:
-                self._account.tell(
-                    f"Other runs that ask the same server are not counted: {error.filename} cannot be used "
-                    f"({error.strerror})."
-                )
+        self._share_with_neighbours(gate, is_first=not params.model.embedded)
         settings = {
             "slug": order.slug,
             "params": order.params,
@@ -183,19 +206,28 @@ class Session:
             return opened or await self._model_server.open()
 
         inquiry = Inquiry(params.run.max_attempts, self._account.longest_answered)
-        return GateServer(gate, inquiry, settings, open_server, self._account)
+        return GateServer(gate, inquiry, settings, open_server, self._account, self._supervision)
+
+    def _share_with_neighbours(self, gate: Gate, is_first: bool = False) -> None:
+        """Take this run's part of the slots; where other runs cannot be seen, that is told, once."""
+        try:
+            if is_first:
+                self._neighbours = Neighbours(self._params.model.base_url)
+            if self._neighbours is not None:
+                gate.slots = self._neighbours.share(self._params.run.max_in_flight)
+        except OSError as error:
+            self._neighbours = None
+            self._account.tell(
+                f"Other runs that ask the same server are not counted: {error.filename} cannot be used "
+                f"({error.strerror})."
+            )
 
     async def _keep_following(self, gate_server: GateServer) -> None:
         while True:
             await asyncio.sleep(FOLLOW_EVERY_S)
-            if self._neighbours is not None:
-                gate_server.gate.slots = self._neighbours.share(self._params.run.max_in_flight)
+            self._share_with_neighbours(gate_server.gate)
             self._account.progress.in_flight = gate_server.gate.in_flight.total()
-            try:
-                await asyncio.to_thread(self._account.follow)
-            except (NarrativeRunsError, OSError) as error:
-                gate_server.stop(reason_of(error))
-                return
+            await asyncio.to_thread(self._account.follow)
 
     async def _keep_showing(self, gate_server: GateServer) -> None:
         while True:

@@ -8,6 +8,8 @@ import socket
 import threading
 
 SOCKET_VARIABLE = "NARRATIVE_RUNS_SESSION"
+# For how long requests in flight may go on once a run is stopped.
+REQUESTS_MAY_TAKE_S = 30.0
 
 
 def tie() -> None:

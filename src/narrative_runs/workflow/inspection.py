@@ -17,6 +17,7 @@ from narrative_runs.experiment import Begun
 from narrative_runs.params import Params
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
+from narrative_runs.session.lock import wait_for_killed_run
 from narrative_runs.shell import to_resume
 from narrative_runs.source import checksum
 from narrative_runs.source.tracking import command_to_restore
@@ -55,9 +56,12 @@ def _plan(command: Command) -> Plan:
     if command.experiment_id is None:
         params = params_module.check(command.values, origin)
         folder = ExperimentFolder(params.slug)
+        wait_for_killed_run(folder.path, tell)
         begun = experiment.find(folder)
     else:
         folder, begun = _by_id(command.experiment_id)
+        wait_for_killed_run(folder.path, tell)
+        begun = experiment.find(folder) or begun
         params = _params_by_id(begun, folder, command)
     if warning := permissions.put_right(folder, params.data.share == "group"):
         tell(warning)
