@@ -71,7 +71,7 @@ def test_groups_of_a_completed_experiment_are_measured_without_a_question(finish
     groups = finished.read_json(f"{FOLDER}/metrics.json")["groups"]
     assert {column: list(values) for column, values in groups.items()} == {
         "Sex": ["(blank)", "F", "M", "other"],
-        "incidentyear": ["2010", "2011", "2012"],
+        "IncidentYear": ["2010", "2011", "2012"],
     }
     assert sum(group["n_total"] for group in groups["Sex"].values()) == 2 * COUNT
     assert groups["Sex"]["other"]["n_total"] == 4 and groups["Sex"]["other"]["is_small"]

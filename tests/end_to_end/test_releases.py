@@ -146,6 +146,24 @@ def test_what_was_completed_stays(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
+def test_groups_are_there_for_what_an_earlier_release_began(world: World) -> None:
+    """report.groups measures an experiment of 0.1.0 by columns that 0.1.0 did not read; nothing is asked, and its
+    results keep their form."""
+    project, fake = world.project, world.fake
+    assert project.snakemake(*words_for("wide", fake)).returncode == 0
+    project.run("narrative-runs", "rederive", "wide")
+    before, asked = findings_of(project, "wide"), fake.asked
+    params = yaml.safe_load((project.folder / "wide.yaml").read_text(encoding="utf-8"))
+    (project.folder / "wide.yaml").write_text(yaml.safe_dump({**params, "report": {"groups": ["SiteID"]}}))
+    result = project.snakemake(*words_for("wide", fake))
+    assert result.returncode == 0 and "by SiteID;" in result.stdout, result.stdout
+    after = findings_of(project, "wide")
+    assert {name for name in before if before[name] != after[name]} == {"metrics.json"}
+    assert fake.asked == asked
+    proved = project.run("narrative-runs", "prove", "--configfile", "wide.yaml", "--lock", "none")
+    assert proved.returncode == 0, proved.stdout
+
+
 @pytest.mark.parametrize("slug", PILOTS)
 def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str) -> None:
     """The rest of the workbook is read as the pilot was: answers keep their narratives, and none is asked twice."""

@@ -39,9 +39,9 @@ def test_groups_are_texts_as_the_results_have_them(tmp_path: Path) -> None:
     )
     grouped = read_groups(path, ["year", "Veteran", "detected"])
     assert grouped.to_dict("list") == {
-        "year": ["2019", "2020.5", BLANK],
+        "Year": ["2019", "2020.5", BLANK],
         "Veteran": ["TRUE", "FALSE", BLANK],
-        "detected": ["yes", BLANK, BLANK],
+        "workbook_detected": ["yes", BLANK, BLANK],
     }
     assert list(grouped.index) == [1, 2, 3]
 

@@ -42,7 +42,8 @@ def column_of(name: str, there: Sequence[str]) -> str:
 
 
 def read_groups(other_columns: Path, names: Sequence[str]) -> pd.DataFrame:
-    """The group of each narrative in each column: texts, by `row_num`, a column for each of the names.
+    """The group of each narrative in each column: texts, by `row_num`, a column for each of the names, called as in the
+    results.
 
     In: the file of the workbook's other columns, as `OtherColumns.write` makes it. Logicals are written as in
     results.csv; where a cell is blank, the group is BLANK.
@@ -51,11 +52,11 @@ def read_groups(other_columns: Path, names: Sequence[str]) -> pd.DataFrame:
         FindingsError: there is no such column, or it has more than MOST_GROUPS groups.
     """
     there = [name for name in pq.read_schema(other_columns).names if name != "row_num"]
-    columns = {name: column_of(name, there) for name in names}
-    table = pq.read_table(other_columns, columns=["row_num", *dict.fromkeys(columns.values())])
-    texts = {name: list(map(_text, table[column].to_pylist())) for name, column in columns.items()}
+    columns = list(dict.fromkeys(column_of(name, there) for name in names))
+    table = pq.read_table(other_columns, columns=["row_num", *columns])
+    texts = {column: list(map(_text, table[column].to_pylist())) for column in columns}
     grouped = pd.DataFrame(texts, index=table["row_num"].to_pylist(), dtype="string")
-    for name in names:
+    for name in columns:
         if (count := grouped[name].nunique()) > MOST_GROUPS:
             raise FindingsError(
                 f"report.groups names {name}, which has {count:,} different values; {MOST_GROUPS} groups are the most. "
