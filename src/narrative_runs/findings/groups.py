@@ -75,6 +75,10 @@ def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.Data
     `p_holm`, adjusted for all that there are.
     """
     found: dict[str, Groups] = {}
+    # Numbers are grouped many times faster than texts.
+    codes, known = pd.factorize(narratives["incident_id"])
+    narratives = narratives.assign(incident_id=codes)
+    incidents = incidents.assign(incident_id=pd.Index(known).get_indexer(incidents["incident_id"]))
     for column in grouped.columns:
         group = grouped[column].reindex(narratives.index).fillna(BLANK)
         of_incidents = _common(narratives["incident_id"], group)
