@@ -140,7 +140,7 @@ def _plan(command: Command) -> Plan:
         )
     if planned.difference:
         tell(f"Nothing was changed. {_told(planned.difference, folder)}")
-        if absent_files := [path for path in planned.outputs if not Path(path).exists()]:
+        if absent_files := [path for path in planned.findings_of_every_release if not Path(path).exists()]:
             tell(f"That also makes again what is missing: {', '.join(absent_files)}")
     return planned
 

@@ -84,7 +84,12 @@ class Plan:
     @property
     def findings(self) -> list[str]:
         """All that is to be there in the end: tables, metrics and report."""
-        return [*self.tables, *map(str, (self.folder.metrics, self.folder.metrics_to_publish, self.folder.report))]
+        return [*self.findings_of_every_release, str(self.folder.metrics_to_publish)]
+
+    @property
+    def findings_of_every_release(self) -> list[str]:
+        """Those of them that an earlier release made too."""
+        return [*self.tables, str(self.folder.metrics), str(self.folder.report)]
 
     @property
     def wanted(self) -> list[str]:
