@@ -258,6 +258,16 @@ def test_large_counts_stay_as_they_are() -> None:
     assert set(published["calibration"]["confidence"]) == {"n", "brier", "roc_auc", "average_precision"}
 
 
+def test_errors_that_do_not_occur_are_no_secret() -> None:
+    """Without an error, every group shows that it has none; with one, no group does."""
+    numbers = numbers_of(cme=MANY)
+    published = masked_metrics(measured(numbers), BELOW)
+    assert [group["errors"]["n"] for group in published["groups"]["Sex"].values()] == [0, 0]
+    with_error = numbers_of(cme=MANY | {"error": 1})
+    published = masked_metrics(measured(with_error), BELOW)
+    assert [group["errors"]["n"] for group in published["groups"]["Sex"].values()] == [MASKED, MASKED]
+
+
 def test_one_small_part_of_a_known_sum_takes_another_with_it() -> None:
     """The smallest other part is masked too, and further ones until those that are masked are no small count
     together."""

@@ -3,8 +3,8 @@
 A count below the limit of `report.suppress_below` is masked (primary suppression), and further ones are, so that nobody
 computes it: from the sum of a table and its other parts, from a rate, or from counts of the same incidents (secondary
 suppression; Hundepool and others, Statistical Disclosure Control, 2012, chapter 4). Both look alike. Numbers of errors
-over all narratives, or those of a type, tell of the run, and not of people: they are shown; those of groups are masked
-as all others are.
+over all narratives, or those of a type, tell of the run, and which narratives there are tells of the workbook: they are
+shown; errors of groups are masked as all else is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -156,6 +156,11 @@ class _Masking:
         for whole in (self.overall, self.incident, *self.types.values()):
             # They tell of the run.
             whole.masked -= {ERRORS, REFUSALS}
+        for facet in (ERRORS, REFUSALS):
+            if self.overall.counts.get(facet) == (0,):
+                # Of what does not occur at all, every part is known.
+                for part in self._parts():
+                    part.masked.discard(facet)
         if self.masks_agreement:
             # Detections in narratives, less those in incidents, are those in both narratives.
             for part in (self.incident, *(part for groups in self.groups.values() for _, part in groups.values())):
@@ -213,9 +218,6 @@ def masked_metrics(metrics: dict[str, Any], below: int) -> dict[str, Any]:
         _mask(found["labels"], [name for name in found["labels"] if name != "differ"])
     if masking.masks_agreement:
         _mask(found["agreement"], _but_small_n(found["agreement"], below))
-    kinds = found["completeness"]
-    if any(0 < count < below for count in _kinds(kinds)):
-        _mask(kinds, _but_small_n(kinds, below))
     found["calibration"] = _without_curves(found["calibration"], LABELS in masking.overall.masked, below)
     return found
 
@@ -271,14 +273,6 @@ def _cases(agreement: dict[str, Any] | None) -> list[int]:
     if agreement is None or not agreement["n"]:
         return []
     return [value for name, value in agreement.items() if isinstance(value, int) and name != "n"]
-
-
-def _kinds(completeness: dict[str, Any]) -> list[int]:
-    """In how many incidents there are which narratives."""
-    by_type: dict[str, int] = completeness.get("by_type", {})
-    return [value for name, value in completeness.items() if isinstance(value, int) and name != "n"] + [
-        *by_type.values()
-    ]
 
 
 def _but_small_n(table: dict[str, Any], below: int) -> list[str]:
