@@ -341,7 +341,11 @@ def test_cancel_from_another_terminal(ready: Project, fake: Fake) -> None:
 
 def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
     """A torn last line of a journal is cut off and counted, and its narrative is asked again."""
-    partly_done(ready, fake)
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: fake.asked >= 8)
+        # All processes, as a power cut does: else the session would be sealed.
+        os.killpg(main.pid, signal.SIGKILL)
+    wait_until(lambda: fake.calls()["in_flight"] == 0)
     journal = max((ready.folder / "results/cases/journal").rglob("*.jsonl"), key=lambda path: path.stat().st_size)
     journal.write_bytes(journal.read_bytes()[:-20])
     result = ready.snakemake()
