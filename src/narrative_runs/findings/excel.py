@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from narrative_runs.findings.column_meanings import meaning_of
 from narrative_runs.findings.columns import RESULT_TYPES, other_columns
-from narrative_runs.findings.read_first import read_first
+from narrative_runs.findings.read_first import NEEDED, read_first
 from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
 
@@ -86,7 +86,8 @@ def with_rounded_fractions(table: pa.Table) -> pa.Table:
 
 def to_read_first(table: pa.Table) -> pa.Table:
     """The answers that a person should read first, in their order, each with `rank` from 1 and `why`."""
-    first = read_first(table.to_pandas())
+    # Without the texts, which may be gigabytes as Python has them.
+    first = read_first(table.select(list(NEEDED)).to_pandas())
     rows = table.select(list(REVIEWED)).take(pc.index_in(pa.array(first["row_num"], pa.int64()), table["row_num"]))
     ranks = pa.array(range(1, len(first) + 1), pa.int64())
     return rows.add_column(0, "rank", ranks).add_column(1, "why", pa.array(first["why"], pa.string()))

@@ -4,7 +4,10 @@ which it is least certain."""
 import numpy as np
 import pandas as pd
 
+from narrative_runs.findings.columns import VERDICTS
+
 MOST = 25
+NEEDED = ("row_num", "detected", "confidence", "p_detected", "error_occurred", *VERDICTS)
 # Of an answer that agrees with its label, or has none: below it the model doubts.
 DOUBT = 0.75
 DISAGREEMENT, DOUBTFUL_AGREEMENT, DOUBTFUL_ANSWER = (
@@ -18,9 +21,9 @@ def read_first(results: pd.DataFrame) -> pd.DataFrame:
     """At most MOST disagreements, the most certain first, and then at most MOST doubtful answers, the least certain
     first.
 
-    In: results with `row_num`, `detected`, `confidence` and `p_detected` (0 to 1 or missing), `error_occurred` and the
-    four outcomes. Out: `row_num`, `why` (one of the texts above) and `certainty`: how sure the model is of its own
-    answer, 0 to 1, by token probabilities, and where there are none by what it says; missing where it says nothing.
+    In: results with the columns of NEEDED; `confidence` and `p_detected` are 0 to 1, or missing. Out: `row_num`, `why`
+    (one of the texts above) and `certainty`: how sure the model is of its own answer, 0 to 1, by token probabilities,
+    and where there are none by what it says; missing where it says nothing.
     """
     answered = results[results["detected"].notna() & ~results["error_occurred"].astype(bool)]
     table = pd.DataFrame(
