@@ -59,6 +59,8 @@ def test_a_mistyped_group_is_told_before_anything_is_done(finished: Project, fak
     result = finished.snakemake("--configfile", "new.yaml")
     assert result.returncode != 0 and "report.groups names Sexx" in " ".join(result.stdout.split())
     assert fake.asked == asked
+    # Nothing is begun by a run that could not be measured as it is wanted.
+    assert not (finished.folder / "results/new/experiment.yaml").exists()
 
 
 def test_groups_of_a_completed_experiment_are_measured_without_a_question(finished: Project, fake: Fake) -> None:

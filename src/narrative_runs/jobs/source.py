@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from narrative_runs.findings.columns import RESERVED
-from narrative_runs.findings.groups import read_groups
+from narrative_runs.findings.groups import column_of, read_groups
 from narrative_runs.jobs.attendance import Attendance
 from narrative_runs.places import ExperimentFolder
 from narrative_runs.record import database
@@ -37,11 +37,15 @@ def read_source(job: Attendance) -> None:
     source = workbook.read(file, how, folder.path)
     # It may have been saved while it was read.
     checksum.must_be(file, original)
+    groups, there = settings["params"]["report"]["groups"], source.names_of_other_columns(RESERVED)
+    for name in groups:
+        column_of(name, there)
     job.source_is_sound()
     write_source(source, folder, settings["params"]["shards"]["count"])
     _keep_in_record(folder, file, md5, source, job)
     write_quality(source, md5, folder)
-    read_groups(folder.other_columns, settings["params"]["report"]["groups"])
+    # How many groups a column has is told by its cells, which lie there now.
+    read_groups(folder.other_columns, groups)
     for line in summary_lines(source.quality):
         job.say(f"tell {json.dumps(line)}")
 

@@ -47,6 +47,10 @@ class OtherColumns:
         """The names of the columns, as the workbook has them."""
         return list(self._kinds)
 
+    def named(self, reserved: Collection[str]) -> dict[str, str]:
+        """The name of each column in the results; reserved: names that none may have."""
+        return result_names(self.names, {*reserved, SHEET})
+
     def write(
         self, numbers: Sequence[int], sheets: Sequence[str] | None, reserved: Collection[str], path: Path
     ) -> None:
@@ -55,7 +59,7 @@ class OtherColumns:
         numbers: those that `add` gave; sheets: the sheet of each narrative, where there are several; reserved: names
         that no column may have: it then has a prefix.
         """
-        named = result_names(self.names, {*reserved, SHEET})
+        named = self.named(reserved)
         first = [("row_num", pa.int64()), *([(SHEET, pa.string())] if sheets is not None else [])]
         schema = pa.schema([*first, *((named[name], _type(kinds)) for name, kinds in self._kinds.items())])
         rows = self._values(numbers, sheets)

@@ -13,7 +13,7 @@ from narrative_runs.source.choice import Choice, choose
 from narrative_runs.source.formats import open_tables
 from narrative_runs.source.incidents import incidents_of, labelled_blanks
 from narrative_runs.source.measured import measure
-from narrative_runs.source.other_columns import OtherColumns
+from narrative_runs.source.other_columns import SHEET, OtherColumns
 from narrative_runs.source.quality import DataQuality, OddLabel
 from narrative_runs.source.reading import Reading
 from narrative_runs.source.repeats import Judged, conflict, judge, parts_that_tell_apart
@@ -62,6 +62,10 @@ class Source:
         table = self.keys[names].copy()
         table.insert(3, "narrative_text", texts)
         return table
+
+    def names_of_other_columns(self, reserved: Collection[str]) -> list[str]:
+        """What the workbook's other columns are called in the results, as `write_other_columns` writes them."""
+        return [*([SHEET] if len(self.sheets) > 1 else []), *self.others.named(reserved).values()]
 
     def write_other_columns(self, path: Path, reserved: Collection[str]) -> None:
         """Write the workbook's other columns, a row a narrative; where several sheets were read, with its sheet.
