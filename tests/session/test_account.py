@@ -1,5 +1,7 @@
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,3 +226,21 @@ def test_a_few_narratives_are_no_line(answer: Callable[..., None], capsys: pytes
     answer(*NARRATIVES)
     mine.follow()
     assert "[PROGRESS]" not in capsys.readouterr().err
+
+
+def test_what_two_threads_tell_the_main_process_stays_apart() -> None:
+    """Each line to the main process is whole, however many threads speak to it at once."""
+    program = (
+        "import sys, threading\n"
+        "from narrative_runs.session.account import report\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "def speak():\n"
+        "    for _ in range(2000):\n"
+        "        report({'stopped': 'why ' * 20})\n"
+        "threads = [threading.Thread(target=speak) for _ in range(4)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert {json.loads(line)["stopped"] for line in told.splitlines()} == {"why " * 20}
+    assert len(told.splitlines()) == 8000
