@@ -22,8 +22,8 @@ help:
 	@echo "make install     only the set-up"
 	@echo "make test        the test suite"
 	@echo "make test-quick  what a minute allows"
-	@echo "make test-long   the cases that need real model servers and other programs, which it installs"
-	@echo "make check       linters and types"
+	@echo "make test-long   the cases that need real model servers, other programs and a Slurm, which it installs"
+	@echo "make check       linters, types, and which package may import which"
 	@echo "make benchmark   speed and memory, as a table"
 	@echo "make crash-test  random kills (SEED=1 KILLS=20)"
 
@@ -40,20 +40,23 @@ test: $(INSTALLED)
 	  { apt-get $$quick update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get $$quick install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
 	fi
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not cluster"
 
 test-quick: $(INSTALLED)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not end_to_end and not embedded and not browser"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not cluster and not end_to_end and not embedded and not browser"
 
 # One after the other: a model uses all cores.
 test-long: $(INSTALLED)
 	@$(BIN)/python -m pytest -m "real_servers or real_programs" -rs --durations=15
+	@echo "A Slurm for each file of tests: they mostly wait, and so wait together"
+	@$(BIN)/python -m pytest -n 5 --dist loadfile -m cluster -rs --durations=15
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix src tests benchmarks
@@ -62,12 +65,16 @@ format: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.whole_run --all
+	@$(BIN)/python -m benchmarks.around
 	@$(BIN)/python -m benchmarks.resume
+	@$(BIN)/python -m benchmarks.servers
+	@$(BIN)/python -m benchmarks.snapshots
 	@$(BIN)/python -m benchmarks.monitoring
 	@$(BIN)/python -m benchmarks.findings
 	@$(BIN)/python -m benchmarks.migration
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.source
+	@$(BIN)/python -m benchmarks.patterns
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

@@ -12,8 +12,18 @@ from narrative_runs import workflow as narrative_workflow
 planned = narrative_workflow.plan(
     workflow.config_settings.config,
     workflow.config_settings.configfiles,
+    workflow.is_main_process,
 )
 run = narrative_workflow.Run(planned)
+
+
+# On a cluster only the shards are asked on the nodes.
+localrules:
+    all,
+    source,
+    retry_errors,
+    record,
+    report,
 
 
 rule all:
@@ -31,6 +41,9 @@ include: "workflow/rules/report.smk"
 if planned.record_is_behind:
 
     # The findings are there, but the record was lost, or does not call them completed: it is filled again.
+    localrules:
+        restore_record,
+
     rule restore_record:
         default_target: True
         input:
@@ -40,7 +53,7 @@ if planned.record_is_behind:
 
 
 onstart:
-    run.begin()
+    run.begin(workflow.dag.needrun_jobs(), workflow.non_local_exec)
 
 
 onsuccess:

@@ -1,6 +1,6 @@
 """The least that a script can do: `python -m benchmarks.bare_loop WORKBOOK URL WORKERS ANSWERS`.
 
-One loop, one httpx.AsyncClient with its default limits, WORKERS requests at once, a JSON line an answer. It knows no
+One loop of aiohttp without a limit on connections, WORKERS requests at once, a JSON line an answer. It knows no
 retry, no resume, no check and no record: what it costs is what asking costs.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-import httpx
+import aiohttp
 from python_calamine import CalamineWorkbook
 
 from benchmarks.workbook import HEADER, MODEL, SYSTEM_PROMPT, USER_TEMPLATE
@@ -30,12 +30,14 @@ def narratives(workbook: str) -> Iterator[Narrative]:
 
 async def ask_all(open_narratives: Iterator[Narrative], url: str, workers: int, file: TextIO) -> None:
     """Ask for all narratives, and write each answer as it comes."""
-    async with httpx.AsyncClient(timeout=300, trust_env=False) as client:
+    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(300)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as client:
 
         async def work() -> None:
             for incident, kind, text in open_narratives:
-                response = await client.post(f"{url}/chat/completions", json=_body(text))
-                answer = json.loads(response.raise_for_status().json()["choices"][0]["message"]["content"])
+                async with client.post(f"{url}/chat/completions", json=_body(text)) as response:
+                    response.raise_for_status()
+                    answer = json.loads((await response.json())["choices"][0]["message"]["content"])
                 file.write(json.dumps({"incident_id": incident, "narrative_type": kind, **answer}) + "\n")
 
         await asyncio.gather(*(work() for _ in range(workers)))

@@ -12,16 +12,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 from tests.project import ROOT
+from tests.run_contexts import context_of
 
 from benchmarks import measured, workbook
 from narrative_runs import results_file
+from narrative_runs.findings.columns import RESERVED
 from narrative_runs.params import check
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.results import Result
+from narrative_runs.run_context import RunContext
+from narrative_runs.source.incidents import write_incidents
 from narrative_runs.source.narratives import deal, write_shards
+from narrative_runs.source.other_columns import OtherColumns
 from narrative_runs.source.shards import Narrative, iterate
 
 SHARDS = 16
@@ -61,10 +66,10 @@ def _work(job: str) -> None:
         from narrative_runs.jobs.record import merge as work
     else:
         from narrative_runs.jobs.report import write_report as work
-    work(_settings())
+    work(_context())
 
 
-def _settings() -> dict[str, Any]:
+def _context() -> RunContext:
     params = check(
         {
             "experiment": {"name": "Cases", "slug": "cases"},
@@ -74,20 +79,25 @@ def _settings() -> dict[str, Any]:
             "shards": {"count": SHARDS},
         },
         "the benchmark",
-    ).model_dump(mode="json")
-    return {"slug": "cases", "params": params, "head": {"experiment_id": "benchmark", "source_md5": "0" * 32}}
+    )
+    return context_of(params)
 
 
 def _build(narratives: int) -> None:
     """Narratives, shards, retries and data quality of an experiment that waits for its merge, below results/."""
     folder = ExperimentFolder("cases")
+    incidents = workbook.rows(narratives)
     rows = [
         (incident, kind, text, label, both)
-        for incident, cme, le, cme_label, le_label, both in workbook.rows(narratives)
+        for incident, cme, le, cme_label, le_label, both in incidents
         for kind, text, label in (("cme", cme, cme_label), ("le", le, le_label))
     ]
     table = [Narrative(number, *row, source_row=(number + 1) // 2 + 1) for number, row in enumerate(rows, start=1)]
     write_shards(deal(table, SHARDS), folder.narratives)
+    ids, labels = [row[0] for row in incidents], pd.array([row[-1] for row in incidents], "Int64")
+    write_incidents(pd.DataFrame({"incident_id": ids, "label": labels, "is_inconsistent": False}), folder.incidents)
+    others = OtherColumns(folder.path)
+    others.write([others.add([], [])] * len(table), None, RESERVED, folder.other_columns)
     chance = random.Random(2)
     for shard in range(1, SHARDS + 1):
         results_file.write(_results(folder.narratives_of(shard, SHARDS), chance), folder.results_of(shard, SHARDS))

@@ -10,7 +10,8 @@ from pathlib import Path
 POLL_EVERY_S = 0.05
 PROC = Path("/proc")
 KINDS = {
-    "narrative_runs.session": "session",
+    "narrative_runs.coordination": "coordinator",
+    "narrative_runs.jobs": "jobs",
     "narrative_runs classify": "classify",
     "narrative_runs source": "source",
     "narrative_runs record": "record",

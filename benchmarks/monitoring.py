@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 from tests.project import Project, fake_server, wait_until
-from tests.terminal import Terminal
+from tests.terminal import Window
 
 from benchmarks import workbook
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 def _measured(project: Project) -> tuple[float, float, float]:
     """Seconds of the run, and CPU seconds of the session's main thread and of its other threads."""
-    terminal = Terminal(100)
+    terminal = Window(100)
     began = time.monotonic()
     main_process = subprocess.Popen(
         project.command("snakemake", "--cores", "4"),
@@ -69,7 +69,7 @@ def _measured(project: Project) -> tuple[float, float, float]:
 def _session_of(pid: int) -> psutil.Process | None:
     try:
         children = psutil.Process(pid).children(recursive=True)
-        return next((child for child in children if "narrative_runs.session" in child.cmdline()), None)
+        return next((child for child in children if "narrative_runs.coordination" in child.cmdline()), None)
     except psutil.Error:
         return None
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 from tests.project import ROOT, Fake, Project, fake_server, wait_until
-from tests.terminal import Terminal
+from tests.terminal import Window
 
 from benchmarks import workbook
 from narrative_runs.monitoring.status import ask
-from narrative_runs.session.block import block
+from narrative_runs.observation.panel import panel
 
 PICTURE = ROOT / "docs/pictures/terminal.svg"
 NARRATIVES = 2000
@@ -46,7 +46,7 @@ def main() -> None:
             shards={"count": 16},
         )
         fake.behave(latency_s=0.2, only_if="report 7", body=json.dumps(NONSENSE))
-        terminal = Terminal(COLUMNS)
+        terminal = Window(COLUMNS)
         run = subprocess.Popen(
             project.command("snakemake", "--cores", "4"),
             cwd=folder,
@@ -66,7 +66,7 @@ def main() -> None:
     for line in lines[: lines.index(standing.experiment_name)]:
         if re.match(r"\d", line):
             console.print(line)
-    console.print(block(standing))
+    console.print(panel(standing))
     svg = console.export_svg(title="narrative-runs")
     # Without its fonts, which would be fetched from elsewhere.
     PICTURE.write_text(re.sub(r" *@font-face \{.*?\}\n", "", svg, flags=re.S), encoding="utf-8")

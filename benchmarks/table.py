@@ -46,6 +46,7 @@ def _bare_loop(outcome: Outcome) -> Iterator[tuple[str, str]]:
         return
     cpu_ms = 1000 * bare.cpu_s / outcome.scenario.narratives
     yield "bare loop: wall, ours to it", f"{bare.wall_s:.2f} s, {ours.wall_s / bare.wall_s:.3f}"
+    yield "bare loop: slot utilisation", f"{outcome.bare_utilisation:.3f}"
     yield (
         "bare loop: CPU, ours to it",
         f"{bare.cpu_s:.2f} s, {cpu_ms:.2f} ms a narrative, {ours.cpu_s / bare.cpu_s:.2f}",

@@ -60,17 +60,18 @@ def run(scenario: Scenario, folder: Path) -> Outcome:
     processed = project.read_json("results/cases/metrics.json")["n_processed"]
     if not processed == pace["requests"] == scenario.narratives:
         sys.exit(f"{scenario.name}: {processed} results and {pace['requests']} requests for {scenario.narratives}.")
-    return Outcome(scenario, ours, pace, _bare_loop(scenario, source, folder) if scenario.with_bare_loop else None)
+    bare, bare_pace = _bare_loop(scenario, source, folder) if scenario.with_bare_loop else (None, None)
+    return Outcome(scenario, ours, pace, bare, bare_pace)
 
 
-def _bare_loop(scenario: Scenario, source: Path, folder: Path) -> Measured:
+def _bare_loop(scenario: Scenario, source: Path, folder: Path) -> tuple[Measured, dict[str, float]]:
     answers = folder / "bare_loop.jsonl"
     with _server(scenario) as fake:
         command = [sys.executable, "-m", "benchmarks.bare_loop", str(source), fake.url, str(scenario.slots)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         bare = measured.run([*command, str(answers)], folder, environment)
-    _must_succeed(bare)
-    return bare
+        _must_succeed(bare)
+        return bare, _pace(fake)
 
 
 @contextmanager

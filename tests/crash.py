@@ -1,8 +1,8 @@
 """Random kills: `make crash-test SEED=1 KILLS=200`.
 
-Starts the real workflow again and again, kills the main process, its group, a job or the session at a random moment,
-and starts the plain command anew, until so many kills are done; then lets it finish. What must hold is checked after
-each kill and at the end; the figures are printed.
+Starts the real workflow again and again, kills the main process, its group, a job or the coordinator at a random
+moment, and starts the plain command anew, until so many kills are done; then lets it finish. What must hold is checked
+after each kill and at the end; the figures are printed.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from pathlib import Path
 import psutil
 
 from tests.fake_server import answer_to
-from tests.project import Fake, Project, cases, fake_server
+from tests.project import Fake, Project, cases, fake_server, processes_in
 
 NARRATIVES = 240
 SLOTS = 4
-VICTIMS = ("main", "group", "job", "session")
+VICTIMS = ("main", "group", "job", "coordinator")
 ORPHANS_MAY_LIVE_S = 2.0
 
 
@@ -87,12 +87,13 @@ def _kill_until_done(project: Project, kills: int, chance: random.Random, tally:
                 print(f"{tally.kills.total():4} {victim}", file=sys.stderr, flush=True)
             main.wait(timeout=60)
             time.sleep(ORPHANS_MAY_LIVE_S)
-            tally.orphans += len(_alive_in(project.folder))
+            tally.orphans += len(processes_in(project.folder))
         else:
             if main.returncode == 0:
                 return
-    if _start(project).wait(timeout=300) != 0:
-        raise SystemExit("the last run did not end with exit code 0")
+    if (code := _start(project).wait(timeout=300)) != 0:
+        output = (project.folder / "output.txt").read_text().splitlines()[-40:]
+        raise SystemExit("\n".join([*output, f"the last run ended with exit code {code}"]))
 
 
 def _start(project: Project) -> subprocess.Popen[bytes]:
@@ -116,7 +117,7 @@ def _kill(main: subprocess.Popen[bytes], victim: str, chance: random.Random) -> 
         elif victim == "main":
             main.kill()
         else:
-            word = "narrative_runs.session" if victim == "session" else "narrative_runs"
+            word = "narrative_runs.coordination" if victim == "coordinator" else "narrative_runs"
             chosen = [child for child in children if word in child.cmdline()]
             if not chosen:
                 main.kill()
@@ -125,17 +126,6 @@ def _kill(main: subprocess.Popen[bytes], victim: str, chance: random.Random) -> 
     except psutil.NoSuchProcess:
         return False
     return True
-
-
-def _alive_in(folder: Path) -> list[psutil.Process]:
-    alive = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
-                alive.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return alive
 
 
 def _check(project: Project, fake: Fake, tally: Tally) -> None:

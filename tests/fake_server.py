@@ -1,4 +1,4 @@
-"""A fake OpenAI-compatible server on loopback, fast enough to be invisible beside what is measured.
+"""A fake OpenAI-compatible server, fast enough to be invisible beside what is measured; on loopback unless told else.
 
 Started as a process of its own: `python -m tests.fake_server` prints its address and serves until its input ends.
 The answer to a narrative is a function of its text alone, so that a test can tell whose answer a row holds. How it
@@ -16,7 +16,7 @@ import ssl
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults import Planned, Scope
@@ -357,22 +357,28 @@ class Connection(asyncio.Protocol):
         self._transport.write(head.encode() + content)
 
 
-async def serve(behaviour: Behaviour, port: int, certificate: str) -> None:
-    """Serve until standard input ends. certificate: a PEM file with certificate and key, for TLS on a further port."""
+async def serve(behaviour: Behaviour, address: str, port: int, certificate: str, socket: str, stays: bool) -> None:
+    """Serve until standard input ends; stays: also after that.
+
+    certificate: a PEM file with certificate and key, for TLS on a further port; socket: the path of a Unix socket on
+    which it answers too, for whom no network leads to it.
+    """
     loop = asyncio.get_running_loop()
     server = FakeServer(behaviour)
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate)
-        secure = await loop.create_server(lambda: Connection(server), "127.0.0.1", ssl=tls)
+        secure = await loop.create_server(lambda: Connection(server), address, ssl=tls)
         server.tls_port = secure.sockets[0].getsockname()[1]
-    listening = await loop.create_server(lambda: Connection(server), "127.0.0.1", port, backlog=1024)
+    if socket:
+        await loop.create_unix_server(lambda: Connection(server), socket)
+    listening = await loop.create_server(lambda: Connection(server), address, port, backlog=1024)
     print(json.dumps({"port": listening.sockets[0].getsockname()[1]}), flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)
+    await (asyncio.Event().wait() if stays else loop.run_in_executor(None, sys.stdin.read))
 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    options = {**asdict(Behaviour()), "port": 0, "certificate": "", **given}
-    asked_port, pem = options.pop("port"), options.pop("certificate")
-    asyncio.run(serve(Behaviour(**options), asked_port, pem))
+    listens: dict[str, Any] = {"address": "127.0.0.1", "port": 0, "certificate": "", "socket": "", "stays": False}
+    listens = {name: given.pop(name, default) for name, default in listens.items()}
+    asyncio.run(serve(Behaviour(**given), **listens))

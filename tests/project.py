@@ -8,12 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import yaml
 from openpyxl import Workbook
 
@@ -167,26 +168,33 @@ def _tracked() -> list[str]:
 class Fake:
     """A running fake server."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, socket: str) -> None:
+        """socket: the path of the Unix socket on which it is looked at; empty for its address."""
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
         self._process = process
-        self.origin = f"http://127.0.0.1:{port}"
+        self._socket = socket or None
+        self.origin = f"http://{address}:{port}"
         self.url = f"{self.origin}/v1"
 
     def behave(self, **behaviour: Any) -> None:
         """Change how it answers from now on."""
-        httpx.post(f"{self.origin}/control", json=behaviour, trust_env=False).raise_for_status()
+        with self._client() as client:
+            client.post(f"{self.origin}/control", json=behaviour).raise_for_status()
 
     def calls(self) -> dict[str, Any]:
         """What was asked so far."""
-        told: dict[str, Any] = httpx.get(f"{self.origin}/calls", trust_env=False).json()
+        with self._client() as client:
+            told: dict[str, Any] = client.get(f"{self.origin}/calls").json()
         return told
 
     def stop(self) -> None:
         """Kill the server."""
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), trust_env=False)
 
     @property
     def asked(self) -> int:
@@ -195,19 +203,25 @@ class Fake:
 
 
 @contextmanager
-def fake_server(**options: Any) -> Iterator[Fake]:
-    """A fake server in a process of its own; `options` are its behaviour, and `port`."""
+def fake_server(through: Sequence[str] = (), **options: Any) -> Iterator[Fake]:
+    """A fake server in a process group of its own.
+
+    through: words before its command, such as those that start it on another host; options: its behaviour, and where
+    it listens: `address`, `port`, `certificate` and `socket`.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fake_server", json.dumps(options)],
+        [*through, sys.executable, "-m", "tests.fake_server", json.dumps(options)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     try:
-        yield Fake(process)
+        yield Fake(process, options.get("address", "127.0.0.1"), options.get("socket", ""))
     finally:
-        process.kill()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -219,6 +233,16 @@ def cases(count: int) -> list[list[Any]]:
         else [f"{number:04d}", f"CME text of case {number}.", f"LE text of case {number}.", 0, 0, 0]
         for number in range(count)
     ]
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """What runs in this folder."""
+    here = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                here.append(process)
+    return here
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 60, every: float = 0.05) -> Any:

@@ -12,7 +12,7 @@ import pyte
 ROWS = 40
 
 
-class Terminal:
+class Window:
     """A terminal of so many columns; `slave` is the descriptor that a program writes to."""
 
     def __init__(self, columns: int) -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, JournalError
-from narrative_runs.experiment import FROZEN_KEYS, Begun
+from narrative_runs.experiment import FROZEN_KEYS, ExperimentState
 from narrative_runs.journal import SESSION_FOLDER, Journal
 from narrative_runs.params import Params, check
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 
 # Another valid value of every frozen key.
 OTHER: dict[str, Any] = {
@@ -68,16 +68,18 @@ def params_of(**changes: Any) -> Params:
     return check(values, "params.yaml")
 
 
-def begun_of(params: Params, experiment_id: str = "a", has_answers: bool = True) -> Begun:
+def begun_of(params: Params, experiment_id: str = "a", has_answers: bool = True) -> ExperimentState:
     """An experiment that began with these params."""
-    return Begun(experiment_id, "md5", params.model_dump(mode="json"), has_answers, "2024-05-01 12:00:00")
+    return ExperimentState(experiment_id, "md5", params.model_dump(mode="json"), has_answers, "2024-05-01 12:00:00")
 
 
 ANSWER = {"response": {"choices": [{"message": {"content": '{"detected": true, "confidence": 0.9}'}}]}}
 ERROR = {"error": {"category": "api_error", "message": "HTTP 500"}}
 
 
-def journal_of(slug: str, session: int, begun: Begun, name: str = "1-of-3", entry: dict[str, Any] = ANSWER) -> None:
+def journal_of(
+    slug: str, session: int, begun: ExperimentState, name: str = "1-of-3", entry: dict[str, Any] = ANSWER
+) -> None:
     """A journal of one session with one entry."""
     head = {
         "experiment_id": begun.experiment_id,
@@ -143,7 +145,7 @@ def test_what_went_through_a_journal_is_no_difference(extra_body: dict[str, Any]
     """Params that were written as JSON and are read back differ in nothing, whatever stands in extra_body."""
     params = params_of(**{"model.extra_body": extra_body})
     begun = begun_of(params)
-    again = Begun(**{**begun.__dict__, "params": json.loads(json.dumps(begun.params))})
+    again = ExperimentState(**{**begun.__dict__, "params": json.loads(json.dumps(begun.params))})
     assert experiment.differences(again, params) == []
 
 
@@ -200,7 +202,7 @@ def test_the_journal_is_the_authority() -> None:
 def test_an_experiment_keeps_its_beginning_and_goes_on_with_its_latest_params() -> None:
     """The id and the beginning are those of the first session, and the params those of the last."""
     first, last = begun_of(params_of()), begun_of(params_of(**{"run.max_narratives": 500}))
-    later = Begun(**{**last.__dict__, "began_at": "2025-01-01 00:00:00"})
+    later = ExperimentState(**{**last.__dict__, "began_at": "2025-01-01 00:00:00"})
     journal_of("cases", 2, later)
     journal_of("cases", 1, first, name="2-of-3")
     found = experiment.find(ExperimentFolder("cases"))

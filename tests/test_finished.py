@@ -5,9 +5,9 @@ import pytest
 
 from narrative_runs import experiment, finished
 from narrative_runs.errors import ExperimentError, FindingsError
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings import metrics, tables
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from tests.result_tables import others_of, table_at_random
 
 COLUMNS = ("incident_id", "detected", "error_occurred")
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentFolder:
     measured = metrics.measure(results, "id-cases", seed=1)
     tables.write_tables(results, measured, {}, folder.path, csv_json=False)
     metrics.write_metrics(measured, folder.metrics)
-    experiment.describe(folder, Begun("id-cases", "md5", {"run": {"seed": 1}}, True, "2026-01-01 00:00:00"))
+    experiment.describe(folder, ExperimentState("id-cases", "md5", {"run": {"seed": 1}}, True, "2026-01-01 00:00:00"))
     return folder
 
 

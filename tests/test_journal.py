@@ -357,3 +357,64 @@ def test_answers_that_are_not_here_are_known(tmp_path: Path) -> None:
     assert journal.not_here(tmp_path) == ["session-0001"]
     written(tmp_path / "session-0001" / "1-of-3.jsonl", {"a": 1})
     assert journal.not_here(tmp_path) == []
+
+
+def test_a_second_journal_of_a_shard_counts_as_its_own(tmp_path: Path) -> None:
+    """Where a host that is gone has begun a shard's journal, the next one begins another; both are the shard's, in the
+    order in which they were begun, whatever the names of files sort like."""
+    folder = journal.growing(tmp_path, 1)
+    paths = []
+    for number in range(1, 12):
+        path = journal.new_file(tmp_path, 1, "3-of-4")
+        written = Journal(path, {"experiment_id": "x"})
+        written.append({"fingerprint": f"f{number}"})
+        written.close()
+        paths.append(path)
+    assert [path.name for path in paths[:2]] == ["3-of-4.jsonl", "3-of-4.2.jsonl"]
+    (folder / "3-of-4.copy.jsonl").touch()
+    assert journal.files(tmp_path, "3-of-4") == paths
+    assert {journal.name_of(path) for path in paths} == {"3-of-4"}
+    assert journal.seal(tmp_path) == 0
+    assert list(journal.first_entries(tmp_path, "3-of-4")) == [f"f{number}" for number in range(1, 12)]
+
+
+def test_a_path_leads_to_a_session_that_was_sealed_meanwhile(tmp_path: Path) -> None:
+    """Who looked up the files of an open session reads them also after it was sealed."""
+    path = journal.growing(tmp_path, 1) / "1-of-3.jsonl"
+    written(path, {"fingerprint": "a"})
+    (reference,) = (reference for reference, _ in journal.entries(path))
+    journal.seal(tmp_path)
+    assert not path.exists()
+    assert reference.read() == {"fingerprint": "a"} and read(path) == [{"fingerprint": "a"}]
+    assert journal.head(path) == HEAD and journal.files_of(path.parent) != []
+
+
+def test_only_earlier_sessions_are_sealed_for_a_snapshot(tmp_path: Path) -> None:
+    """The session that a run goes on with is left open."""
+    for session in (1, 2):
+        written(journal.growing(tmp_path, session) / "1-of-3.jsonl", {"fingerprint": f"{session}"})
+    assert journal.seal(tmp_path, before=2) == 0
+    assert [path.parent.name for path in journal.files(tmp_path)] == ["session-0001", "session-0002.open"]
+    assert journal.is_growing(tmp_path)
+
+
+def test_a_sitting_that_a_snapshot_divides_is_one(tmp_path: Path) -> None:
+    """Of sessions that overlap, as requests were in flight when the first was sealed, the time counts once."""
+    times = {1: ("10:00:00", "10:00:30"), 2: ("10:00:29", "10:01:00"), 3: ("12:00:00", "12:00:10")}
+    for session, asked in times.items():
+        entries = [
+            {"fingerprint": f"{session}{time}", "asked_at": f"2026-01-02T{time}+00:00", "response_sec": 0.0}
+            for time in asked
+        ]
+        written(tmp_path / f"session-{session:04d}" / "1-of-3.jsonl", *entries)
+    assert [(last - first).total_seconds() for first, last in journal.spans(tmp_path)] == [60.0, 10.0]
+
+
+def test_a_journal_is_closed_once(path: Path) -> None:
+    """To close a journal again does nothing, also while another thread syncs it."""
+    kept = Journal(path, HEAD)
+    kept.append({"fingerprint": "a"})
+    kept.close()
+    kept.sync()
+    kept.close()
+    assert read(path) == [{"fingerprint": "a"}]

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from narrative_runs.asking.server import Server
 from narrative_runs.errors import ParamsError
 from narrative_runs.experiment import FROZEN_KEYS
-from narrative_runs.params import Params, Section, check, read_file, refuse_overrides, refuse_secrets, slug_of, warnings
+from narrative_runs.params import (
+    Params,
+    Section,
+    check,
+    read_file,
+    refuse_overrides,
+    refuse_secrets,
+    refuse_unreadable,
+    slug_of,
+    warnings,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -151,7 +161,7 @@ def test_a_file_of_the_r_system_is_read_unchanged(api_url: str, tmp_path: Path) 
     assert params.slug == "production-20k-indicators-v0-3-2"
     assert (params.model.name, params.model.provider) == ("mlx-community/gpt-oss-120b", "mlx")
     assert not params.model.embedded
-    assert params.model.base_url == "http://localhost:1234/v1"
+    assert params.model.base_urls == ["http://localhost:1234/v1"]
     assert params.model.temperature == 0.2
     assert params.prompt.version == "0.3"
     assert params.prompt.system_prompt == (
@@ -237,6 +247,13 @@ WRONG = [
     ("run.requests_per_minute", 0),
     ("run.requests_per_minute", -1),
     ("run.budget_tokens", 0),
+    ("run.notify", 5),
+    ("run.notify", ["mail", "me"]),
+    ("run.notify", True),
+    ("run.notify", ""),
+    ("run.notify", " \n"),
+    ("run.notify", "mail \x00 me"),
+    ("run.notify", "mail \x1b[2J me"),
     ("shards.count", 0),
     ("shards.count", 1001),
     # not a meaning
@@ -413,6 +430,116 @@ def test_a_query_stays_where_it_belongs() -> None:
     url = "https://host/openai/deployments/m/chat/completions?api-version=2024-10-21"
     params = check({**values_of(), "model": {"name": "m", "api_url": url}}, "params.yaml")
     refuse_secrets(params, "params.yaml")
-    server = Server(params.model.base_url, "", 1)
+    server = Server(params.model.base_urls[0], "", 1)
     assert server.completions_url == url
     assert server.models_url == "https://host/openai/deployments/m/models?api-version=2024-10-21"
+
+
+def with_model(**model: Any) -> Params:
+    """The params of a small file with this model section."""
+    return check({**values_of(), "model": {"name": "m", **model}}, "params.yaml")
+
+
+def test_several_servers_are_a_list() -> None:
+    """api_url may be a list of servers, each in either form; one alone is a list of one."""
+    urls = ["http://gpu01:8000/v1/chat/completions", "http://gpu02:8000/v1/"]
+    assert with_model(api_url=urls).model.base_urls == ["http://gpu01:8000/v1", "http://gpu02:8000/v1"]
+    assert with_model(api_url=urls[0]).model.base_urls == ["http://gpu01:8000/v1"]
+
+
+@pytest.mark.parametrize(
+    ("urls", "words"),
+    [
+        ([], "is not a URL"),
+        (["http://gpu01:8000/v1", ""], "is not a URL"),
+        (["http://gpu01:8000/v1", "gpu02:8000"], "'gpu02:8000' is not a URL"),
+        (["http://gpu01:8000/v1", "http://gpu01:8000/v1/chat/completions"], "names a server twice"),
+    ],
+)
+def test_a_list_of_servers_is_checked(urls: list[str], words: str) -> None:
+    """Each server of a list is an address, and stands there once."""
+    with pytest.raises(ParamsError, match=words):
+        with_model(api_url=urls)
+
+
+def test_a_key_in_one_of_several_addresses_is_refused() -> None:
+    """No address of a list may hold a key."""
+    with pytest.raises(ParamsError, match="holds a key"):
+        refuse_secrets(with_model(api_url=["http://a/v1", "http://b/v1?api_key=1"]), "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({"provider": "command"}, "command: it is empty"),
+        ({"provider": "command", "command": "llama-server --port 8080"}, "{port} is missing"),
+        ({"command": "llama-server --port {port}", "api_url": "http://a/v1"}, "with provider: command alone"),
+    ],
+)
+def test_a_command_is_checked(model: dict[str, str], words: str) -> None:
+    """A command that starts a server says where its port stands, and is given where it is used."""
+    with pytest.raises(ParamsError, match=words):
+        with_model(**model)
+
+
+@pytest.mark.parametrize("argument", ["--api-key sk-1", "--api_key=sk-1", "--hf-token abc", "--KEY x"])
+def test_a_key_in_a_command_is_refused(argument: str) -> None:
+    """No command may hold a key."""
+    params = with_model(provider="command", command=f"serve --port {{port}} {argument}")
+    assert params.model.starts_server and params.model.base_urls == []
+    with pytest.raises(ParamsError, match="command holds a key"):
+        refuse_secrets(params, "params.yaml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'curl -H "Authorization: Bearer hush" https://ntfy.example.org/topic',
+        "curl -H 'X-Api-Key: hush' https://example.org",
+        "curl -u me:hush https://example.org",
+        "curl --user=me:hush https://example.org",
+        "curl https://me:hush@example.org/topic",
+        "curl 'https://example.org/topic?a=1&access_token=hush'",
+        "notify --token hush",
+        "NTFY_TOKEN=hush ntfy publish topic",
+        "curl -d hello https://hooks.slack.com/services/T0/B0/hush",
+        "curl -d hello https://discord.com/api/webhooks/1/hush",
+        "curl https://api.telegram.org/bot1:hush/sendMessage",
+    ],
+)
+def test_a_key_in_a_notice_is_refused(line: str) -> None:
+    """The line of run.notify holds no key or password, and the message repeats none."""
+    with pytest.raises(ParamsError, match=r"run\.notify holds a key or a password") as caught:
+        refuse_secrets(check(values_of(run={"notify": line}), "params.yaml"), "params.yaml")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'mail -s "$NARRATIVE_RUNS_SLUG: $NARRATIVE_RUNS_EVENT" you@example.org',
+        'curl -H "Authorization: Bearer $NTFY_TOKEN" -d "$NARRATIVE_RUNS_MESSAGE" https://ntfy.example.org/topic',
+        'curl -H "Authorization: Bearer $(cat ~/.ntfy-token)" https://ntfy.example.org/topic',
+        'curl -u "$USER:$(cat ~/.password)" https://example.org',
+        'curl -d hello "$(cat ~/.slack-webhook)"',
+        'curl "https://example.org/?token=$TOKEN"',
+        'TOKEN=$(cat ~/.token) notify --token "$TOKEN"',
+        'notify-send -u critical "the key word: done"',
+        "echo $(date -u +%H:%M) >> notices.log",
+        "if true; then\n\tmail you\nfi\n",
+    ],
+)
+def test_a_notice_may_read_its_key_elsewhere(line: str) -> None:
+    """A variable or a file may hold a key, and a line of several lines is one for the shell."""
+    params = check(values_of(run={"notify": line}), "params.yaml")
+    refuse_secrets(params, "params.yaml")
+    refuse_unreadable(params, "params.yaml")
+
+
+@pytest.mark.parametrize("line", ['mail -s "done you@example.org', "mail | | cat", "if true; then mail you"])
+def test_a_notice_that_no_shell_can_read_is_refused(line: str, tmp_path: Path) -> None:
+    """A mistake in the line is told at the start, and nothing of the line is run."""
+    params = check(values_of(run={"notify": f"echo > {tmp_path / 'run'}; {line}"}), "params.yaml")
+    with pytest.raises(ParamsError, match=r"run\.notify: the shell cannot read it \(.+\)\. Try"):
+        refuse_unreadable(params, "params.yaml")
+    assert not (tmp_path / "run").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from narrative_runs import permissions
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 
 
 def mode_of(path: Path | str) -> int:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from narrative_runs.observation.terminal import Terminal
 from narrative_runs.plain_console import PlainConsole
 from narrative_runs.plain_text import plain, plain_stream
-from narrative_runs.session.screen import Screen
 
 STEERING = {
     "\x1b[2J": "\\u001b[2J",
@@ -80,5 +80,5 @@ def test_tables_have_colours_and_plain_text(is_behind_the_filter: bool) -> None:
 
 def test_the_screen_of_a_run_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     """A line on the screen of a run, foreign words in it, steers nothing."""
-    Screen(sys.stderr).say("the server says \x1b[2J\u202e")
+    Terminal(sys.stderr).say("the server says \x1b[2J\u202e")
     assert capsys.readouterr().err == "the server says \\u001b[2J\\u202e\n"

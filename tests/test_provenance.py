@@ -10,7 +10,7 @@ from narrative_runs import provenance
 from narrative_runs.errors import ExperimentError
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.journal import Journal
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
 
 PARAMS: dict[str, Any] = {

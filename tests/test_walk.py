@@ -15,7 +15,7 @@ from narrative_runs.one_result import OUTCOMES
 from narrative_runs.record import database
 from narrative_runs.walk import walk
 from tests.project import wait_until
-from tests.terminal import Terminal
+from tests.terminal import Window
 
 HOSTILE = "\x1b[2J\x9b31m\u202e\x07"
 # Which label and answer have which outcome; of one that is None, none is shown.
@@ -88,7 +88,7 @@ def read_in_a_terminal(*words: str) -> Iterator[tuple["subprocess.Popen[bytes]",
         terminal.close()
 
 
-class Keyboard(Terminal):
+class Keyboard(Window):
     """A terminal that is typed into."""
 
     def type(self, keys: str) -> None:
@@ -150,7 +150,7 @@ def test_an_experiment_that_is_removed_meanwhile_ends_quietly(
 ) -> None:
     """Narratives that are gone when their turn comes are passed over."""
     put("cases", [row(1), row(2)])
-    monkeypatch.setattr("narrative_runs.one_result.ids_of", lambda *_: [1, 999, 2])
+    monkeypatch.setattr("narrative_runs.record.result_rows.ids_with_outcome", lambda *_: [1, 999, 2])
     walk("false positive", "cases")
     assert len(titles(capsys.readouterr().out)) == 2
 

@@ -4,10 +4,11 @@ In a notebook, `narrative_runs.read("my-slug")` gives the results of a finished 
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 __version__ = "0.2.0.dev0"
@@ -16,7 +17,7 @@ __version__ = "0.2.0.dev0"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def read(slug: str, results: str | Path = "results") -> "pd.DataFrame":
+def read(slug: str, results: "str | Path" = "results") -> "pd.DataFrame":
     """The results of a finished experiment as a table, one row a narrative, each column with its right type.
 
     In: the name of the experiment's folder below `results`; `results`, where such folders are, from another folder than
@@ -26,7 +27,9 @@ def read(slug: str, results: str | Path = "results") -> "pd.DataFrame":
     Raises:
         FindingsError: there is no such experiment, or it is not finished.
     """
-    # Imported here: pandas takes time that no job has to spare.
+    # Imported here: they take time that no job has to spare.
+    from pathlib import Path
+
     from narrative_runs.notebook import results_of
 
     return results_of(slug, Path(results))

@@ -1,34 +1,43 @@
 """The command line: `narrative-runs` for people, `python -m narrative_runs` for the workflow's jobs."""
 
-import argparse
-import os
-import signal
 import sys
 
-from narrative_runs.commands.jobs import add_jobs
-from narrative_runs.commands.people import add_commands_of_people
-from narrative_runs.errors import NarrativeRunsError
-from narrative_runs.permissions import as_results_are
-from narrative_runs.plain_text import plain_stream
-from narrative_runs.session.tether import tie
-from narrative_runs.signals import leave_to_the_main_process
+from narrative_runs.jobs.preloaded import hand_over
 
 
 def main() -> None:
-    """Run one command; a user's mistake ends with a message and exit code 1."""
+    """Run one command, or have it run."""
+    words = sys.argv[1:]
+    code = hand_over(words)
+    if code is None:
+        run(words)
+    else:
+        sys.exit(code)
+
+
+def run(words: list[str]) -> None:
+    """Run one command in this process; a user's mistake ends with a message and exit code 1."""
+    # Imported here: a job that is handed over needs nothing of it.
+    import argparse
+    import os
+
+    from narrative_runs.commands.jobs import add_jobs
+    from narrative_runs.commands.people import add_commands_of_people
+    from narrative_runs.errors import NarrativeRunsError
+    from narrative_runs.permissions import as_results_are
+    from narrative_runs.plain_text import plain_stream
+    from narrative_runs.signals import leave_to_the_main_process
+
     sys.stdout, sys.stderr = plain_stream(sys.stdout), plain_stream(sys.stderr)
     parser = argparse.ArgumentParser(prog="narrative-runs", description="Looks at experiments, and works with them.")
     parser.set_defaults(is_job=False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands_of_people(commands)
     add_jobs(commands)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if arguments.is_job:
-        # Until requests can be in flight there is nothing to let end: Ctrl-C ends a job without a word. Snakemake would
-        # tell of a job that another signal ended.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        leave_to_the_main_process(signal.SIGTERM, signal.SIGHUP)
-        tie()
+        # A job is short, or waits: the main process decides what follows, and the coordinator tells it.
+        leave_to_the_main_process()
     as_results_are()
     try:
         arguments.run(arguments)

@@ -12,6 +12,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 │   └── RecordLocked         another program keeps it locked
 ├── FindingsError            the findings of an experiment are missing, or cannot be given out as asked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
+    ├── ServerAway           no server answers there, or not yet
     └── ModelFileError       the embedded model's file cannot be had
 """
 
@@ -64,6 +65,10 @@ class ServerError(NarrativeRunsError):
     """The model server cannot be used; nothing is recorded against the narratives."""
 
 
+class ServerAway(ServerError):
+    """No model server answers at an address, or it has not loaded its model yet."""
+
+
 class ModelFileError(ServerError):
     """The file of the embedded model cannot be fetched, or is not the one that was asked for."""
 
@@ -73,7 +78,7 @@ def reason_of(error: NarrativeRunsError | OSError) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return (
-            f"{where}{error.strerror or error}. What was answered is kept. Mend that (is the disk full?), "
+            f"{where}{error.strerror or error}. What was answered is kept. Correct that (is the disk full?), "
             "then start the same command again."
         )
     return str(error)

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from narrative_runs import journal, places
+from narrative_runs import journal, journal_set_aside, paths
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.params import Params, check, default_of
 from narrative_runs.results import is_answer
 from narrative_runs.source import rules
-from narrative_runs.whole_files import written_whole
 
 LONGEST_SHOWN = 60
 BEFORE_DIFFERENCE = 15
@@ -38,7 +38,7 @@ FROZEN_KEYS = (
 
 
 @dataclass(frozen=True)
-class Begun:
+class ExperimentState:
     """An experiment that lies on disk already.
 
     `has_answers` tells whether its params are frozen: before the first answer a typo is just corrected. An error is no
@@ -68,7 +68,7 @@ def frozen_params(params: Params) -> dict[str, Any]:
     return {key: _look_up(tree, key) for key in FROZEN_KEYS}
 
 
-def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
+def differences(begun: ExperimentState, params: Params) -> list[tuple[str, Any, Any]]:
     """(key, frozen value, value in the params file) of each frozen key that was changed."""
     now = frozen_params(params)
     return [
@@ -76,7 +76,7 @@ def differences(begun: Begun, params: Params) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def must_not_differ(begun: Begun, params: Params, origin: str) -> None:
+def must_not_differ(begun: ExperimentState, params: Params, origin: str) -> None:
     """What proves an experiment must be its own params, to the letter.
 
     Raises:
@@ -118,13 +118,13 @@ def changes(before: Mapping[str, Any], params: Params) -> list[str]:
     return found
 
 
-def last_params(folder: places.ExperimentFolder, begun: Begun) -> dict[str, Any]:
+def last_params(folder: paths.ExperimentFolder, begun: ExperimentState) -> dict[str, Any]:
     """The whole params of the last session, also of one that asked nothing and so left no journal."""
     described = _described(folder)
     return described.params if described and described.experiment_id == begun.experiment_id else begun.params
 
 
-def with_frozen(begun: Begun, params: Params) -> Params:
+def with_frozen(begun: ExperimentState, params: Params) -> Params:
     """`params` with every frozen key put back to the value that the experiment began with."""
     tree = params.model_dump(mode="json")
     for key in FROZEN_KEYS:
@@ -133,7 +133,7 @@ def with_frozen(begun: Begun, params: Params) -> Params:
     return check(tree, "the experiment's frozen params")
 
 
-def find(folder: places.ExperimentFolder) -> Begun | None:
+def find(folder: paths.ExperimentFolder) -> ExperimentState | None:
     """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any.
 
     Raises:
@@ -151,7 +151,7 @@ def find(folder: places.ExperimentFolder) -> Begun | None:
         ) from None
 
 
-def _begun(folder: places.ExperimentFolder, heads: list[dict[str, Any]]) -> Begun:
+def _begun(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> ExperimentState:
     """What these journals say, which begin with these heads, oldest session first."""
     first, last = heads[0], heads[-1]
     if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
@@ -163,7 +163,7 @@ def _begun(folder: places.ExperimentFolder, heads: list[dict[str, Any]]) -> Begu
     # The first release called an experiment completed that had nothing but errors; it stays as it is.
     is_frozen = answered is not None or folder.metrics.exists()
     frozen = answered or last
-    return Begun(
+    return ExperimentState(
         first["experiment_id"],
         frozen["source_md5"],
         last["params"],
@@ -176,7 +176,7 @@ def _begun(folder: places.ExperimentFolder, heads: list[dict[str, Any]]) -> Begu
     )
 
 
-def _first_answered(folder: places.ExperimentFolder) -> dict[str, Any] | None:
+def _first_answered(folder: paths.ExperimentFolder) -> dict[str, Any] | None:
     """The head of the first journal that holds an answer; None while there are only errors."""
     for path in journal.files(folder.journals):
         if any(is_answer(entry) for _, entry in journal.entries(path)):
@@ -184,11 +184,11 @@ def _first_answered(folder: places.ExperimentFolder) -> dict[str, Any] | None:
     return None
 
 
-def _described(folder: places.ExperimentFolder) -> Begun | None:
+def _described(folder: paths.ExperimentFolder) -> ExperimentState | None:
     """What experiment.yaml says, if there is a readable one."""
     try:
         description = yaml.safe_load(folder.description.read_text(encoding="utf-8"))
-        return Begun(
+        return ExperimentState(
             description["experiment_id"],
             description["source_md5"],
             description["params"],
@@ -201,19 +201,33 @@ def _described(folder: places.ExperimentFolder) -> Begun | None:
         return None
 
 
-def found_here() -> Iterator[tuple[places.ExperimentFolder, Begun | JournalError]]:
+def must_not_be_between(folder: paths.ExperimentFolder) -> None:
+    """See that no rollback was cut short, after which the findings are still those of the state before.
+
+    Raises:
+        ExperimentError: one was; with the command that finishes it.
+    """
+    aside = journal_set_aside.read(folder.journals)
+    if aside is not None and aside.derive_from:
+        raise ExperimentError(
+            f"A rollback of {folder.slug} was cut short: its answers are those of {aside.derive_from}, and its "
+            f"findings are not yet. To finish it: `narrative-runs rollback {folder.slug} {aside.derive_from}`"
+        )
+
+
+def found_here() -> Iterator[tuple[paths.ExperimentFolder, ExperimentState | JournalError]]:
     """Every experiment under results/ with its folder, in the order of their names; of one that cannot be read, why."""
-    for path in sorted(places.RESULTS.glob("*/")):
-        folder = places.ExperimentFolder(path.name)
+    for path in sorted(paths.RESULTS.glob("*/")):
+        folder = paths.ExperimentFolder(path.name)
         try:
-            begun: Begun | JournalError | None = find(folder)
+            begun: ExperimentState | JournalError | None = find(folder)
         except JournalError as error:
             begun = error
         if begun is not None:
             yield folder, begun
 
 
-def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
+def find_by_id(experiment_id: str) -> tuple[paths.ExperimentFolder, ExperimentState]:
     """The folder under results/ that holds this experiment, whatever else lies there.
 
     Raises:
@@ -226,12 +240,12 @@ def find_by_id(experiment_id: str) -> tuple[places.ExperimentFolder, Begun]:
         elif begun.experiment_id == experiment_id:
             return folder, begun
     raise ExperimentError(
-        f"Experiment ID not found: {experiment_id}. No folder under {places.RESULTS}/ holds it. "
+        f"Experiment ID not found: {experiment_id}. No folder under {paths.RESULTS}/ holds it. "
         f"Look it up in results/*/experiment.yaml.{''.join(damaged)}"
     )
 
 
-def describe(folder: places.ExperimentFolder, begun: Begun) -> None:
+def describe(folder: paths.ExperimentFolder, begun: ExperimentState) -> None:
     """Write experiment.yaml: the id, the params and the source's md5, for people."""
     text = yaml.safe_dump(
         {

@@ -11,25 +11,32 @@ import pyarrow.parquet as pq
 
 from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, FindingsError
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.columns import RESULT_TYPES, other_columns
 from narrative_runs.monitoring.experiments import chosen
-from narrative_runs.places import RESULTS, ExperimentFolder
+from narrative_runs.paths import RESULTS, ExperimentFolder
 
 
 @dataclass(frozen=True)
 class Finished:
     """An experiment with findings.
 
-    metrics: the content of metrics.json; results: one row a narrative, those columns of `RESULT_TYPES` that were
+    snapshot: the name of the one whose state it is, empty for the present one; metrics: the content of metrics.json;
+    results: one row a narrative, those columns of `RESULT_TYPES` that were
     asked for, and behind them `others`, the workbook's other columns that were, with the types of the file.
     """
 
     folder: ExperimentFolder
-    begun: Begun
+    begun: ExperimentState
     metrics: dict[str, Any]
     results: pd.DataFrame
     others: Sequence[str] = ()
+    snapshot: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name under which it is shown, such as `ipv` or `ipv@pilot`."""
+        return f"{self.folder.slug}@{self.snapshot}" if self.snapshot else self.folder.slug
 
 
 def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) -> Finished:
@@ -45,6 +52,13 @@ def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) 
         row = chosen("").row
         which = row["slug"] or row["experiment_id"]
     folder, begun = found(which)
+    return read_in(folder, begun, columns, others)
+
+
+def read_in(
+    folder: ExperimentFolder, begun: ExperimentState, columns: Sequence[str], others: Iterable[str] | None = ()
+) -> Finished:
+    """The same of an experiment whose findings are in this folder."""
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(
@@ -76,7 +90,7 @@ def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) 
     return Finished(folder, begun, metrics, results, wanted)
 
 
-def found(which: str) -> tuple[ExperimentFolder, Begun]:
+def found(which: str) -> tuple[ExperimentFolder, ExperimentState]:
     """The folder of the experiment with this slug or id, and what was begun in it, whatever the record holds.
 
     Raises:
@@ -84,11 +98,12 @@ def found(which: str) -> tuple[ExperimentFolder, Begun]:
     """
     folder = ExperimentFolder(which)
     begun = experiment.find(folder) if folder.path.is_dir() else None
-    if begun is not None:
-        return folder, begun
     try:
-        return experiment.find_by_id(which)
+        if begun is None:
+            folder, begun = experiment.find_by_id(which)
     except ExperimentError:
         raise FindingsError(
             f"There is no experiment {which} under {RESULTS}/. Give the name of its folder there, or its id."
         ) from None
+    experiment.must_not_be_between(folder)
+    return folder, begun

@@ -7,7 +7,11 @@ disk within a second. A torn last line, which a power cut can leave, is passed o
 
 While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
 `session-0001` and never changes again: its checksums lie beside its journals, and every reader compares each line with
-them. DVC tracks the sealed ones and does not look at open ones.
+them. DVC tracks the sealed ones and does not look at open ones. Where a snapshot is made of a run, its session is
+sealed too, and what comes next is a session of its own.
+
+After a rollback, `set_aside.json` names the sessions that do not count: they stay where they are, and every reader
+passes them over.
 
 Only what this software names so is a journal. What others put beside them, such as the conflict copies of a program
 that synchronises folders, is passed over, and `strangers` names it.
@@ -21,10 +25,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from narrative_runs import journal_checksums
+from narrative_runs import journal_checksums, journal_set_aside
 from narrative_runs.errors import JournalError
 from narrative_runs.permissions import file_mode
 
@@ -32,14 +37,14 @@ SESSION_FOLDER = "session-{:04d}"
 OPEN = ".open"
 RETRY = "retry"
 _TRACKED = ".dvc"
-_JOURNAL = re.compile(rf"(?:[0-9]+-of-[0-9]+|{RETRY})\.jsonl")
+_JOURNAL = re.compile(rf"(?P<name>[0-9]+-of-[0-9]+|{RETRY})(?:\.(?P<part>[0-9]+))?\.jsonl")
 _SESSION = re.compile(rf"(?P<name>session-(?P<number>[0-9]{{4}}))(?P<ending>{re.escape(OPEN)}|{re.escape(_TRACKED)})?")
-# DVC writes it where git would take the journals.
-_BESIDE = ".gitignore"
+# DVC writes the first where git would take the journals; a killed rollback may leave the last.
+_BESIDE = (".gitignore", journal_set_aside.NAME, f".{journal_set_aside.NAME}.draft")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EntryReference:
     """Where an entry lies: file, first byte, length in bytes."""
 
     path: Path
@@ -48,9 +53,30 @@ class Place:
 
     def read(self) -> dict[str, Any]:
         """The entry."""
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             file.seek(self.offset)
             return _decoded(file.read(self.length))
+
+
+def opened(path: Path) -> BinaryIO:
+    """A journal file, open for reading, also where its session was sealed since the path was looked up.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        if path.parent.suffix != OPEN:
+            raise
+        return (path.parent.with_suffix("") / path.name).open("rb")
+
+
+def session_of(path: Path) -> int:
+    """The number of the session that a journal file, or a session's folder, belongs to."""
+    match = _SESSION.fullmatch(path.name) or _SESSION.fullmatch(path.parent.name)
+    assert match is not None
+    return int(match["number"])
 
 
 def files(journals: Path, name: str = "") -> list[Path]:
@@ -59,8 +85,36 @@ def files(journals: Path, name: str = "") -> list[Path]:
     Raises:
         JournalError: a folder cannot be read, so that nobody knows what was answered.
     """
-    found = (folder / file for folder in _sessions(journals) for file in _names(folder) if _JOURNAL.fullmatch(file))
-    return [path for path in found if name in ("", path.stem)]
+    paths = (path for folder in _sessions(journals) for path in files_of(folder))
+    return [path for path in paths if name in ("", name_of(path))]
+
+
+def files_of(session: Path) -> list[Path]:
+    """The journal files of one session.
+
+    Raises:
+        JournalError: its folder cannot be read.
+    """
+    return [session / file for file in sorted(filter(_JOURNAL.fullmatch, _names(session)), key=_order)]
+
+
+def name_of(path: Path) -> str:
+    """What a journal is called: by its shard, or RETRY; the second part of a shard, too, which another host wrote."""
+    match = _JOURNAL.fullmatch(path.name)
+    return match["name"] if match else path.stem
+
+
+def new_file(journals: Path, session: int, name: str) -> Path:
+    """Where a journal called `name` can begin in a session: a second one, where a host that is gone has begun one."""
+    folder = growing(journals, session)
+    parts = (folder / (f"{name}.{part}.jsonl" if part > 1 else f"{name}.jsonl") for part in count(1))
+    return next(path for path in parts if not path.exists())
+
+
+def _order(file: str) -> tuple[str, int]:
+    match = _JOURNAL.fullmatch(file)
+    assert match is not None
+    return match["name"], int(match["part"] or 1)
 
 
 def strangers(journals: Path) -> list[Path]:
@@ -69,7 +123,7 @@ def strangers(journals: Path) -> list[Path]:
     Raises:
         JournalError: a folder cannot be read.
     """
-    beside = [journals / name for name in _names(journals) if name != _BESIDE and not _SESSION.fullmatch(name)]
+    beside = [journals / name for name in _names(journals) if name not in _BESIDE and not _SESSION.fullmatch(name)]
     within = [
         folder / name
         for folder in _sessions(journals)
@@ -79,9 +133,9 @@ def strangers(journals: Path) -> list[Path]:
     return beside + within
 
 
-def sealed_sessions(journals: Path) -> list[Path]:
-    """The folders of the sealed sessions, oldest first."""
-    return [folder for folder in _sessions(journals) if folder.suffix != OPEN]
+def sealed_sessions(journals: Path, with_set_aside: bool = False) -> list[Path]:
+    """The folders of the sealed sessions, oldest first; with_set_aside: also of those that a rollback has set aside."""
+    return [folder for folder in _sessions(journals, with_set_aside) if folder.suffix != OPEN]
 
 
 def must_be_as_sealed(journals: Path, with_content: bool) -> None:
@@ -93,10 +147,15 @@ def must_be_as_sealed(journals: Path, with_content: bool) -> None:
         JournalError: one is not; with its file and line, and the way back.
     """
     for session in sealed_sessions(journals):
-        names = [name for name in _names(session) if _JOURNAL.fullmatch(name)]
-        if names and _is_sealed_with_checksums(session / names[0]) and journal_checksums.read(session) is None:
-            raise journal_checksums.altered(session, f"the {journal_checksums.NAME} that it was sealed with is missing")
-        journal_checksums.must_be_there(session, names, with_content)
+        session_must_be_as_sealed(session, with_content)
+
+
+def session_must_be_as_sealed(session: Path, with_content: bool) -> None:
+    """The same of one session."""
+    names = [path.name for path in files_of(session)]
+    if names and _is_sealed_with_checksums(session / names[0]) and journal_checksums.read(session) is None:
+        raise journal_checksums.altered(session, f"the {journal_checksums.NAME} that it was sealed with is missing")
+    journal_checksums.must_be_there(session, names, with_content)
 
 
 def next_session(journals: Path) -> int:
@@ -106,8 +165,14 @@ def next_session(journals: Path) -> int:
 
 def not_here(journals: Path) -> list[str]:
     """The sealed sessions that a .dvc file names, and that are not in the folder, as in a clone before `dvc pull`."""
+    aside = journal_set_aside.sessions(journals)
     named = (match["name"] for match in _matches(journals) if match["ending"] == _TRACKED)
-    return [name for name in named if not (journals / name).is_dir()]
+    return [name for name in named if name not in aside and not (journals / name).is_dir()]
+
+
+def is_growing(journals: Path) -> bool:
+    """Whether a session has written journals that are not sealed yet."""
+    return any(folder.suffix == OPEN for folder in _sessions(journals))
 
 
 def growing(journals: Path, session: int) -> Path:
@@ -127,7 +192,7 @@ def head(path: Path) -> dict[str, Any]:
         JournalError: the line is damaged, or the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             line = file.readline()
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -139,14 +204,14 @@ def head(path: Path) -> dict[str, Any]:
         raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
 
 
-def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]]]:
+def entries(path: Path, offset: int = 0) -> Iterator[tuple[EntryReference, dict[str, Any]]]:
     """All whole entries of a journal file from byte `offset` on, without its head.
 
     Raises:
         JournalError: a line other than the last cannot be read, or one is not as it was sealed.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             file.seek(offset)
             # Who reads on where he stopped has had the lines before compared.
             for line in file if offset else journal_checksums.checked_lines(path, file):
@@ -160,25 +225,61 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[Place, dict[str, Any]
                         "file from a backup, or delete the line to have its narrative asked again."
                     ) from None
                 if offset > 0:
-                    yield Place(path, offset, len(line)), entry
+                    yield EntryReference(path, offset, len(line)), entry
                 offset += len(line)
     except OSError as error:
         raise _unreadable(path, error) from None
 
 
+def first_entries(journals: Path, name: str) -> dict[str, EntryReference]:
+    """Where the answers lie in the journals called `name`, by fingerprint; of two the first counts.
+
+    Raises:
+        JournalError: one cannot be read.
+    """
+    first: dict[str, EntryReference] = {}
+    for path in files(journals, name):
+        for reference, entry in entries(path):
+            first.setdefault(entry["fingerprint"], reference)
+    return first
+
+
+def passes(journals: Path) -> dict[str, dict[int, EntryReference]]:
+    """Where the answers of retries lie, by fingerprint and number of the pass.
+
+    Raises:
+        JournalError: one cannot be read.
+    """
+    found: dict[str, dict[int, EntryReference]] = {}
+    for path in files(journals, RETRY):
+        for reference, entry in entries(path):
+            found.setdefault(entry["fingerprint"], {})[entry["attempt"]] = reference
+    return found
+
+
 def spans(journals: Path) -> list[tuple[datetime, datetime]]:
-    """For each session with answers when it first asked and when its last answer came, oldest session first."""
-    found: dict[str, tuple[datetime, datetime]] = {}
+    """For each sitting with answers when it first asked and when its last answer came, oldest first.
+
+    A session that a snapshot has sealed, and the one that followed it while requests were in flight, are one sitting.
+    """
+    found: dict[int, tuple[datetime, datetime]] = {}
     for path in files(journals):
         ends = _first_and_last(path)
         if ends is not None:
-            first, last = found.get(path.parent.name, ends)
-            found[path.parent.name] = min(first, ends[0]), max(last, ends[1])
-    return [found[session] for session in sorted(found)]
+            first, last = found.get(session_of(path), ends)
+            found[session_of(path)] = min(first, ends[0]), max(last, ends[1])
+    sittings: list[tuple[datetime, datetime]] = []
+    for _, (first, last) in sorted(found.items()):
+        if sittings and first <= sittings[-1][1]:
+            first, last = sittings[-1][0], max(last, sittings.pop()[1])
+        sittings.append((first, last))
+    return sittings
 
 
-def seal(journals: Path) -> int:
+def seal(journals: Path, before: int | None = None) -> int:
     """Seal what sessions left open, however they ended; to be called while none of them can write any more.
+
+    before: only the sessions with a lower number than this.
 
     What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
 
@@ -187,7 +288,7 @@ def seal(journals: Path) -> int:
     """
     torn = 0
     for folder in _sessions(journals):
-        if folder.suffix != OPEN:
+        if folder.suffix != OPEN or (before is not None and session_of(folder) >= before):
             continue
         names = [name for name in _names(folder) if _JOURNAL.fullmatch(name)]
         torn += sum(_cut_torn_line(folder / name) for name in names)
@@ -248,11 +349,12 @@ class Journal:
                 os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Sync and close."""
-        if self._descriptor is not None:
-            self.sync()
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Sync and close; once more does nothing."""
+        self.sync()
+        with self._syncing:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
     def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -272,9 +374,11 @@ class Journal:
             raise
 
 
-def _sessions(journals: Path) -> list[Path]:
-    """The folders of all sessions, oldest first."""
-    return [journals / match[0] for match in _matches(journals) if match["ending"] != _TRACKED]
+def _sessions(journals: Path, with_set_aside: bool = False) -> list[Path]:
+    """The folders of all sessions that count, oldest first."""
+    aside = frozenset() if with_set_aside else journal_set_aside.sessions(journals)
+    matches = (match for match in _matches(journals) if match["ending"] != _TRACKED)
+    return [journals / match[0] for match in matches if match["name"] not in aside]
 
 
 def _matches(journals: Path) -> list[re.Match[str]]:
@@ -290,7 +394,8 @@ def _names(folder: Path) -> list[str]:
     except OSError as error:
         # A link that leads nowhere is a drive that is not there: the answers on it must not be taken for none.
         if isinstance(error, FileNotFoundError) and not folder.is_symlink():
-            return []
+            # Sealed a moment ago.
+            return _names(folder.with_suffix("")) if folder.suffix == OPEN else []
         raise _unreadable(folder, error) from None
 
 
@@ -309,7 +414,7 @@ def _is_sealed_with_checksums(path: Path) -> bool:
 
 def _line_number(path: Path, offset: int) -> int:
     """The number of the line that begins at byte `offset`, from 1."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return 1 + file.read(offset).count(b"\n")
 
 
@@ -319,7 +424,7 @@ def _first_and_last(path: Path) -> tuple[datetime, datetime] | None:
     first = next(entries(path), None)
     if first is None:
         return None
-    with path.open("rb") as file:
+    with opened(path) as file:
         end = _end_of_last_line(file, file.seek(0, os.SEEK_END))
         file.seek(_end_of_last_line(file, end - 1))
         last = _decoded(file.readline())

@@ -18,10 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from narrative_runs import __version__
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import JournalError
 from narrative_runs.shell import quoted
 from narrative_runs.source.tracking import command_to_restore, free, tracking_file
-from narrative_runs.whole_files import written_whole
 
 NAME = "checksums.json"
 _SHOWN_LINES = 5
@@ -107,7 +107,7 @@ def must_be_there(session: Path, names: Iterable[str], with_content: bool) -> No
             raise altered(path, "this journal was added after its session was sealed")
         now = path.stat()
         is_read = with_content or now.st_mtime_ns != file.modified_ns
-        if now.st_size != file.bytes or (is_read and _sha256(path) != file.sha256):
+        if now.st_size != file.bytes or (is_read and sha256_of(path) != file.sha256):
             raise altered(path, _what_differs(path, file))
 
 
@@ -173,7 +173,8 @@ def _measured(path: Path) -> Sealed:
     return Sealed(found.st_size, found.st_mtime_ns, digest.hexdigest(), base64.b64encode(crcs).decode())
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a journal file as it is now, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from narrative_runs.errors import FindingsError
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 
 
 def results_of(slug: str, results: Path) -> pd.DataFrame:

@@ -7,14 +7,12 @@ passes for a part of the page.
 import json
 import shutil
 import sys
-from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
+from narrative_runs.data_columns import type_title
 from narrative_runs.findings.rounding import shown
 from narrative_runs.plain_text import plain
-from narrative_runs.record import database
-from narrative_runs.source.reading import type_title
 
 OUTCOMES = {
     "tp": "true positive",
@@ -23,56 +21,12 @@ OUTCOMES = {
     "tn": "true negative",
     "error": "error",
 }
-# Of answer and label themselves: the record's four columns of outcomes are filled only when a run ends.
-_OUTCOME = """CASE
-  WHEN error_occurred OR detected IS NULL THEN 'error'
-  WHEN manual_flag_ind IS NULL THEN 'no label'
-  WHEN detected AND manual_flag_ind = 1 THEN 'true positive'
-  WHEN detected THEN 'false positive'
-  WHEN manual_flag_ind = 1 THEN 'false negative'
-  ELSE 'true negative'
-END"""
-_ROW = f"SELECT *, {_OUTCOME} AS outcome FROM narrative_results"
-
 _WIDTH_IN_A_PIPE, _NARROWEST = 80, 20
 _INDENT = "  "
 _NAMES_WIDTH = 12
 
 
-def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> dict[str, Any] | None:
-    """The row of a narrative, with its outcome in words as `outcome`; None where there is none.
-
-    Raises:
-        RecordError: the record cannot be read.
-    """
-    where = "experiment_id = ? AND incident_id = ? AND narrative_type = ?"
-    return _first(database.query(f"{_ROW} WHERE {where}", (experiment_id, incident_id, narrative_type)))
-
-
-def with_id(result_id: int) -> dict[str, Any] | None:
-    """The row with this `result_id`, as `of_narrative` gives it.
-
-    Raises:
-        RecordError: the record cannot be read.
-    """
-    return _first(database.query(f"{_ROW} WHERE result_id = ?", (result_id,)))
-
-
-def ids_of(experiment_id: str, outcome: str) -> list[int]:
-    """The `result_id` of all results with this outcome, a value of `OUTCOMES`, in row order.
-
-    Raises:
-        RecordError: the record cannot be read.
-    """
-    rows = database.query(
-        f"SELECT result_id FROM narrative_results WHERE experiment_id = ? AND {_OUTCOME} = ? "
-        "ORDER BY row_num, result_id",
-        (experiment_id, outcome),
-    )
-    return [row["result_id"] for row in rows]
-
-
-def screen_width() -> int:
+def terminal_width() -> int:
     """How many characters a line may have: the terminal's width, or 80 where the output is no terminal."""
     if not sys.stdout.isatty():
         return _WIDTH_IN_A_PIPE
@@ -82,7 +36,7 @@ def screen_width() -> int:
 def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
     """A result as lines of plain text, none longer than `width`; what is not there is left out.
 
-    row: as `of_narrative` gives it; place: what stands before its title, such as `3 of 41`.
+    row: as the record's `of_narrative` gives it; place: what stands before its title, such as `3 of 41`.
     """
     title = [place, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
     if row["source_row"] is not None:
@@ -101,10 +55,6 @@ def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
         if body:
             lines += ["", heading, *body]
     return lines
-
-
-def _first(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    return rows[0] if rows else None
 
 
 def _text(text: str | None, width: int) -> list[str]:

@@ -4,11 +4,10 @@
 """
 
 import re
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import (
@@ -23,13 +22,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticUndefined
 
+from narrative_runs.data_columns import LABEL_OF, plain_columns, types_of
 from narrative_runs.errors import ParamsError
-from narrative_runs.source.reading import LABEL_OF, plain_columns, types_of
+from narrative_runs.secrets_in_params import has_key_argument, has_secret, secret_in_url
+from narrative_runs.shell import why_unreadable
+from narrative_runs.started_server.command import check_command
 
 TEXT_MARK = "<<TEXT>>"
+STARTED = "command"
 LONGEST_SLUG = 100
 DEFAULT_SEED = 42
-_SECRETS = ("key", "token", "secret", "password", "passwd", "auth", "sig", "signature", "credential", "code")
 # They stand beside the types in files and on screens.
 _NO_TYPES = ("total", "overall", "incident", "all")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,29}")
@@ -42,8 +44,13 @@ _OWN_PARTS = {
     "stream": "answers are read whole",
     "n": "one answer a narrative is kept",
 }
+# A line for a shell may have several lines, and blanks; all else of this kind is an accident.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_COPIED = "Params files are copied into records and lock files, so that anybody could read it there."
 # Anchors and aliases may make a file of a few lines as large as a memory.
 _LARGEST_FILE = 100_000
+_DURATION = re.compile(r"(?P<number>0*[1-9][0-9]*) ?(?P<unit>[smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
 
 
@@ -105,9 +112,15 @@ class Model(Section):
 
     name: Text = Field(min_length=1, description="Model as the server names it, or a path to a GGUF file (embedded).")
     provider: Text = Field(
-        "openai", description="`embedded` starts the embedded server; any other name is a server at api_url."
+        "openai",
+        description="`embedded` starts the embedded server, `command` model.command; any other is a server at api_url.",
     )
-    api_url: Text = Field("", description="The full chat-completions URL, or its /v1 base.")
+    command: Text = Field(
+        "", description="Starts a model server on each host that asks; {port}, {model} and {host} are filled in."
+    )
+    api_url: Text | list[Text] = Field(
+        "", description="The full chat-completions URL, or its /v1 base; a list of them for servers of the same model."
+    )
     temperature: Annotated[float | None, BeforeValidator(_as_r_reads)] = Field(
         0.0, ge=0, le=2, description="Sampling temperature; 0 is the most repeatable; null sends none."
     )
@@ -129,13 +142,20 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _has_an_address(self) -> "Model":
-        if self.embedded:
+        if self.command and self.provider != STARTED:
+            raise ValueError(f"command is used with provider: {STARTED} alone")
+        if self.provider == STARTED and (wrong := check_command(self.command)):
+            raise ValueError(f"command: {wrong}")
+        if self.starts_server:
             return self
-        if not _is_url(self.api_url):
-            raise ValueError(
-                f"api_url {_shown(self.api_url)} is not a URL. Give the server's address, such as "
-                "http://localhost:1234/v1, or use provider: embedded"
-            )
+        for url in self.api_urls or [""]:
+            if not _is_url(url):
+                raise ValueError(
+                    f"api_url {_shown(url)} is not a URL. Give the server's address, such as "
+                    "http://localhost:1234/v1, or use provider: embedded"
+                )
+        if len(set(self.base_urls)) < len(self.base_urls):
+            raise ValueError("api_url names a server twice. Name each once; run.max_in_flight is what each gets")
         return self
 
     @property
@@ -144,11 +164,21 @@ class Model(Section):
         return self.provider == "embedded"
 
     @property
-    def base_url(self) -> str:
-        """The server's /v1 base, without a slash at its end; a query stays where it belongs."""
-        parts = urlsplit(self.api_url.strip())
-        path = re.sub(r"/chat/completions/?$", "", parts.path).rstrip("/")
-        return urlunsplit(parts._replace(path=path))
+    def starts_server(self) -> bool:
+        """Whether whoever asks starts the server, and ends it."""
+        return self.embedded or self.provider == STARTED
+
+    @property
+    def api_urls(self) -> list[str]:
+        """The servers, as the file names them."""
+        urls = self.api_url if isinstance(self.api_url, list) else [self.api_url]
+        return [url for url in urls if url or isinstance(self.api_url, list)]
+
+    @property
+    def base_urls(self) -> list[str]:
+        """The servers' /v1 bases, without a slash at their ends; a query stays where it belongs. None for a server that
+        is started."""
+        return [] if self.starts_server else [_base_of(url) for url in self.api_urls]
 
 
 class Prompt(Section):
@@ -229,7 +259,7 @@ class Run(Section):
         None, ge=1, description="Only the first n narratives in workbook order; null is all of them."
     )
     max_in_flight: int = Field(
-        8, ge=1, le=1024, description="Requests at once, over all jobs of this machine; 1 for embedded when left out."
+        8, ge=1, le=1024, description="Requests at once to one server, over all jobs; 1 for embedded when left out."
     )
     timeout_s: float = Field(300, gt=0, description="Longest wait for one answer, in seconds.")
     max_attempts: int = Field(5, ge=1, le=100, description="Requests for one narrative before it is an error.")
@@ -246,13 +276,41 @@ class Run(Section):
     price_per_million_completion_tokens: float | None = Field(
         None, ge=0, description="In your currency; null beside a price for prompts counts as 0."
     )
+    snapshot_every: Text | None = Field(
+        "6h", description="How often a snapshot is made of a long run, such as 30m, 6h or 1d; null is never."
+    )
+    notify: str | None = Field(
+        None, description="A line for /bin/sh that is run when the run ends, and when it needs a look; null is none."
+    )
     save_incremental: bool = Field(True, description="Of the R system; answers are always kept at once.")
     save_csv_json: bool = Field(True, description="Write results.csv and results.json too.")
+
+    @field_validator("snapshot_every")
+    @classmethod
+    def _is_a_duration(cls, value: str | None) -> str | None:
+        if value is not None and not _DURATION.fullmatch(value):
+            raise ValueError("give a number and a unit, such as 30m, 6h or 1d; or null for none")
+        return value
+
+    @property
+    def snapshot_every_s(self) -> float | None:
+        """Seconds from one snapshot to the next; None is never."""
+        match = _DURATION.fullmatch(self.snapshot_every or "")
+        return float(match["number"]) * _UNIT_S[match["unit"]] if match else None
 
     @field_validator("max_narratives", mode="before")
     @classmethod
     def _infinity_is_all(cls, value: Any) -> Any:
         return None if value == float("inf") or str(value).lower() in ("inf", "all") else value
+
+    @field_validator("notify")
+    @classmethod
+    def _can_be_run(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("it is empty. Give a command, or null for none")
+        if value is not None and (odd := _CONTROL.search(value)):
+            raise ValueError(f"it holds the control character \\u{ord(odd[0]):04x}, which no command has. Take it out")
+        return value
 
 
 class Shards(Section):
@@ -320,14 +378,36 @@ def refuse_secrets(params: Params, origin: str) -> None:
     """Params files are copied into records, journals and lock files: no key may stand in them.
 
     Raises:
-        ParamsError: api_url holds a user, a password or a key; the message does not repeat it.
+        ParamsError: api_url, command or notify holds a user, a password or a key; the message does not repeat it.
     """
-    found = None if params.model.embedded else _secret_in(params.model.api_url)
+    if has_key_argument(params.model.command):
+        raise ParamsError(
+            f"{origin} cannot be used:\n  model.command holds a key. {_COPIED} Take it out: the server gets a key of "
+            "the run's own in its environment."
+        )
+    if has_secret(params.run.notify or ""):
+        raise ParamsError(
+            f"{origin} cannot be used:\n  run.notify holds a key or a password. {_COPIED} Take it out, and let the "
+            'command read it from a file that only you can read, as with "$(cat ~/.notify-key)".'
+        )
+    urls = [] if params.model.starts_server else params.model.api_urls
+    found = next(filter(None, map(secret_in_url, urls)), None)
     if found is not None:
         raise ParamsError(
-            f"{origin} cannot be used:\n  model.api_url holds {found}. Params files are copied into records and lock "
-            "files, so that anybody could read it there. Take it out, and put the key into the environment variable "
-            "LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
+            f"{origin} cannot be used:\n  model.api_url holds {found}. {_COPIED} Take it out, and put the key into the "
+            "environment variable LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
+        )
+
+
+def refuse_unreadable(params: Params, origin: str) -> None:
+    """A mistake in the line of run.notify is told before the run, and not when it should be run, perhaps days later.
+
+    Raises:
+        ParamsError: the shell cannot read it.
+    """
+    if params.run.notify and (wrong := why_unreadable(params.run.notify)):
+        raise ParamsError(
+            f"{origin} cannot be used:\n  run.notify: the shell cannot read it ({wrong}). Try it in a terminal first."
         )
 
 
@@ -345,17 +425,6 @@ def refuse_overrides(params: Params, origin: str) -> None:
         )
 
 
-def _secret_in(url: str) -> str | None:
-    """What in a URL is a secret, or may be one, in words; None for nothing."""
-    parts = urlsplit(url.strip())
-    if parts.username is not None or parts.password is not None:
-        return "a user or a password"
-    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
-        if any(word in name.lower().replace("-", "_").split("_") for word in _SECRETS) or "apikey" in name.lower():
-            return f"a key ({name})"
-    return None
-
-
 def default_of(section: str, name: str) -> Any:
     """The value that a key has where a file leaves it out; None for one that no file may leave out."""
     kind = Params.model_fields[section].annotation
@@ -364,10 +433,15 @@ def default_of(section: str, name: str) -> Any:
     return None if value is PydanticUndefined else value
 
 
-def bootstrap_seed(params: Mapping[str, Any]) -> int:
-    """The seed of the bootstrap intervals: run.seed of these params, or 42 where the model is sent none."""
-    seed = params["run"]["seed"]
-    return DEFAULT_SEED if seed is None else int(seed)
+def bootstrap_seed(run_seed: int | None) -> int:
+    """The seed of the bootstrap intervals: run.seed, or 42 where the model is sent none."""
+    return DEFAULT_SEED if run_seed is None else run_seed
+
+
+def _base_of(url: str) -> str:
+    parts = urlsplit(url.strip())
+    path = re.sub(r"/chat/completions/?$", "", parts.path).rstrip("/")
+    return urlunsplit(parts._replace(path=path))
 
 
 def _is_url(text: str) -> bool:
@@ -410,13 +484,15 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def of_file(path: Path) -> Params:
-    """The params of a file, for an experiment that begins: nothing is a secret, or replaces part of a request.
+    """The params of a file, for an experiment that begins: nothing is a secret, or replaces part of a request, and
+    each command can be read.
 
     Raises:
         ParamsError: the file, or a key of it, cannot be used.
     """
     params = check(read_file(path), str(path))
     refuse_secrets(params, str(path))
+    refuse_unreadable(params, str(path))
     refuse_overrides(params, str(path))
     return params
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from narrative_runs.places import BACKUPS, RECORD, RESULTS, ExperimentFolder
+from narrative_runs.paths import BACKUPS, RECORD, RESULTS, ExperimentFolder
 
 _OWNER = 0o077
 _GROUP = 0o007

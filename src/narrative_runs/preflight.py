@@ -7,17 +7,17 @@ from typing import Any
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
-from narrative_runs.asking.advice import WITHOUT
+from narrative_runs.asking.advice import UNSUPPORTED
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.trial import look_for_evidence
+from narrative_runs.coordination.model_server import ModelServer
 from narrative_runs.errors import ServerError
+from narrative_runs.observation.progress import duration
 from narrative_runs.params import Params
-from narrative_runs.places import RESULTS, ExperimentFolder
+from narrative_runs.paths import RESULTS, ExperimentFolder
 from narrative_runs.results import Result, result_of
-from narrative_runs.session.model_server import ModelServer
-from narrative_runs.session.progress import duration
 from narrative_runs.source import checksum, rules, workbook
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import Narrative
@@ -59,13 +59,14 @@ def sample(source: workbook.Source, limit: int | None = None) -> list[Narrative]
 
 
 async def _ask(narratives: list[Narrative], params: Params, model_server: ModelServer) -> list[Result]:
-    server = await model_server.open()
+    servers = await model_server.open()
+    server = next(server for position, server in enumerate(servers) if position not in model_server.away)
     client, question = Client(server, tls_for(server)), Question(params)
-    without: set[str] = set()
+    unsupported: set[str] = set()
     results = []
     try:
         for narrative in narratives:
-            results.append(result_of(narrative, await _entry(narrative, question, client, without)))
+            results.append(result_of(narrative, await _entry(narrative, question, client, unsupported)))
             print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
     finally:
         await client.close()
@@ -74,10 +75,10 @@ async def _ask(narratives: list[Narrative], params: Params, model_server: ModelS
     return results
 
 
-async def _entry(narrative: Narrative, question: Question, client: Client, without: set[str]) -> dict[str, Any]:
+async def _entry(narrative: Narrative, question: Question, client: Client, unsupported: set[str]) -> dict[str, Any]:
     """What a journal would keep of one narrative, which is asked at most twice.
 
-    without: parts that the server does not take; those that it turns out not to take are added.
+    unsupported: parts that the server does not take; those that it turns out not to take are added.
 
     Raises:
         ServerError: the server answers nothing at all.
@@ -86,18 +87,18 @@ async def _entry(narrative: Narrative, question: Question, client: Client, witho
     for is_last in (False, True):
         began = time.perf_counter()
         try:
-            response = await client.ask(question.body(narrative, without))
+            response = await client.ask(question.body(narrative, unsupported))
             return {**entry, "response_sec": time.perf_counter() - began, "response": response}
         except RequestFailed as failed:
             failure = failed.failure
         if not is_last:
-            evidence = await look_for_evidence(question, client, without, None, parts_are_proved=False)
+            evidence = await look_for_evidence(question, client, unsupported, None, parts_are_proved=False)
             if evidence.failure is not None:
                 reason = evidence.failure.reason or evidence.failure.message
                 raise ServerError(f"preflight: {reason}. Nothing was recorded.")
-            without.update(evidence.without)
-            for part in evidence.without:
-                print(WITHOUT[part])
+            unsupported.update(evidence.unsupported)
+            for part in evidence.unsupported:
+                print(UNSUPPORTED[part])
     return {**entry, "error": {"category": failure.category, "message": failure.message}}
 
 

@@ -5,20 +5,15 @@ import sys
 from typing import Any
 
 from narrative_runs import experiment, journal, one_result
+from narrative_runs.data_columns import NARRATIVE_TEXT, narrative_types, plain_columns
 from narrative_runs.errors import ExperimentError
-from narrative_runs.journal import RETRY, Place
+from narrative_runs.journal import RETRY, EntryReference
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.params import check
-from narrative_runs.places import ExperimentFolder, shard_name
+from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.plain_text import plain
-from narrative_runs.record import database
+from narrative_runs.record import result_rows
 from narrative_runs.source.layouts import LONG
-from narrative_runs.source.reading import NARRATIVE_TEXT, narrative_types, plain_columns
-
-RESULT = (
-    "row_num, incident_id, narrative_type, source_row, fingerprint, model_answered, attempt_count, detected, "
-    "error_category"
-)
 
 
 def show(incident_id: str, narrative_type: str, which: str) -> None:
@@ -31,9 +26,9 @@ def show(incident_id: str, narrative_type: str, which: str) -> None:
         RecordError: the record cannot be read.
     """
     experiment_id = chosen(which).row["experiment_id"]
-    row = one_result.of_narrative(experiment_id, incident_id, narrative_type)
+    row = result_rows.of_narrative(experiment_id, incident_id, narrative_type)
     if row is not None:
-        print("\n".join(one_result.as_lines(row, one_result.screen_width())), flush=True)
+        print("\n".join(one_result.as_lines(row, one_result.terminal_width())), flush=True)
     found = trace(incident_id, narrative_type, experiment_id)
     print("\nWHERE IT COMES FROM")
     for name, value in found.items():
@@ -55,16 +50,12 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     if not row["slug"]:
         raise ExperimentError(f"{row['experiment_name']} is of the R system: adopt it first (docs/from-r.md).")
     folder = ExperimentFolder(row["slug"])
-    results = database.query(
-        f"SELECT {RESULT} FROM narrative_results WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",
-        (row["experiment_id"], incident_id, narrative_type),
-    )
+    result = result_rows.of_narrative(row["experiment_id"], incident_id, narrative_type)
     begun = experiment.find(folder)
-    if not results:
+    if result is None:
         types = narrative_types(begun.params) if begun is not None else (narrative_type,)
         told = "" if narrative_type in types else f" Its narrative types are: {', '.join(types)}."
         raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.{told}")
-    result = results[0]
     if begun is None:
         raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
     if not folder.data_quality.exists():
@@ -97,7 +88,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     }
 
 
-def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> Place:
+def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> EntryReference:
     """The entry that became the result: of a first pass in its shard's journals, of a later one among the retries."""
     attempt = result["attempt_count"] or 1
     name = shard_name((result["row_num"] - 1) % count + 1, count)

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.results import RESULT_COLUMNS, Result
-from narrative_runs.whole_files import written_whole
 
 _TYPES = {
     "row_num": pa.int64(),

@@ -4,6 +4,7 @@ import sys
 
 from narrative_runs import one_result
 from narrative_runs.monitoring.experiments import chosen
+from narrative_runs.record import result_rows
 
 
 def walk(outcome: str, which: str) -> None:
@@ -27,7 +28,7 @@ def _walk(outcome: str, which: str) -> None:
     experiment = chosen(which).row
     name = experiment["slug"] or experiment["experiment_name"]
     # The texts of all together may not fit into memory: each is read when it is shown.
-    ids = one_result.ids_of(experiment["experiment_id"], outcome)
+    ids = result_rows.ids_with_outcome(experiment["experiment_id"], outcome)
     if not ids:
         _say(f"{name} has no {outcome}s.")
         return
@@ -35,10 +36,10 @@ def _walk(outcome: str, which: str) -> None:
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     for number, result_id in enumerate(ids, 1):
         place = f"{number} of {len(ids)}"
-        row = one_result.with_id(result_id)
+        row = result_rows.with_id(result_id)
         # An experiment may be removed while it is read.
         if row is not None:
-            _say("", *one_result.as_lines(row, one_result.screen_width(), place))
+            _say("", *one_result.as_lines(row, one_result.terminal_width(), place))
         if asks and number < len(ids) and not _goes_on(place):
             return
 

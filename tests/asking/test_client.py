@@ -11,11 +11,9 @@ from tests.fake_server import answer_to, completion
 from tests.project import Fake
 
 from narrative_runs.asking import client as clients
-from narrative_runs.asking import server as servers
 from narrative_runs.asking.client import Client
 from narrative_runs.asking.failures import Kind, RequestFailed
 from narrative_runs.asking.server import Server
-from narrative_runs.errors import ServerError
 
 TEXT = "V was found by a neighbor."
 BODY = json.dumps({"model": "fake", "messages": [{"role": "user", "content": TEXT}]}).encode()
@@ -80,28 +78,6 @@ def test_no_failure_tells_the_key(fake: Fake, key: str) -> None:
     except RequestFailed as failed:
         assert "sec" not in str(failed)
         assert failed.failure.kind is Kind.UNSENDABLE
-
-
-@pytest.mark.parametrize("written", ["secret\n", " secret ", "secret\r\n"])
-def test_blanks_around_the_key_are_not_part_of_it(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    """A key that was read from a file into the environment, newline and all, is the key."""
-    monkeypatch.setenv("LLM_API_KEY", written)
-    assert servers.key_from_environment() == "secret"
-
-
-@pytest.mark.parametrize("written", ["sec\nret", "sec\tret", "s\u00e9cret"])
-def test_a_key_that_cannot_be_sent_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    """A key with a line break in it is a user's mistake, and the message does not hold it."""
-    monkeypatch.setenv("LLM_API_KEY", written)
-    with pytest.raises(ServerError, match="LLM_API_KEY") as caught:
-        servers.key_from_environment()
-    assert "ret" not in str(caught.value)
-
-
-def test_no_key_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the variable there is no key."""
-    monkeypatch.delenv("LLM_API_KEY", raising=False)
-    assert servers.key_from_environment() == ""
 
 
 @pytest.mark.parametrize(

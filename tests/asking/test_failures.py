@@ -231,3 +231,21 @@ def test_every_failure_has_a_category_of_the_record() -> None:
     """What a failure is filed under is one of the categories that the record knows."""
     categories = {Failure(kind, "").category for kind in Kind}
     assert categories == {"api_error", "timeout", "rate_limit", "data_error"}
+
+
+@pytest.mark.parametrize(
+    ("words", "tokens"),
+    [
+        ("This model's maximum context length is 4096 tokens. However, you requested 5120 tokens.", 4096),
+        ("the request exceeds the available context size (8192 tokens), try increasing it", 8192),
+        ("the model is loaded with context length of only 2048 tokens, which is too short", 2048),
+        ("prompt is too long", None),
+    ],
+)
+def test_the_context_is_told_in_tokens(words: str, tokens: int | None) -> None:
+    """Where the server says how long its context is, that number is kept, and none that the narrative holds itself."""
+    body = json.dumps({"error": {"code": "context_length_exceeded", "message": words}}).encode()
+    assert failures.of_reply(400, [], body, ASKED, True).failure.context_tokens == tokens
+    quoted = {**ASKED, "messages": [{"role": "user", "content": words}]}
+    failure = failures.of_reply(400, [], body, quoted, True).failure
+    assert failure.seems_too_long and failure.context_tokens is None and failure.words == ""

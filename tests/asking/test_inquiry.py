@@ -69,16 +69,16 @@ def play(
             others = sum(step is Step.ASK for _, step in in_flight)
             step = inquiry.next_step((1, narrative), others > 0)
             if step is Step.ASK and is_in_trouble:
-                step = inquiry.probe_unless(bool(in_flight))
+                step = Step.WAIT if in_flight else inquiry.probe(0)
             if step is Step.WAIT:
                 continue
             moved = True
             if step is Step.ASK:
-                inquiry.sent((1, narrative))
+                inquiry.sent((1, narrative), 0)
                 outcome.requests[narrative] += 1
                 in_flight.append((narrative, step))
             elif step in (Step.EVIDENCE, Step.PROBE, Step.TRIAL):
-                inquiry.evidence_sent(step)
+                inquiry.evidence_sent(step, 0)
                 outcome.evidence += 1
                 in_flight.append((narrative, step))
             elif step is Step.SET_ASIDE:
@@ -112,10 +112,10 @@ def play(
         failure = server(-2 if longest else -1, longest)
         is_in_trouble = failure is not None
         if failure is None:
-            inquiry.evidence_answered(longest)
+            inquiry.evidence_answered(0, longest)
             evidence_failed_in_a_row = 0
         else:
-            inquiry.evidence_failed(failure)
+            inquiry.evidence_failed(0, failure)
             evidence_failed_in_a_row += 1
     raise AssertionError("the run does not end")
 
@@ -240,7 +240,7 @@ def test_nothing_is_settled_while_no_narrative_was_answered() -> None:
 def test_a_job_that_ends_is_forgotten() -> None:
     """What belonged to a job that has ended is known no more."""
     inquiry = Inquiry(MAX_ATTEMPTS)
-    inquiry.sent((1, 0))
+    inquiry.sent((1, 0), 0)
     inquiry.failed((1, 0), 10, FAULT)
     inquiry.forget(1)
     assert inquiry.next_step((1, 0), False) is Step.ASK

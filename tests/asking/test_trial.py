@@ -65,7 +65,7 @@ def test_parts_that_are_not_taken_are_found_by_leaving_them_out(fake: Fake, faul
     keys = {"schema": "response_format", "logprobs": "logprobs"}
     faulty(fake, *({"fault": fault, "only_with": keys[part]} for part in parts))
     found = evidence(fake)
-    assert (found.failure, found.without) == (None, parts)
+    assert (found.failure, found.unsupported) == (None, parts)
 
 
 def test_a_part_that_was_answered_before_is_not_to_blame(fake: Fake) -> None:
@@ -73,14 +73,14 @@ def test_a_part_that_was_answered_before_is_not_to_blame(fake: Fake) -> None:
     faulty(fake, {"fault": "internal error", "only_with": "response_format"})
     found = evidence(fake, parts_are_proved=True)
     assert found.failure is not None
-    assert (found.without, found.requests) == ((), 1)
+    assert (found.unsupported, found.requests) == ((), 1)
 
 
 def test_a_server_that_wavers_loses_no_part(fake: Fake) -> None:
     """Where only every second request fails, no part of the request is to blame."""
     faulty(fake, {"fault": "internal error", "every": 2})
     for _ in range(6):
-        assert evidence(fake).without == ()
+        assert evidence(fake).unsupported == ()
 
 
 def test_a_schema_that_is_insisted_on_is_not_left_out(fake: Fake) -> None:

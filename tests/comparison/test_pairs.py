@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
-from narrative_runs.findings.significance import holm, mcnemar
+from narrative_runs.findings.mcnemar import mcnemar
+from narrative_runs.findings.significance import holm
 from tests.result_tables import table_of
 
 answers = st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from([0, 1, None])), min_size=1, max_size=40)

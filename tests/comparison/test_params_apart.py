@@ -1,15 +1,15 @@
 from typing import Any
 
 from narrative_runs.comparison.params_apart import ParamApart, lines_apart, params_apart
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 
 
-def begun(source_md5: str = "a1", **sections: dict[str, Any]) -> Begun:
+def begun(source_md5: str = "a1", **sections: dict[str, Any]) -> ExperimentState:
     """An experiment with these params."""
     params = {"experiment": {"slug": "any", "name": "Any"}, "model": {"name": "fake", "api_url": "http://one"}}
     for section, values in sections.items():
         params[section] = {**params.get(section, {}), **values}
-    return Begun("id", source_md5, params, True, "2026-01-01 00:00:00")
+    return ExperimentState("id", source_md5, params, True, "2026-01-01 00:00:00")
 
 
 def test_only_what_differs_is_told_frozen_first() -> None:

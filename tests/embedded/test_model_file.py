@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from platformdirs import PlatformDirsABC
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
 
 from narrative_runs.embedded import model_file
 from narrative_runs.embedded.model_file import DEFAULT_MODEL, ModelFile, Source, cached, obtain, progress
@@ -205,17 +208,17 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("system", "variable", "folder"),
     [
-        ("linux", "/elsewhere", "/elsewhere/narrative-runs/models"),
-        ("linux", "", "/home/user/.cache/narrative-runs/models"),
-        ("linux", "not/absolute", "/home/user/.cache/narrative-runs/models"),
-        ("darwin", "", "/home/user/Library/Caches/narrative-runs/models"),
+        (Unix, "/elsewhere", "/elsewhere/narrative-runs/models"),
+        (Unix, "", "/home/user/.cache/narrative-runs/models"),
+        (Unix, "not/absolute", "/home/user/.cache/narrative-runs/models"),
+        (MacOS, "", "/home/user/Library/Caches/narrative-runs/models"),
     ],
 )
 def test_the_cache_is_where_the_system_keeps_caches(
-    system: str, variable: str, folder: str, monkeypatch: pytest.MonkeyPatch
+    system: type[PlatformDirsABC], variable: str, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model is kept where the user's system keeps caches; a relative XDG_CACHE_HOME counts as unset."""
-    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platformdirs.PlatformDirs", system)
     monkeypatch.setenv("HOME", "/home/user")
     monkeypatch.setenv("XDG_CACHE_HOME", variable)
     assert model_file.cache_directory() == Path(folder)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -98,14 +99,16 @@ class Hub(BaseHTTPRequestHandler):
     statuses: ClassVar[dict[str, int]] = {"/moved": 302, "/gone": 404, "/whole": 200, "/broken": 200}
 
     def do_GET(self) -> None:
-        self.send_response(self.statuses[self.path])
+        # A proxy is asked for whole addresses.
+        path = urlsplit(self.path).path
+        self.send_response(self.statuses[path])
         self.send_header("Location", "/whole")
         self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(CONTENT) if self.statuses[self.path] == 200 else 0))
+        self.send_header("Content-Length", str(len(CONTENT) if self.statuses[path] == 200 else 0))
         self.end_headers()
-        if self.path == "/whole":
+        if path == "/whole":
             self.wfile.write(CONTENT)
-        if self.path == "/broken":
+        if path == "/broken":
             self.wfile.write(CONTENT[:1000])
 
     def log_message(self, format: str, *args: object) -> None:
@@ -157,5 +160,27 @@ def test_an_unreachable_hub_is_told(tmp_path: Path) -> None:
 def test_an_unusable_proxy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy setting that cannot be used is an error of the source, so that the next one is tried."""
     monkeypatch.setenv("HTTPS_PROXY", "gopher://127.0.0.1:1")
-    with pytest.raises(ModelFileError, match="cannot be had from example"):
+    with pytest.raises(ModelFileError, match=r"cannot be had from example.*a proxy of the kind gopher"):
         list(from_hub(tmp_path, "https://example.invalid/model.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "form"), [("http_proxy", "http://{}"), ("http_proxy", "{}"), ("all_proxy", "http://user:word@{}")]
+)
+def test_the_proxy_of_the_environment_is_asked(
+    variable: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that this machine does not know is reached by the proxy that the environment names, in any usual form."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with hub() as address:
+        monkeypatch.setenv(variable, form.format(address.removeprefix("http://")))
+        assert b"".join(from_hub(tmp_path, "http://example.invalid/whole")) == CONTENT
+
+
+def test_a_download_that_is_given_up_is_closed(tmp_path: Path) -> None:
+    """Whoever wants no more than the first bytes leaves no connection behind."""
+    with hub() as address:
+        chunks = from_hub(tmp_path, address + "/whole")
+        assert CONTENT.startswith(next(chunks))
+        chunks.close()

@@ -5,15 +5,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from narrative_runs.embedded.model_file import DEFAULT_MODEL, obtain
-from narrative_runs.embedded.server import EmbeddedServer, usable_cores
+from narrative_runs.embedded.server import embedded_command, usable_cores
 from narrative_runs.errors import ServerError
+from narrative_runs.started_server.command import ServerCommand
+from narrative_runs.started_server.process import StartedServer
 
 NARRATIVE = "The victim had an argument with her former boyfriend, who followed her home."
 SCHEMA = {
@@ -21,6 +25,14 @@ SCHEMA = {
     "properties": {"detected": {"type": "boolean"}, "confidence": {"type": "number"}},
     "required": ["detected", "confidence"],
 }
+
+
+def start(command: ServerCommand, log_file: Path | None = None, ready_within_s: float = 120) -> StartedServer:
+    """A running server, of which nothing is to be said."""
+    lines: list[str] = []
+    server = StartedServer(command, log_file, lines.append, lines.append, ready_within_s=ready_within_s).load()
+    assert not lines
+    return server
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +48,13 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(model: Path, log_file: Path) -> Iterator[EmbeddedServer]:
+def server(model: Path, log_file: Path) -> Iterator[StartedServer]:
     """A running server, shared by the tests that only ask it."""
-    with EmbeddedServer.start(model, "Named by the caller", context_tokens=1024, log_file=log_file) as running:
+    with start(embedded_command(model, "Named by the caller", context_tokens=1024), log_file) as running:
         yield running
 
 
-def ask(server: EmbeddedServer, key: str | None = None, text: str = NARRATIVE, **more: Any) -> httpx.Response:
+def ask(server: StartedServer, key: str | None = None, text: str = NARRATIVE, **more: Any) -> httpx.Response:
     """Ask the server one question, at temperature 0."""
     question = {"messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 40, **more}
     headers = {"Authorization": f"Bearer {key or server.api_key}"}
@@ -63,7 +75,7 @@ def test_a_broken_model_is_told(broken_model: Path, tmp_path: Path) -> None:
     log_file = tmp_path / "server.log"
     log_file.write_text("of an earlier run\n")
     with pytest.raises(ServerError, match="cannot load the model") as told:
-        EmbeddedServer.start(broken_model, "broken", log_file=log_file)
+        start(embedded_command(broken_model, "broken"), log_file)
     assert str(broken_model) in str(told.value)
     assert "invalid magic" in str(told.value)
     assert "earlier" not in str(told.value)
@@ -74,30 +86,24 @@ def test_a_broken_model_is_told(broken_model: Path, tmp_path: Path) -> None:
 def test_a_broken_model_is_told_without_a_log(broken_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Without a log file the error still tells why, and the terminal stays clean."""
     with pytest.raises(ServerError, match="invalid magic"):
-        EmbeddedServer.start(broken_model, "broken")
+        start(embedded_command(broken_model, "broken"))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_missing_model_is_told(tmp_path: Path) -> None:
     """A model file that is not there is an error with its name."""
     with pytest.raises(ServerError, match=r"away\.gguf"):
-        EmbeddedServer.start(tmp_path / "away.gguf", "away")
+        start(embedded_command(tmp_path / "away.gguf", "away"))
 
 
-def test_a_server_that_is_not_ready_in_time_is_ended(broken_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_ready_in_time_is_ended(broken_model: Path) -> None:
     """A server that does not get ready in the time given is an error, and its process is gone."""
-    started: list[subprocess.Popen[bytes]] = []
-    start = subprocess.Popen
-
-    def start_one_that_sleeps(command: list[str], **streams: Any) -> subprocess.Popen[bytes]:
-        sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        started.append(start([command[0], "-c", sleeper], **streams))
-        return started[0]
-
-    monkeypatch.setattr("narrative_runs.embedded.server.subprocess.Popen", start_one_that_sleeps)
-    with pytest.raises(ServerError, match=r"not ready after 0\.5 seconds"):
-        EmbeddedServer.start(broken_model, "slow", ready_within_s=0.5)
-    assert started[0].returncode == -signal.SIGKILL
+    sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    command = replace(embedded_command(broken_model, "slow"), words=(sys.executable, "-c", sleeper))
+    server = StartedServer(command, None, print, print, ready_within_s=0.5)
+    with pytest.raises(ServerError, match=r"cannot load the model .*not ready after 0\.5 seconds"):
+        server.load()
+    assert server.pid and not psutil.pid_exists(server.pid)
 
 
 def test_a_child_without_a_parent_ends() -> None:
@@ -117,7 +123,7 @@ def test_only_the_cores_of_this_process_are_used(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.embedded
-def test_an_answer_follows_the_schema(server: EmbeddedServer) -> None:
+def test_an_answer_follows_the_schema(server: StartedServer) -> None:
     """An answer asked for with a JSON schema has that schema's fields, under the caller's model name."""
     response_format = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
     answer = ask(server, response_format=response_format).json()
@@ -128,7 +134,7 @@ def test_an_answer_follows_the_schema(server: EmbeddedServer) -> None:
 
 
 @pytest.mark.embedded
-def test_an_answer_has_its_probabilities(server: EmbeddedServer) -> None:
+def test_an_answer_has_its_probabilities(server: StartedServer) -> None:
     """Log-probabilities that are asked for come with each token, five alternatives to each."""
     answer = ask(server, logprobs=True, top_logprobs=5, max_tokens=5).json()
     tokens = answer["choices"][0]["logprobs"]["content"]
@@ -137,7 +143,7 @@ def test_an_answer_has_its_probabilities(server: EmbeddedServer) -> None:
 
 
 @pytest.mark.embedded
-def test_without_prefix_reuse_an_answer_repeats_itself(server: EmbeddedServer) -> None:
+def test_without_prefix_reuse_an_answer_repeats_itself(server: StartedServer) -> None:
     """At temperature 0 and without reuse of prompts, what was asked before does not change an answer."""
     first = ask(server, logprobs=True, cache_prompt=False).json()["choices"]
     ask(server, text=NARRATIVE[:40] + "nobody else.", cache_prompt=False)
@@ -145,13 +151,13 @@ def test_without_prefix_reuse_an_answer_repeats_itself(server: EmbeddedServer) -
 
 
 @pytest.mark.embedded
-def test_a_wrong_key_is_refused(server: EmbeddedServer) -> None:
+def test_a_wrong_key_is_refused(server: StartedServer) -> None:
     """Who does not have the key, such as another user of the computer, gets no answer."""
     assert ask(server, key="another").status_code == 401
 
 
 @pytest.mark.embedded
-def test_a_text_that_is_too_long_is_refused(server: EmbeddedServer) -> None:
+def test_a_text_that_is_too_long_is_refused(server: StartedServer) -> None:
     """A text longer than the context is refused, not cut."""
     refused = ask(server, text="word " * 2000)
     assert refused.status_code == 400
@@ -159,7 +165,7 @@ def test_a_text_that_is_too_long_is_refused(server: EmbeddedServer) -> None:
 
 
 @pytest.mark.embedded
-def test_the_log_holds_no_prompt(server: EmbeddedServer, log_file: Path) -> None:
+def test_the_log_holds_no_prompt(server: StartedServer, log_file: Path) -> None:
     """Nothing of what is asked gets into the log, even when it is refused."""
     ask(server, text="Zanzibar", max_tokens=2)
     ask(server, text="Zanzibar " * 2000)
@@ -180,7 +186,7 @@ def test_the_log_holds_no_prompt(server: EmbeddedServer, log_file: Path) -> None
 
 
 @pytest.mark.embedded
-def test_the_key_is_in_no_process_list(server: EmbeddedServer) -> None:
+def test_the_key_is_in_no_process_list(server: StartedServer) -> None:
     """The key stands neither in the child's command line nor in its environment."""
     command = subprocess.run(["ps", "eww", "-o", "command=", "-p", str(server.pid)], capture_output=True, text=True)
     assert "narrative_runs.embedded.server" in command.stdout
@@ -188,7 +194,7 @@ def test_the_key_is_in_no_process_list(server: EmbeddedServer) -> None:
 
 
 @pytest.mark.embedded
-def test_ctrl_c_does_not_end_the_server(server: EmbeddedServer) -> None:
+def test_ctrl_c_does_not_end_the_server(server: StartedServer) -> None:
     """An interrupt that reaches the server too leaves it answering: its parent decides when it ends."""
     os.kill(server.pid, signal.SIGINT)
     assert ask(server, max_tokens=1).status_code == 200
@@ -197,7 +203,7 @@ def test_ctrl_c_does_not_end_the_server(server: EmbeddedServer) -> None:
 @pytest.mark.embedded
 def test_stop_ends_a_long_answer(model: Path) -> None:
     """A stop in the middle of an answer ends the server without waiting for the answer; twice is no error."""
-    running = EmbeddedServer.start(model, "model")
+    running = start(embedded_command(model, "model"))
     outcome: list[Exception] = []
 
     def ask_for_much() -> None:
@@ -224,8 +230,10 @@ def test_the_server_dies_with_its_parent(model: Path) -> None:
             sys.executable,
             "-c",
             "import sys, time; from pathlib import Path\n"
-            "from narrative_runs.embedded.server import EmbeddedServer\n"
-            "print(EmbeddedServer.start(Path(sys.argv[1]), 'model').pid, flush=True); time.sleep(600)",
+            "from narrative_runs.embedded.server import embedded_command\n"
+            "from narrative_runs.started_server.process import StartedServer\n"
+            "command = embedded_command(Path(sys.argv[1]), 'model')\n"
+            "print(StartedServer(command, None, print, print).load().pid, flush=True); time.sleep(600)",
             str(model),
         ],
         stdout=subprocess.PIPE,

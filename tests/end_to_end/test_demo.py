@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from narrative_runs.embedded.model_file import DEFAULT_MODEL, obtain
-from narrative_runs.embedded.server import EmbeddedServer
+from narrative_runs.embedded.server import embedded_command
+from narrative_runs.started_server.process import StartedServer
 from tests.project import Project, cases
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.embedded]
@@ -29,7 +30,8 @@ def test_demo_on_the_embedded_model(project: Project) -> None:
 def test_real_server_over_the_plain_provider(project: Project, tmp_path: Path) -> None:
     """A real llama.cpp server, reached as any OpenAI-compatible one, with key, JSON schema and token probabilities."""
     project.write_workbook(cases(4))
-    with EmbeddedServer.start(obtain(DEFAULT_MODEL.name, print), "local-model", log_file=tmp_path / "log") as server:
+    command = embedded_command(obtain(DEFAULT_MODEL.name, print), "local-model")
+    with StartedServer(command, tmp_path / "log", print, print).load() as server:
         project.write_params(
             server.api_url,
             model={"name": "local-model", "logprobs": True, "max_tokens": 100},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
 
 pytestmark = pytest.mark.end_to_end
@@ -113,8 +113,10 @@ def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake)
     with ready.started("snakemake", "--cores", "4") as main:
         assert main.stdout is not None
         screen = ""
-        while "To go on with that one instead" not in screen:
-            screen += main.stdout.readline()
+        while "To continue that one instead" not in screen:
+            line = main.stdout.readline()
+            assert line, screen
+            screen += line
         os.kill(main.pid, signal.SIGKILL)
     assert "asked before, as Cases (results/cases/)" in screen and f"results of {done} narratives" in screen
     assert fake.asked == asked

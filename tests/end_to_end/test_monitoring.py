@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,14 +17,17 @@ import httpx
 import pytest
 
 from tests.project import ROOT, Fake, Project, cases, fake_server, wait_until
-from tests.terminal import Terminal
+from tests.terminal import Window
 
 pytestmark = pytest.mark.end_to_end
 
 BLOCK = {"done", "rate", "ETA", "elapsed", "errors", "tokens", "in", "at"}
 # What no status of a run that has ended holds.
 LIVE_ALONE = {"rate", "ETA", "elapsed", "in", "at"}
-NARRATIVES = 2000
+# At this pace the server sets the time, and not the machine that runs the tests.
+NARRATIVES = 1000
+SLOTS = 8
+LATENCY_S = 0.4
 HELD_S = 3.0
 
 
@@ -36,7 +40,7 @@ class Seen:
 
     project: Project
     looks: list[dict[str, Any]]
-    terminal: Terminal
+    terminal: Window
     during_block: list[str]
     last_answer_at: float
     told: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
@@ -50,14 +54,14 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """2,000 narratives: killed with signal 9 after a tenth, resumed from another terminal, watched all the time."""
+    """1,000 narratives: killed with signal 9 after a tenth, resumed from another terminal, watched all the time."""
     project = Project(tmp_path_factory.mktemp("watched"))
     project.write_workbook(cases(NARRATIVES // 2))
     told = {}
-    with fake_server(latency_s=0.2) as fake:
+    with fake_server(latency_s=LATENCY_S) as fake:
         project.write_params(
             fake.url,
-            run={"max_in_flight": 16, "price_per_million_prompt_tokens": 2.5},
+            run={"max_in_flight": SLOTS, "price_per_million_prompt_tokens": 2.5},
             shards={"count": 8},
         )
         with polled(project) as looks_file:
@@ -97,11 +101,11 @@ def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
 
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    """600 narratives on a steady server, in a terminal of 40 columns, without any disturbance."""
+    """1,000 narratives on a steady server, in a terminal of 40 columns, without any disturbance."""
     project = Project(tmp_path_factory.mktemp("steady"))
-    project.write_workbook(cases(300))
-    with fake_server(latency_s=0.2) as fake:
-        project.write_params(fake.url, run={"max_in_flight": 8}, shards={"count": 8})
+    project.write_workbook(cases(NARRATIVES // 2))
+    with fake_server(latency_s=LATENCY_S) as fake:
+        project.write_params(fake.url, run={"max_in_flight": SLOTS}, shards={"count": 8})
         with (
             polled(project) as looks_file,
             in_terminal(project, 40, "snakemake", "--cores", "4") as (main, terminal),
@@ -150,9 +154,9 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def in_terminal(project: Project, columns: int, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", Terminal]]:
+def in_terminal(project: Project, columns: int, *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", Window]]:
     """Run a command in a terminal of its own; it is killed at the end, if it still runs."""
-    terminal = Terminal(columns)
+    terminal = Window(columns)
     # COLUMNS would stand above the terminal's own width.
     environment = {name: value for name, value in project.environment.items() if name != "COLUMNS"}
     process = subprocess.Popen(
@@ -210,12 +214,12 @@ def test_counts_move_with_the_answers(killed_and_resumed: Seen) -> None:
 
 def test_a_reader_delays_nothing_but_the_record(killed_and_resumed: Seen) -> None:
     """While another program keeps a read transaction open, narratives are asked at the same pace."""
-    assert killed_and_resumed.requests_while_held > 0.6 * HELD_S * 16 / 0.2
+    assert killed_and_resumed.requests_while_held > 0.6 * HELD_S * SLOTS / LATENCY_S
 
 
-def eta_error(seen: Seen, total: int) -> float:
+def eta_error(seen: Seen) -> float:
     """How far the end that was told at 30% lies from the true one, as a share of what was left of the time."""
-    look = next(look for look in seen.looks if look["status"]["n_narratives_processed"] >= 0.3 * total)
+    look = next(look for look in seen.looks if look["status"]["n_narratives_processed"] >= 0.3 * NARRATIVES)
     left, true = float(look["status"]["seconds_left"]), seen.last_answer_at - float(look["at"])
     print(f"told at {look['status']['percent_done']}%: {left:.2f} s, and it took {true:.2f} s")
     return abs(left - true) / true
@@ -223,18 +227,18 @@ def eta_error(seen: Seen, total: int) -> float:
 
 def test_the_eta_is_true(steady: Seen) -> None:
     """On a steady server the last answer comes when it was told at 30%, within a tenth of the time left."""
-    assert eta_error(steady, 600) < 0.1
+    assert eta_error(steady) < 0.1
 
 
 def test_the_eta_is_true_after_a_resume(killed_and_resumed: Seen) -> None:
     """The pace is this session's alone: after a kill and a resume the ETA at 30% is as true."""
-    assert eta_error(killed_and_resumed, NARRATIVES) < 0.1
+    assert eta_error(killed_and_resumed) < 0.1
 
 
 def test_a_run_that_died_is_told_as_such(killed_and_resumed: Seen) -> None:
     """After a kill -9 the record still says running, and status says that the run died, and what to do."""
     died = killed_and_resumed.told["died"]
-    assert died.returncode == 0 and "died: killed or crashed; the same command goes on" in died.stdout
+    assert died.returncode == 0 and "died: killed or crashed. To continue: `snakemake" in died.stdout
     assert {look["status"]["state"] for look in killed_and_resumed.looks} == {"running", "died", "completed"}
     dead = next(look for look in killed_and_resumed.looks if look["status"]["state"] == "died")
     assert dead["status"]["status"] == "running" and dead["status"]["pid"] is None
@@ -243,10 +247,11 @@ def test_a_run_that_died_is_told_as_such(killed_and_resumed: Seen) -> None:
 def test_status_of_a_run(killed_and_resumed: Seen) -> None:
     """While it runs, status tells who runs it, how fast, at what cost, and where the logs are."""
     running = killed_and_resumed.told["running"].stdout
-    for part in ("Cases (cases)", "PID ", "/sec", "over this session", "; cost ", " of 16", "results/cases/logs/"):
+    parts = ("Cases (cases)", "PID ", "/sec", "over this session", "; cost ", f" of {SLOTS}", "results/cases/logs/")
+    for part in parts:
         assert part in running
     live = [look["status"] for look in killed_and_resumed.looks if look["status"]["is_live"]]
-    assert max(status["in_flight"] for status in live) == 16
+    assert max(status["in_flight"] for status in live) == SLOTS
     assert {job for status in live for job in status["jobs"]} >= {f"{shard}-of-8" for shard in range(1, 9)}
     whole = live[-1]["cost_estimate"]
     assert whole and live[-1]["cost"] <= whole
@@ -279,7 +284,7 @@ def test_list(killed_and_resumed: Seen) -> None:
     """list shows each experiment with its state, its progress and, once completed, its measures."""
     (row,) = killed_and_resumed.told["list"].stdout.splitlines()[1:]
     accuracy = killed_and_resumed.project.query("SELECT accuracy FROM experiments")[0][0]
-    for part in ("cases", "Cases", "completed", "2,000 of 2,000", f"{accuracy:.3f}"):
+    for part in ("cases", "Cases", "completed", "1,000 of 1,000", f"{accuracy:.3f}"):
         assert part in row
 
 
@@ -288,7 +293,7 @@ def test_the_block_in_the_terminal(name: str, request: pytest.FixtureRequest) ->
     """At 80 and at 40 columns the block has a line for each thing to know, and leaves nothing behind."""
     seen: Seen = request.getfixturevalue(name)
     assert [line for line in seen.during_block if line.startswith("done ")]
-    assert any(" of 16" in line or " of 8" in line for line in seen.during_block if line.startswith("in flight"))
+    assert any(f" of {SLOTS}" in line for line in seen.during_block if line.startswith("in flight"))
     assert not seen.terminal.names() & LIVE_ALONE
     assert b"\x1b[?25l" not in seen.terminal.raw, "a kill would leave the cursor hidden"
     assert any(line.startswith("Record:") for line in seen.terminal.lines())
@@ -296,6 +301,11 @@ def test_the_block_in_the_terminal(name: str, request: pytest.FixtureRequest) ->
 
 
 def test_progress_is_logged(killed_and_resumed: Seen) -> None:
-    """Every 100 narratives the log has a line of progress, whether or not there is a terminal."""
+    """Every 100 narratives, or at the next second after them, the log has a line of progress, whether or not there is
+    a terminal."""
     log = (killed_and_resumed.project.folder / "results/cases/logs/experiment.log").read_text()
-    assert log.count("[PROGRESS]") > 8
+    told = [int(done.replace(",", "")) for done in re.findall(r"\[PROGRESS\] ([\d,]+)/", log)]
+    # A second, and what the held record delays.
+    late = (1 + HELD_S) * SLOTS / LATENCY_S
+    assert all(100 <= after - before <= 100 + late for before, after in pairwise(told))
+    assert NARRATIVES - told[-1] < 100 + late

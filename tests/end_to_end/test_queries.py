@@ -7,12 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from narrative_runs.source.checksum import md5_of
 from tests.migration.r_queries import ALTERS, PORTABLE, QUERIES, WITH_LIMIT, Case, Query
-from tests.project import Project, cases, fake_server, wait_until
+from tests.project import Project, cases, fake_server, processes_in, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -42,11 +41,6 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         # The session ends by itself, and writes no more.
         wait_until(lambda: not processes_in(project.folder))
         yield project.folder / "results" / "experiments.db"
-
-
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """What runs in this folder."""
-    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(folder)]
 
 
 @pytest.fixture(params=["completed", "running"])

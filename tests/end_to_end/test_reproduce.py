@@ -15,7 +15,7 @@ import yaml
 from openpyxl import load_workbook
 
 from narrative_runs.derivation.answers import dvc_md5
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
 
@@ -339,7 +339,7 @@ def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
     assert ready.run("narrative-runs", "rederive", "cases").returncode == 0
     result = ready.run("dvc", "repro")
     assert result.returncode != 0
-    assert "metrics.json is not the one that dvc.lock vouches for" in result.stdout
+    assert "metrics.json is not the one that dvc.lock records as the reference" in result.stdout
     assert yaml.safe_load(lock_of(ready))["stages"]["record"] == record
     assert fake.asked == asked
     assert ready.run("dvc", "commit", "--force", "record").returncode == 0

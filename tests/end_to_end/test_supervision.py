@@ -64,7 +64,8 @@ def test_what_is_in_flight_is_kept_when_the_main_process_is_killed(ready: Projec
 
 def test_the_next_run_waits_for_what_is_in_flight(ready: Project, fake: Fake) -> None:
     """A run that is started while requests of a killed one are in flight says that it waits, and asks none of them."""
-    fake.behave(latency_s=4)
+    # Longer than the next run takes to start, on a machine that is busy with other things.
+    fake.behave(latency_s=15)
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.calls()["in_flight"] == 4)
         main.kill()
@@ -99,13 +100,13 @@ def processed(project: Project) -> int:
 @pytest.mark.parametrize(
     ("argv", "module", "owner", "method"),
     [
-        (["-m", "narrative_runs.session"], "narrative_runs.session.account", "Account", "follow"),
-        (["-m", "narrative_runs.session"], "narrative_runs.session.gate", "Gate", "answer"),
-        (["-m", "narrative_runs.session"], "narrative_runs.session.model_server", "ModelServer", "open"),
-        (["-m", "narrative_runs"], "narrative_runs.journal", "Journal", "sync"),
-        (["-m", "narrative_runs"], "narrative_runs.journal", "Journal", "append"),
-        (["-m", "narrative_runs"], "narrative_runs.asking.request", "Question", "body"),
-        (["-m", "narrative_runs"], "narrative_runs.jobs.attendance", "Attendance", "source_is_sound"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.observation.run_monitor", "RunMonitor", "follow"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.limiter", "Limiter", "answered"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.model_server", "ModelServer", "open"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "sync"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "append"),
+        (["-m", "narrative_runs.coordination"], "narrative_runs.asking.request", "Question", "body"),
+        (["-m", "narrative_runs.jobs"], "narrative_runs.coordination.client", "RunClient", "source_is_ready"),
     ],
 )
 def test_an_error_that_nothing_expected_ends_the_run(

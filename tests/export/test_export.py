@@ -6,9 +6,9 @@ import pytest
 
 from narrative_runs import __main__ as command_line
 from narrative_runs import experiment
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings import metrics, tables
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from tests.result_tables import others_of, table_at_random
 
 OTHERS = ["Sex", "Incident Year", "Age", "Veteran"]
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentFolder:
     measured = metrics.measure(results, "id-cases", seed=1)
     tables.write_tables(results, measured, {}, folder.path, csv_json=False, others=others_of(results))
     metrics.write_metrics(measured, folder.metrics)
-    experiment.describe(folder, Begun("id-cases", "md5", {"run": {"seed": 1}}, True, "2026-01-01 00:00:00"))
+    experiment.describe(folder, ExperimentState("id-cases", "md5", {"run": {"seed": 1}}, True, "2026-01-01 00:00:00"))
     return folder
 
 

@@ -1,13 +1,13 @@
 import pytest
 
-from narrative_runs.findings.columns import RESERVED, RESULT_TYPES, VERDICTS, other_columns
+from narrative_runs.findings.columns import OUTCOME_COLUMNS, RESERVED, RESULT_TYPES, other_columns
 from narrative_runs.results import RESULT_COLUMNS
 from narrative_runs.source.other_columns import result_names
 
 
 def test_a_finished_table_has_every_column_of_a_result_and_the_verdicts() -> None:
     """No column of a result is lost on the way to the tables, and their order stays."""
-    assert tuple(name for name in RESULT_TYPES if name not in VERDICTS) == RESULT_COLUMNS
+    assert tuple(name for name in RESULT_TYPES if name not in OUTCOME_COLUMNS) == RESULT_COLUMNS
 
 
 @pytest.mark.parametrize(

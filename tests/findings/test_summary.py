@@ -8,7 +8,7 @@ from tests.result_tables import table_at_random
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.summary import print_summary, warnings
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 
 ResultTable = Callable[..., pd.DataFrame]
 

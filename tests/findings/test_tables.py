@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.result_tables import others_of
 
-from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
+from narrative_runs.findings.columns import CLOCK_BOUND, OUTCOME_COLUMNS, RESULT_TYPES
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.tables import finish, write_tables
 
@@ -24,7 +24,7 @@ def write(results: pd.DataFrame, folder: Path, csv_json: bool = True, others: pd
 
 
 @pytest.mark.parametrize(
-    ("label", "detected", "true_verdict"),
+    ("label", "detected", "true_outcome"),
     [
         (1, True, "is_true_positive"),
         (0, False, "is_true_negative"),
@@ -33,11 +33,11 @@ def write(results: pd.DataFrame, folder: Path, csv_json: bool = True, others: pd
     ],
 )
 def test_a_labelled_answer_has_one_verdict(
-    result_table: ResultTable, label: int, detected: bool, true_verdict: str
+    result_table: ResultTable, label: int, detected: bool, true_outcome: str
 ) -> None:
     """Of the four verdicts one is true and three are false."""
     finished = finish(result_table({"manual_flag_ind": label, "detected": detected}))
-    assert finished.loc[0, list(VERDICTS)].to_dict() == {name: name == true_verdict for name in VERDICTS}
+    assert finished.loc[0, list(OUTCOME_COLUMNS)].to_dict() == {name: name == true_outcome for name in OUTCOME_COLUMNS}
 
 
 def test_without_a_label_or_an_answer_there_is_no_verdict(result_table: ResultTable) -> None:
@@ -49,7 +49,7 @@ def test_without_a_label_or_an_answer_there_is_no_verdict(result_table: ResultTa
             {"manual_flag_ind": 1, "manual_flag": 1, "detected": None},
         )
     )
-    assert finished[list(VERDICTS)].isna().all(axis=None)
+    assert finished[list(OUTCOME_COLUMNS)].isna().all(axis=None)
 
 
 def test_a_finished_table_is_in_order_and_typed(random_results: ResultTable) -> None:

@@ -13,11 +13,11 @@ import yaml
 from narrative_runs import experiment, journal
 from narrative_runs.errors import ExperimentError, NarrativeRunsError, ParamsError, RecordError, SourceError
 from narrative_runs.migration.adopt import adopt
+from narrative_runs.observation.journal_tail import JournalTail
+from narrative_runs.observation.progress import Progress
 from narrative_runs.params import check
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
-from narrative_runs.session.follower import Follower
-from narrative_runs.session.progress import Progress
 from narrative_runs.source.checksum import md5_of
 from tests.migration import r_system
 from tests.project import wait_until
@@ -251,7 +251,7 @@ def test_a_session_counts_what_was_adopted(here: Path) -> None:
     adopted("old")
     folder, begun = experiment.find_by_id(r_system.EXPERIMENT_ID)
     progress = Progress(began=0.0)
-    Follower(folder, begun.experiment_id, check(begun.params, "journal"), progress).follow()
+    JournalTail(folder, begun.experiment_id, check(begun.params, "journal"), progress).follow()
     assert (progress.total, progress.done, progress.completed, progress.adopted) == (4, 3, 2, 2)
     assert progress.tokens == 240
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from narrative_runs.errors import RecordError
+from narrative_runs.migration.inspection import columns_of_ours
 from narrative_runs.migration.migrate import migrate
-from narrative_runs.migration.opened import columns_of_ours
 from narrative_runs.record import database
 from tests.migration import r_system
 

@@ -15,7 +15,7 @@ MEANT: dict[str, dict[str, Any]] = {
         "experiment.name": "Exp 001: MLX basic",
         "experiment.slug": "exp-001-mlx-basic",
         "model.provider": "mlx",
-        "model.base_url": "http://localhost:1234/v1",
+        "model.base_urls": ["http://localhost:1234/v1"],
         "model.temperature": 0.2,
         "prompt.version": "v0.1",
         "prompt.system_prompt": "You read narratives of deaths.\n\nRules:\n  - Only partners count.\n"
@@ -28,7 +28,7 @@ MEANT: dict[str, dict[str, Any]] = {
     "exp_012_ollama_base_url": {
         "experiment.notes": "Folded over two lines.\n",
         "model.name": "llama3.1:8b",
-        "model.base_url": "http://localhost:11434/v1",
+        "model.base_urls": ["http://localhost:11434/v1"],
         "model.temperature": 0.0,
         "prompt.version": "1.0",
         "prompt.system_prompt": "Decide whether a partner hurt V.",
@@ -39,7 +39,7 @@ MEANT: dict[str, dict[str, Any]] = {
     "exp_020_openai_chomped": {
         "experiment.name": "Exp 020: it's chomped",
         "experiment.notes": "",
-        "model.base_url": "https://api.openai.com/v1",
+        "model.base_urls": ["https://api.openai.com/v1"],
         "prompt.version": "2025-10-12",
         "prompt.system_prompt": "No line feed at the end.",
         "prompt.user_template": "<<TEXT>>\n\n",
@@ -49,7 +49,7 @@ MEANT: dict[str, dict[str, Any]] = {
         "experiment.name": "31",
         "experiment.author": "2025",
         "experiment.notes": "1e3 narratives",
-        "model.base_url": "http://127.0.0.1:1234/v1",
+        "model.base_urls": ["http://127.0.0.1:1234/v1"],
         "model.temperature": 0.2,
         "prompt.version": "031",
         "prompt.user_template": "Narrative: <<TEXT>>\nAnswer:",
@@ -60,7 +60,7 @@ MEANT: dict[str, dict[str, Any]] = {
     "exp_045_no_limit_anchor": {
         "experiment.name": "Exp 045 – „Anker“ & Umlaute äöü",
         "experiment.slug": "exp-045-anker-umlaute",
-        "model.base_url": "http://localhost:8080/v1",
+        "model.base_urls": ["http://localhost:8080/v1"],
         "prompt.system_prompt": "  Indented by two more.\nBack.\n",
         "prompt.user_template": "<<TEXT>>\n# not a comment: part of the prompt\n"
         "Key: value, \"quotes\", 'single', \\n stays as it is\n",

@@ -9,7 +9,7 @@ def test_params_ask_what_the_r_system_asked() -> None:
     """Model, prompts, temperature and seed are the row's; no schema, no limit and no probabilities are asked for."""
     params = params_of(r_system.experiment(), "data/cases.xlsx", "slug", 500)
     assert (params.model.name, params.model.provider, params.model.temperature) == ("fake", "mlx", 0.2)
-    assert params.model.base_url == "http://localhost:1234/v1"
+    assert params.model.base_urls == ["http://localhost:1234/v1"]
     assert (params.prompt.system_prompt, params.prompt.user_template) == ("Decide.", "Narrative: <<TEXT>>")
     assert (params.run.seed, params.run.max_narratives) == (1024, 500)
     assert (params.experiment.author, params.experiment.notes) == ("A. Researcher", "first try, naïve prompt")

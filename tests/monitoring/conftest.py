@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
 
 HERE = socket.gethostname()

@@ -7,8 +7,10 @@ from narrative_runs.errors import ExperimentError
 from narrative_runs.monitoring.experiments import chosen, experiments, state_of
 from narrative_runs.monitoring.status import status_of
 from narrative_runs.record import database
-from narrative_runs.session.lock import RunLock
+from narrative_runs.run_lock import RunLock
 from tests.monitoring.conftest import HERE, Add
+
+TO_CONTINUE = "To continue: `snakemake --cores 4 --config experiment_id=id-of-cases`"
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "cancelled", "completed"])
@@ -51,7 +53,7 @@ def test_the_reason_of_a_stop_is_told(add: Add) -> None:
     """Why a run stopped stands in its notes after the user's own; the latest reason counts."""
     notes = "Mine.\n[stopped] the server is gone\n[stopped] stopped by Ctrl-C: 5 of 8 done, 3 to go."
     add("cases", "failed", notes=notes)
-    assert chosen("").explanation == "stopped by Ctrl-C: 5 of 8 done, 3 to go. The same command goes on"
+    assert chosen("").explanation == f"stopped by Ctrl-C: 5 of 8 done, 3 to go. {TO_CONTINUE}"
 
 
 def test_of_elsewhere_what_is_known(add: Add) -> None:
@@ -74,7 +76,10 @@ def test_an_experiment_of_the_r_system(add: Add) -> None:
 def test_a_died_run_of_this_host(add: Add) -> None:
     """It is called died, and the way on is told."""
     add("cases", "running", hostname=HERE)
-    assert (chosen("").state, chosen("").explanation) == ("died", "killed or crashed; the same command goes on")
+    assert (chosen("").state, chosen("").explanation) == (
+        "died",
+        f"killed or crashed. {TO_CONTINUE}",
+    )
 
 
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

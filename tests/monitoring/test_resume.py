@@ -7,7 +7,7 @@ import pytest
 
 from narrative_runs.errors import AlreadyCompleted, AlreadyRunning, ExperimentError
 from narrative_runs.monitoring.resume import resume, unfinished
-from narrative_runs.session.lock import RunLock
+from narrative_runs.run_lock import RunLock
 from tests.monitoring.conftest import Add
 
 

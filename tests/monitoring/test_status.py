@@ -9,11 +9,13 @@ import pytest
 
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.monitoring.status import as_json, ask, status_of
+from narrative_runs.observation.run_status import RunStatus
 from narrative_runs.record import database
-from narrative_runs.session.lock import RunLock
-from narrative_runs.session.standing import Standing
+from narrative_runs.run_lock import RunLock
 from tests.monitoring.conftest import Add, add_result, describe
 from tests.project import ROOT
+
+OK = b"HTTP/1.0 200 OK\r\n\r\n"
 
 
 def test_without_a_session_the_record_tells(add: Add) -> None:
@@ -37,9 +39,9 @@ def test_without_a_session_the_record_tells(add: Add) -> None:
 def test_without_prices_or_folder_there_is_no_cost(add: Add) -> None:
     """Prices stand in the experiment's params: where these are not here, or name none, no cost is told."""
     add("cases", "failed", has_folder=False)
-    assert status_of(chosen("")).standing.cost is None
+    assert status_of(chosen("")).status.cost is None
     describe("cases")
-    assert status_of(chosen("")).standing.cost is None
+    assert status_of(chosen("")).status.cost is None
 
 
 def test_a_session_tells_and_the_record_counts(add: Add) -> None:
@@ -57,9 +59,9 @@ def test_a_session_tells_and_the_record_counts(add: Add) -> None:
             def serve() -> None:
                 connection, _ = listening.accept()
                 with connection:
-                    assert connection.recv(100) == b"status\n"
-                    standing = Standing("Cases", 10, 7, 2.5, 2.0, in_flight=3, slots=4, jobs=["1-of-1"])
-                    connection.sendall(f"stop first other lines\nstatus {standing.as_json()}\n".encode())
+                    assert connection.recv(1000).startswith(b"GET /status ")
+                    live = RunStatus("Cases", 10, 7, 2.5, 2.0, in_flight=3, slots=4, jobs=["1-of-1"])
+                    connection.sendall(OK + live.as_json().encode())
 
             threading.Thread(target=serve, daemon=True).start()
             told = status_of(chosen("")).as_dict()
@@ -68,7 +70,9 @@ def test_a_session_tells_and_the_record_counts(add: Add) -> None:
     assert told["pid"] > 0 and told["host"] == socket.gethostname() and told["running_since"]
 
 
-@pytest.mark.parametrize("answer", [b"", b"status {}\n", b"status nonsense\n", b'status {"of": "another version"}\n'])
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.0 200 OK\r\n\r\n{}", b"nonsense\n", b'HTTP/1.0 200 OK\r\n\r\n{"of": "another version"}']
+)
 def test_a_session_that_tells_nothing_of_use(answer: bytes, add: Add) -> None:
     """A session that has just ended, or of another version, is passed over without an error."""
     add("cases", "running")

@@ -7,9 +7,11 @@ from narrative_runs.findings.tables import finish
 from narrative_runs.report.contents import (
     MOST_INDICATORS,
     IndicatorCount,
+    ServerCount,
     error_counts,
     indicator_counts,
     models_answered,
+    server_counts,
     wrong_answers,
 )
 
@@ -74,3 +76,17 @@ def test_models_are_those_that_the_server_named(result_table: ResultTable) -> No
     names = ["b", "a", "b", None, "c"]
     results = result_table(*({"detected": True, "model_answered": name} for name in names))
     assert models_answered(results) == [("b", 2), ("a", 1), ("c", 1)]
+
+
+def test_what_each_server_did_is_counted() -> None:
+    """Answers and error rows count for the server that had the last request, with all requests about them; an
+    experiment of one server names none."""
+    answered, failed = {"response": {}, "requests": 1}, {"error": {}, "requests": 5}
+    entries = [
+        {**answered, "server": "http://b/v1"},
+        {**answered, "server": "http://a/v1", "requests": 3},
+        {**failed, "server": "http://b/v1"},
+        {**answered, "server": "http://b/v1"},
+    ]
+    assert server_counts(entries) == [ServerCount("http://a/v1", 1, 0, 3), ServerCount("http://b/v1", 2, 1, 7)]
+    assert server_counts([answered, failed]) == []

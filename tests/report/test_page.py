@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.result_tables import table_at_random
+from tests.run_contexts import context_of
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.read_first import read_first
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.findings.tables import finish
 from narrative_runs.jobs.report import drawn
-from narrative_runs.params import check
+from narrative_runs.params import Params, check
 from narrative_runs.report import contents
 from narrative_runs.report.canvas import files_of, style
 from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.contents import ServerCount
+from narrative_runs.report.header import ReportHeader, header_of
 from narrative_runs.report.page import Contents, Picture, page
-from narrative_runs.report.subject import Subject, subject_of
 from narrative_runs.report.summary import rate
 
 ResultTable = Callable[..., pd.DataFrame]
@@ -61,7 +63,7 @@ class Elements(HTMLParser):
         return [(name, attributes) for name, attributes in self.found if name in names]
 
 
-def params(word: str = "word", below: int = 0) -> dict[str, Any]:
+def params(word: str = "word", below: int = 0) -> Params:
     """Params in which every text is the word."""
     return check(
         {
@@ -72,7 +74,7 @@ def params(word: str = "word", below: int = 0) -> dict[str, Any]:
             "report": {"suppress_below": below},
         },
         "the test",
-    ).model_dump(mode="json")
+    )
 
 
 def quality(word: str = "word", types: Sequence[str] = ("cme", "le")) -> dict[str, Any]:
@@ -95,11 +97,10 @@ def quality(word: str = "word", types: Sequence[str] = ("cme", "le")) -> dict[st
     }
 
 
-def subject(word: str = "word", below: int = 0) -> Subject:
-    """An experiment of one session in which every text is the word."""
-    head = {"experiment_id": word, "source_md5": word}
+def header(word: str = "word", below: int = 0) -> ReportHeader:
+    """The header of an experiment of one session in which every text is the word."""
     told = {"session": 1, "session_began_at": word, "software_version": word, "git_commit": word}
-    return subject_of({"slug": "cases", "head": head, "params": params(word, below)}, [told])
+    return header_of(context_of(params(word, below), experiment_id=word, source_md5=word), [told])
 
 
 def report_of(
@@ -127,9 +128,11 @@ def report_of(
         ),
         read_first=None if below else contents.to_read_first(finished, shows_narratives),
         wrong_answers=contents.wrong_answers(finished) if shows_narratives else None,
+        servers=[] if below else [ServerCount(f"http://{word}/v1", 8, 2, 13)],
+        error_patterns=[] if below else [f"12 of 13 errors came from the server {word}: put it right with `{word}`"],
     )
     found = masked_quality(quality(word, types) | known, below, metrics)
-    return page(subject(word, below), metrics, found, told, pictures)
+    return page(header(word, below), metrics, found, told, pictures)
 
 
 def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from narrative_runs.errors import SourceError
-from narrative_runs.places import shard_name
+from narrative_runs.paths import shard_name
 from narrative_runs.source.shards import SCHEMA, Narrative, iterate
 
 

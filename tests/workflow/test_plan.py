@@ -2,15 +2,15 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.params import check
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.source import rules
 from narrative_runs.workflow.command import typed
 from narrative_runs.workflow.plan import Plan
 
 
-def plan_of(begun: Begun | None = None, **data: Any) -> Plan:
+def plan_of(begun: ExperimentState | None = None, **data: Any) -> Plan:
     """The plan of an experiment with these values under `data`."""
     values = {
         "experiment": {"name": "Cases", "slug": "cases"},
@@ -22,9 +22,9 @@ def plan_of(begun: Begun | None = None, **data: Any) -> Plan:
     return Plan(params, ExperimentFolder("cases"), begun, "md5", False, False, False, False)
 
 
-def begun_with(reading_rules: int) -> Begun:
+def begun_with(reading_rules: int) -> ExperimentState:
     """An experiment that reads its workbook by these rules."""
-    return Begun("a", "md5", {}, False, "2026-01-02 03:04:05", reading_rules)
+    return ExperimentState("a", "md5", {}, False, "2026-01-02 03:04:05", reading_rules)
 
 
 @pytest.mark.parametrize(

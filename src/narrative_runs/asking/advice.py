@@ -7,10 +7,13 @@ from narrative_runs.asking.failures import Failure, Kind
 from narrative_runs.asking.request import PARTS
 
 # What is said of each part of a request that the server does not take.
-WITHOUT = {
+UNSUPPORTED = {
     "schema": "The server takes no JSON schemas; plain JSON is asked for.",
     "logprobs": "The server gives no token probabilities; p_detected stays empty.",
 }
+
+# The words that follow are the server's own.
+SERVER_SAYS = ". The server says: "
 
 _KEY = re.compile(r"api[ _-]?key|unauthori[sz]ed|authenticat|invalid token|no_db_connection", re.IGNORECASE)
 _MODEL = re.compile(
@@ -27,7 +30,7 @@ def advised(failure: Failure, ways_to_leave_out: Mapping[str, str], blamed: Coll
     failure: of a question that holds no narrative; ways_to_leave_out: keys of the request, each with how to leave it
     out; blamed: keys or parts without which the question was answered; has_key: whether an API key was sent.
     """
-    said = f'. The server says: "{failure.words}"' if failure.words else ""
+    said = f'{SERVER_SAYS}"{failure.words}"' if failure.words else ""
     return f"{failure.message}: {_advice(failure, ways_to_leave_out, blamed, has_key)}{said}"
 
 

@@ -52,12 +52,12 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """An object in the text that holds a decision; `verdict` is None for the form of one that is only said back."""
+    """An object in the text that holds a decision; `decision` is None for the form of one that is only said back."""
 
     values: dict[str, Any]
     start: int
     end: int
-    verdict: bool | None
+    decision: bool | None
 
 
 def read(written: str) -> Answer:
@@ -78,15 +78,15 @@ def located(written: str) -> Located:
     if not written.strip():
         raise Unreadable("the answer is empty")
     whole = list(_whole(written))
-    decided = [found for found in whole if found.verdict is not None]
+    decided = [found for found in whole if found.decision is not None]
     if not decided:
         return _located_in_damage(written)
-    verdicts = {found.verdict for found in decided} | set(_verdicts_around(written, whole))
-    if len(verdicts) > 1:
+    decisions = {found.decision for found in decided} | set(_decisions_around(written, whole))
+    if len(decisions) > 1:
         raise Unreadable(CONTRADICTION)
     taken = decided[-1]
     return Located(
-        answer=_validated(taken.values, verdicts == {True}),
+        answer=_validated(taken.values, decisions == {True}),
         place=_place(written, taken),
         is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
     )
@@ -100,7 +100,7 @@ def fit_for_files(text: str) -> str:
 def _whole(text: str) -> Iterator[_Whole]:
     for start, end in json_objects.spans(text):
         for values in _deciding(_decoded(text[start:end])):
-            yield _Whole(values, start, end, _verdict(values["detected"]))
+            yield _Whole(values, start, end, _decision(values["detected"]))
 
 
 def _decoded(text: str) -> Any:
@@ -123,7 +123,7 @@ def _deciding(value: Any, is_within_answer: bool = False) -> Iterator[dict[str, 
             yield from _deciding(part, is_within_answer)
 
 
-def _verdicts_around(text: str, whole: list[_Whole]) -> Iterator[bool]:
+def _decisions_around(text: str, whole: list[_Whole]) -> Iterator[bool]:
     """What damaged objects beside the whole ones decide, and lines such as `detected: no`.
 
     A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a decision is no other
@@ -134,10 +134,10 @@ def _verdicts_around(text: str, whole: list[_Whole]) -> Iterator[bool]:
         part = text[start:end]
         has_braces = "{" in part or "}" in part
         for told in damaged.told_in(part):
-            verdict = _YES_NO.get(told.word or "")
-            if verdict is not None and (has_braces or not told.is_sure):
-                yield verdict
-            elif verdict is None and has_braces and told.is_sure and not _is_form(told.word):
+            decision = _YES_NO.get(told.word or "")
+            if decision is not None and (has_braces or not told.is_sure):
+                yield decision
+            elif decision is None and has_braces and told.is_sure and not _is_form(told.word):
                 raise Unreadable(NEITHER)
 
 
@@ -147,11 +147,11 @@ def _located_in_damage(text: str) -> Located:
         if inner := _unescaped(text):
             return replace(located(inner), place=None)
         raise Unreadable("the answer has no key `detected`")
-    # An echo of the instructions, such as `true or false`, is no verdict, and not one to be repaired into one.
-    verdicts = {_YES_NO.get(each.word or "") for each in told}
-    if None in verdicts:
+    # An echo of the instructions, such as `true or false`, is no decision, and not one to be repaired into one.
+    decisions = {_YES_NO.get(each.word or "") for each in told}
+    if None in decisions:
         raise Unreadable(NEITHER)
-    if len(verdicts) > 1:
+    if len(decisions) > 1:
         raise Unreadable(CONTRADICTION)
     found = damaged.object_around(text, told[-1].start)
     if found is None:
@@ -160,14 +160,14 @@ def _located_in_damage(text: str) -> Located:
     if not found.is_closed and not confidences:
         # Cut off before its second value ends, an answer is a guess.
         raise Unreadable("the answer is no whole JSON object")
-    values = damaged.mended(found.text)
+    values = damaged.corrected(found.text)
     if values is None:
         raise Unreadable("the answer is no JSON object")
-    if _verdict(values.get("detected")) not in verdicts:
+    if _decision(values.get("detected")) not in decisions:
         raise Unreadable(CONTRADICTION)
     confidence = confidences[0] if len(set(confidences)) == 1 else None
     return Located(
-        answer=_validated({**values, "confidence": confidence}, verdicts == {True}),
+        answer=_validated({**values, "confidence": confidence}, decisions == {True}),
         place=told[0].start if len(told) == 1 else None,
         is_final=False,
     )
@@ -201,7 +201,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles, strict=False)
 
 
-def _verdict(value: Any) -> bool | None:
+def _decision(value: Any) -> bool | None:
     """The decision that a value is; None for the form of one.
 
     Raises:

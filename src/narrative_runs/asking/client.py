@@ -3,7 +3,6 @@
 import json
 import ssl
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -11,7 +10,6 @@ import aiohttp
 from narrative_runs.asking import failures, reply
 from narrative_runs.asking.address import near_socket, proxy_for
 from narrative_runs.asking.failures import Kind
-from narrative_runs.asking.json_objects import DEEPEST
 from narrative_runs.asking.server import BAD_KEY, Server, can_be_sent
 
 LARGEST_REPLY = 16 * 2**20
@@ -23,8 +21,9 @@ class Client:
     """Asks one server, any number of requests at once; for use within one event loop."""
 
     def __init__(self, server: Server, tls: ssl.SSLContext | None) -> None:
-        """tls: what `tls_for` gives for the server."""
+        """tls: what `tls_for` gives for the server; its address and time limit can be read."""
         self._server = server
+        self.address = server.base_url
         self.timeout_s = server.timeout_s
         self.has_key = bool(server.api_key)
         self._proxy = proxy_for(server.base_url, server.allow_remote)
@@ -56,6 +55,8 @@ class Client:
         Raises:
             RequestFailed: there is none; its failure says why.
         """
+        if has_narrative and self._server.before_asking is not None:
+            self._server.before_asking(json.loads(body)["messages"][-1]["content"])
         began = time.perf_counter()
         headers = EVIDENCE_HEADER if is_evidence else None
         status, headers_back, content = await self._reply("POST", self._server.completions_url, body, headers)
@@ -143,20 +144,7 @@ def _decoded(content: bytes) -> dict[str, Any] | None:
         body = json.loads(content)
     except (ValueError, RecursionError):
         return None
-    return dict(body) if reply.is_reply(body) and not _is_deeper_than(body, DEEPEST) else None
-
-
-def _is_deeper_than(value: Any, levels: int) -> bool:
-    """Whether lists and objects lie within each other so deep that whoever writes them down again might not get to the
-    bottom."""
-    level = [value]
-    for _ in range(levels):
-        level = [part for each in level if isinstance(each, dict | list) for part in _parts(each)]
-    return bool(level)
-
-
-def _parts(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
+    return dict(body) if reply.is_reply(body) else None
 
 
 def _reason(error: Exception) -> str:

@@ -93,7 +93,7 @@ def object_around(text: str, place: int) -> DamagedObject | None:
     return DamagedObject(text[start:], outline[start:], is_closed=False)
 
 
-def mended(text: str) -> dict[str, Any] | None:
+def corrected(text: str) -> dict[str, Any] | None:
     """The object that a damaged one was to be; None where it cannot be told, or is too long for an answer."""
     # Imported here: it is rarely needed, and each job would pay for it.
     from json_repair import repair_json

@@ -15,10 +15,16 @@ from enum import StrEnum
 from typing import Any
 
 LONGEST_WORDS = 300
+TOO_LONG = "prompt and narrative are longer than the model's context"
+REJECTED = "the server rejects this request"
 _TOO_LONG_CODES = ("context_length_exceeded", "exceed_context_size_error", "string_above_max_length")
 _TOO_LONG = re.compile(
     r"context[_ ](?:length|size|window)|maximum context|too (?:long|many tokens)|n_ctx|num_ctx|input length",
     re.IGNORECASE,
+)
+# What OpenAI, vLLM, llama.cpp and LM Studio write of it: a number alone is none of the narrative's words.
+_CONTEXT_TOKENS = re.compile(
+    r"(?:context[_ ](?:length|size|window)|n_ctx)\b[^0-9]{0,12}(?:only )?\(?([0-9]{3,7})\b", re.IGNORECASE
 )
 _USED_UP_CODES = ("insufficient_quota", "billing_hard_limit_reached")
 _PASSING_4XX = (408, 409, 425, 498, 499)
@@ -59,8 +65,8 @@ class Failure:
 
     message: what happened, without narrative text; status: HTTP status, 0 without a reply; code: the server's own code
     or type; retry_after: seconds to wait, where the server says so; seems_too_long: by code, status or words that were
-    not sent; words: the server's own, kept only where no narrative was sent; reason: what the user reads where this
-    failure ends the run.
+    not sent; context_tokens: the longest context, where such words name it; words: the server's own, kept only where no
+    narrative was sent; reason: what the user reads where this failure ends the run.
     """
 
     kind: Kind
@@ -69,6 +75,7 @@ class Failure:
     code: str = ""
     retry_after: float | None = None
     seems_too_long: bool = False
+    context_tokens: int | None = None
     words: str = ""
     reason: str = ""
 
@@ -90,7 +97,12 @@ class Failure:
     @property
     def is_key_or_account(self) -> bool:
         """Whether the server says that this key, or its account, may not ask: that does not pass by itself."""
-        return self.status in (401, 402, 403) or self.code in _USED_UP_CODES
+        return self.status in (401, 402, 403) or self.is_used_up
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the server says that the account is used up: unlike other limits, this one does not pass."""
+        return self.code in _USED_UP_CODES
 
     @property
     def alike(self) -> str:
@@ -148,9 +160,15 @@ def of_reply(
             code,
             retry_after(headers) if kind is Kind.RATE_LIMITED else None,
             seems_too_long,
+            _context_tokens(words, sent) if seems_too_long else None,
             "" if has_narrative else words,
         )
     )
+
+
+def _context_tokens(words: str, sent: str) -> int | None:
+    matches = (match for match in _CONTEXT_TOKENS.finditer(words) if match[0].lower() not in sent)
+    return next((int(match[1]) for match in matches), None)
 
 
 def sent_text(asked: Mapping[str, Any]) -> str:

@@ -4,13 +4,15 @@ A narrative without an answer is asked again, set aside, left open or settled, s
 is pure, and one for all who ask. A narrative gets an error row only when
 
 - it failed twice, if the server refused it, or `max_attempts` times, if the failure is one that may pass;
-- another narrative that was asked after its first failure was answered: for a text that seems too long, one that is at
-  least as long, or the longest of all;
-- nobody who failed alike was answered later, and no evidence request failed alike: such failures are the run's.
+- another narrative that was asked after its first failure was answered by the server that failed last: for a text that
+  seems too long, one that is at least as long, or the longest of all;
+- nobody who failed alike there was answered later, and no evidence request failed alike there: such failures are the
+  run's, or that server's.
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from narrative_runs.asking.failures import Failure
@@ -47,9 +49,11 @@ class Step(StrEnum):
 
 @dataclass
 class _Case:
-    """A narrative that failed. Times are those of the inquiry's clock, which counts events."""
+    """A narrative that failed, last at this server; servers: all at which it failed. Times are those of the inquiry's
+    clock, which counts events."""
 
     failure: Failure
+    server: int
     characters: int
     began: int
     before_last: int
@@ -57,6 +61,7 @@ class _Case:
     counted: int = 1
     requests: int = 1
     was_set_aside: bool = False
+    servers: set[int] = field(default_factory=set)
 
 
 class Inquiry:
@@ -74,24 +79,26 @@ class Inquiry:
         self._longest_answered = longest_answered
         self._clock = 0
         self._cases: dict[Key, _Case] = {}
-        self._sent: dict[Key, int] = {}
-        # When each of the last answered narratives was asked, and its length.
-        self._answered: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
+        # Which server was asked about a narrative, and when.
+        self._sent: dict[Key, tuple[int, int]] = {}
+        # Of the last answered narratives: which server answered, when it was asked, and the length.
+        self._answered: deque[tuple[int, int, int]] = deque(maxlen=REMEMBERED)
         self._alive_at = 0
-        # The evidence request whose outcome will come, and when it was sent.
-        self._evidence: Step | None = None
-        self._evidence_sent_at = 0
-        self._evidence_at = 0
-        self._doubted: dict[str, tuple[int, int]] = {}
-        self._failures: deque[tuple[int, str, Key]] = deque(maxlen=REMEMBERED)
+        # By server: the evidence request whose outcome will come, and when it was sent; and when the last one was sent
+        # that was answered, of those about a narrative.
+        self._evidence: dict[int, tuple[Step, int]] = {}
+        self._evidence_at: dict[int, int] = {}
+        # By server and nature of the failure.
+        self._doubted: dict[tuple[int, str], tuple[int, int]] = {}
+        self._failures: deque[tuple[int, int, str, Key]] = deque(maxlen=REMEMBERED)
         self._none_answered: dict[Key, Failure] = {}
         self._failed_since_answer: set[Key] = set()
 
-    def sent(self, narrative: Key) -> None:
-        """A request about this narrative leaves now."""
-        self._sent[narrative] = self._tick()
+    def sent(self, narrative: Key, server: int) -> None:
+        """A request about this narrative leaves now, to this server."""
+        self._sent[narrative] = server, self._tick()
 
-    def unused(self, narrative: Key) -> None:
+    def release(self, narrative: Key) -> None:
         """That request says nothing, because this machine slept."""
         self._sent.pop(narrative, None)
 
@@ -100,52 +107,73 @@ class Inquiry:
         self.answers += 1
         self._alive_at = self._tick()
         self._longest_answered = max(self._longest_answered, characters)
-        self._answered.append((self._sent.pop(narrative, self._clock), characters))
+        if (sent := self._sent.pop(narrative, None)) is not None:
+            self._answered.append((*sent, characters))
         self._none_answered.clear()
         self._failed_since_answer.clear()
         case = self._cases.pop(narrative, None)
         if case is not None:
             # The same request failed before, so that such a failure says nothing about a narrative.
-            self._doubt(case.failure)
+            self._doubt(case.server, case.failure)
 
     def failed(self, narrative: Key, characters: int, failure: Failure) -> None:
         """It was not answered."""
         now = self._tick()
-        self._sent.pop(narrative, None)
-        self._failures.append((now, failure.alike, narrative))
+        server, _ = self._sent.pop(narrative, (0, 0))
+        self._failures.append((now, server, failure.alike, narrative))
         self._failed_since_answer.add(narrative)
         case = self._cases.get(narrative)
         if case is None:
-            self._cases[narrative] = _Case(failure, characters, now, now, now)
+            self._cases[narrative] = _Case(failure, server, characters, now, now, now, servers={server})
             return
-        case.failure, case.before_last, case.last = failure, case.last, now
+        case.servers.add(server)
+        case.failure, case.server, case.before_last, case.last = failure, server, case.last, now
         case.counted += 1
         case.requests += 1
 
-    @property
-    def evidence_in_flight(self) -> bool:
-        """Whether the outcome of an evidence request will come; there is one at a time."""
-        return self._evidence is not None
+    def failed_at(self, narrative: Key) -> int | None:
+        """The server at which this narrative failed last; None if it did not."""
+        case = self._cases.get(narrative)
+        return None if case is None else case.server
 
-    def evidence_sent(self, step: Step) -> None:
-        """An evidence request leaves now."""
-        self._evidence, self._evidence_sent_at = step, self._tick()
+    def failed_at_all(self, narrative: Key) -> Set[int]:
+        """All servers at which this narrative failed."""
+        case = self._cases.get(narrative)
+        return set() if case is None else case.servers
 
-    def evidence_answered(self, characters: int) -> None:
+    def has_evidence_in_flight(self, server: int) -> bool:
+        """Whether the outcome of an evidence request will come from this server; there is one at a time."""
+        return server in self._evidence
+
+    def evidence_sent(self, step: Step, server: int) -> None:
+        """An evidence request leaves now, to this server."""
+        self._evidence[server] = step, self._tick()
+
+    def evidence_lost(self, server: int) -> None:
+        """Its outcome will not come: who sent it is gone."""
+        self._evidence.pop(server, None)
+
+    def evidence_answered(self, server: int, characters: int) -> None:
         """It was answered; characters: the length of the narrative that was answered again, 0 if it was about none."""
         self._alive_at = self._tick()
-        if self._evidence is Step.EVIDENCE:
-            self._evidence_at = self._evidence_sent_at
-        self._evidence = None
+        step, sent_at = self._evidence.pop(server, (Step.PROBE, self._clock))
+        if step is Step.EVIDENCE:
+            self._evidence_at[server] = sent_at
         if characters:
-            self._answered.append((self._evidence_sent_at, characters))
+            self._answered.append((server, sent_at, characters))
             self._none_answered.clear()
 
-    def evidence_failed(self, failure: Failure) -> None:
-        """It failed: whatever failed alike was the run's fault."""
-        self._evidence = None
+    def evidence_failed(self, server: int, failure: Failure) -> None:
+        """It failed: whatever failed alike there was not the narratives' fault."""
+        self._evidence.pop(server, None)
         self._tick()
-        self._doubt(failure)
+        self._doubt(server, failure)
+
+    def left_out(self, server: int) -> None:
+        """This server is asked no more: what failed there says nothing about the narratives."""
+        for narrative in [narrative for narrative, case in self._cases.items() if case.server == server]:
+            del self._cases[narrative]
+            self._none_answered.pop(narrative, None)
 
     def forget(self, job: int) -> None:
         """The job has ended: its narratives are open, or have their rows."""
@@ -155,14 +183,18 @@ class Inquiry:
             self._none_answered.pop(key, None)
 
     def next_step(self, narrative: Key, others_in_flight: bool) -> Step:
-        """What to do next about a narrative; others_in_flight: whether another narrative's outcome will come."""
+        """What to do next about a narrative.
+
+        others_in_flight: whether another narrative's outcome will come from the server at which this one failed.
+        An evidence request goes to that server.
+        """
         case = self._cases.get(narrative)
         if case is None:
             return Step.ASK
         refused = not case.failure.passes
         if refused and not self.answers and self._alive_at < case.began:
             # At the start a refusal is more often the run's fault than the narrative's.
-            return self._evidence_unless(False) if self._longest_answered else self.probe_unless(False)
+            return self._evidence_unless(case, False) if self._longest_answered else self._probe_unless(case, False)
         enough = min(ENOUGH_REFUSALS, self._max_attempts) if refused else self._max_attempts
         if case.counted == enough - 1 and not case.was_set_aside and len(self._failed_since_answer) < FEW:
             # The last attempt is made at another time: where two servers take turns, it may meet the other one.
@@ -171,7 +203,7 @@ class Inquiry:
         if case.counted < enough and case.requests < self._max_attempts:
             # After a failure that may pass, somebody has to be answered first: a dead server is no second attempt.
             is_due = refused or self._alive_at > case.last or self._is_next_in_turn(case)
-            return Step.ASK if is_due else self.probe_unless(others_in_flight)
+            return Step.ASK if is_due else self._probe_unless(case, others_in_flight)
         if self._is_doubtful(case):
             return self._step_in_doubt(narrative, case)
         if not self._is_proved(case):
@@ -180,7 +212,7 @@ class Inquiry:
             return self._close(narrative, Step.SETTLE_AS_TOO_LONG)
         if self._failed_alike(narrative, case):
             if case.requests < min(ENOUGH_AMONG_ALIKE, self._max_attempts):
-                return Step.ASK if self._alive_at > case.last else self.probe_unless(others_in_flight)
+                return Step.ASK if self._alive_at > case.last else self._probe_unless(case, others_in_flight)
             if not case.was_set_aside:
                 # What becomes of the others will tell.
                 case.was_set_aside = True
@@ -203,50 +235,58 @@ class Inquiry:
         self._clock += 1
         return self._clock
 
-    def _doubt(self, failure: Failure) -> None:
-        self._doubted[failure.alike] = (self._clock, self.answers)
+    def _doubt(self, server: int, failure: Failure) -> None:
+        self._doubted[server, failure.alike] = (self._clock, self.answers)
 
     def _is_next_in_turn(self, case: _Case) -> bool:
         """Whether to ask at once: where two servers take turns, each short question in between meets the sound one."""
         return case.counted % 2 == 0 and self._alive_at > case.before_last
 
     def _is_doubtful(self, case: _Case) -> bool:
-        """Whether failures of this nature were the run's fault lately."""
-        if case.failure.alike not in self._doubted:
+        """Whether failures of this nature were the run's fault, or the server's, lately."""
+        nature = case.server, case.failure.alike
+        if nature not in self._doubted:
             return False
-        at, answers = self._doubted[case.failure.alike]
+        at, answers = self._doubted[nature]
         return at > case.began or self.answers - answers < DOUBT_LASTS
 
     def _is_proved(self, case: _Case) -> bool:
-        """Whether another narrative that was asked later was answered."""
+        """Whether another narrative that was asked later was answered by the same server."""
         at_least = min(case.characters, self._longest_answered) if case.failure.seems_too_long else 0
-        return any(sent > case.began and characters >= at_least for sent, characters in self._answered)
+        return any(
+            server == case.server and sent > case.began and characters >= at_least
+            for server, sent, characters in self._answered
+        )
 
     def _is_too_long(self, case: _Case) -> bool:
         return case.failure.seems_too_long and case.characters > self._longest_answered
 
     def _failed_alike(self, narrative: Key, case: _Case) -> bool:
-        """Whether another narrative failed alike meanwhile, or shortly before."""
+        """Whether another narrative failed alike at the same server meanwhile, or shortly before."""
         return any(
             (at > case.began or self._clock - at < LATELY or other in self._cases)
-            and alike == case.failure.alike
+            and (server, alike) == (case.server, case.failure.alike)
             and other != narrative
-            for at, alike, other in self._failures
+            for at, server, alike, other in self._failures
         )
 
-    def probe_unless(self, others_in_flight: bool) -> Step:
-        """Whether the server is well: the outcome of others tells; where there will be none, a short question."""
-        if others_in_flight or self.evidence_in_flight:
+    def probe(self, server: int) -> Step:
+        """A short question to this server, whether it is well; unless one is under way."""
+        if server in self._evidence:
             return Step.WAIT
         return Step.PROBE if self.answers else Step.TRIAL
 
-    def _evidence_unless(self, others_in_flight: bool) -> Step:
-        return Step.WAIT if others_in_flight or self.evidence_in_flight else Step.EVIDENCE
+    def _probe_unless(self, case: _Case, others_in_flight: bool) -> Step:
+        """Whether the server is well: the outcome of others tells; where there will be none, a short question."""
+        return Step.WAIT if others_in_flight else self.probe(case.server)
+
+    def _evidence_unless(self, case: _Case, others_in_flight: bool) -> Step:
+        return Step.WAIT if others_in_flight or case.server in self._evidence else Step.EVIDENCE
 
     def _step_without_proof(self, narrative: Key, case: _Case, others_in_flight: bool) -> Step:
-        if self._evidence_at < case.began and self._longest_answered:
+        if self._evidence_at.get(case.server, 0) < case.began and self._longest_answered:
             # That of a text as long as this one is not to be waited for.
-            return self._evidence_unless(others_in_flight and not case.failure.seems_too_long)
+            return self._evidence_unless(case, others_in_flight and not case.failure.seems_too_long)
         # The evidence was about no narrative, or about one that is too short: another answer may prove it.
         if case.was_set_aside:
             return Step.WAIT if others_in_flight else self._close(narrative, Step.LEAVE_OPEN)

@@ -34,6 +34,8 @@ WAYS_TO_LEAVE_OUT = {
 
 # Enough for the tokens of true and false to be among them, and within what every server allows.
 TOP_LOGPROBS = 5
+# Stands for the message of a request; no prompt holds such characters.
+_MESSAGE = "\0message\0"
 
 
 class Question:
@@ -53,6 +55,7 @@ class Question:
             "extra_body": json.loads(json.dumps(params.model.extra_body)),
         }
         self._schema = None if params.model.structured_output == "plain" else ANSWER_SCHEMA
+        self._around: dict[frozenset[str], list[str]] = {}
         self._needs_schema = params.model.structured_output == "json_schema"
         self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))
 
@@ -62,23 +65,24 @@ class Question:
         digest.update(_canonical([narrative.incident_id, narrative.narrative_type, narrative.narrative_text]))
         return digest.hexdigest()
 
-    def body(self, narrative: Narrative, without: Collection[str] = ()) -> bytes:
+    def body(self, narrative: Narrative, unsupported: Collection[str] = ()) -> bytes:
         """The JSON body of a chat-completions request.
 
-        without: what this server does not take: a schema, or token probabilities (`schema`, `logprobs`).
+        unsupported: what this server does not take: a schema, or token probabilities (`schema`, `logprobs`).
         """
-        return json.dumps(self._request(narrative.narrative_text, without)).encode()
+        parts = self._around_the_message(frozenset(unsupported))
+        return json.dumps(self._message(narrative.narrative_text)).join(parts).encode()
 
-    def about_nothing(self, without: Collection[str] = (), but: Collection[str] = (), model: str = "") -> bytes:
+    def about_nothing(self, unsupported: Collection[str] = (), but: Collection[str] = (), model: str = "") -> bytes:
         """The body of a request of the same kind about no narrative; but: keys left out; model: another one to ask."""
-        request = self._request("No narrative.", without)
+        request = self._request(self._message("No narrative."), unsupported)
         if model:
             request["model"] = model
         return json.dumps({key: value for key, value in request.items() if key not in but}).encode()
 
-    def parts(self, without: Collection[str] = ()) -> set[str]:
+    def parts(self, unsupported: Collection[str] = ()) -> set[str]:
         """The parts of a request that can be left out, and are not yet."""
-        request = self._request("", without)
+        request = self._request("", unsupported)
         return {part for part, key in PARTS.items() if key in request and key not in self._settings["extra_body"]}
 
     @property
@@ -86,26 +90,36 @@ class Question:
         """Those of them that the params insist on."""
         return {"schema"} if self._needs_schema else set()
 
-    def ways_to_leave_out(self, without: Collection[str] = ()) -> dict[str, str]:
+    def ways_to_leave_out(self, unsupported: Collection[str] = ()) -> dict[str, str]:
         """The keys of a request that the params can leave out, each with the way to do so."""
         extra = self._settings["extra_body"]
         ways = {key: f"take {key} out of model.extra_body" for key in extra}
-        request = self._request("", without)
+        request = self._request("", unsupported)
         return ways | {key: way for key, way in WAYS_TO_LEAVE_OUT.items() if key in request and key not in extra}
 
-    def _request(self, text: str, without: Collection[str]) -> dict[str, Any]:
+    def _message(self, text: str) -> str:
+        # The template is filled in a single pass: a mark inside the narrative is only text.
+        return self._template.replace(TEXT_MARK, text)
+
+    def _around_the_message(self, unsupported: frozenset[str]) -> list[str]:
+        """The JSON of a request before and behind its message, which alone differs between narratives; written once, as
+        that takes longer than to write the message."""
+        if unsupported not in self._around:
+            self._around[unsupported] = json.dumps(self._request(_MESSAGE, unsupported)).split(json.dumps(_MESSAGE))
+        return self._around[unsupported]
+
+    def _request(self, message: str, unsupported: Collection[str]) -> dict[str, Any]:
         settings = self._settings
         messages = [{"role": "system", "content": self._system}] if self._system else []
-        # The template is filled in a single pass: a mark inside the narrative is only text.
-        messages.append({"role": "user", "content": self._template.replace(TEXT_MARK, text)})
+        messages.append({"role": "user", "content": message})
         request: dict[str, Any] = {"model": settings["model"], "messages": messages}
         request |= {key: settings[key] for key in ("temperature", "seed", "max_tokens") if settings[key] is not None}
-        if self._schema is not None and "schema" not in without:
+        if self._schema is not None and "schema" not in unsupported:
             request["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": True, "schema": self._schema},
             }
-        if settings["logprobs"] and "logprobs" not in without:
+        if settings["logprobs"] and "logprobs" not in unsupported:
             request["logprobs"] = True
             request["top_logprobs"] = TOP_LOGPROBS
         return {**request, **settings["extra_body"]}

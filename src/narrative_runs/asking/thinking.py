@@ -54,6 +54,8 @@ _BARE_CHANNEL = re.compile(
 _PROSE_HEADING = re.compile(r"\s{0,8}(?:analysis|commentary)\s+(?:of|for|on|by|and|is|shows|suggests)\b")
 _BARE_FINAL = re.compile(r"(?:(?<=[^\sA-Za-z])|(?<=\n))final(?=\{)")
 _RESPONSE = re.compile(r"here(?:'s| is) my response:", re.IGNORECASE)
+# Each mark has one of these in it; most answers have none, and looking for these alone takes a tenth of the time.
+_IN_MARKS = ("<", "[think", "[/think", "[begin", "assistant", "analysis", "commentary", "here")
 _AROUND_AN_OBJECT = re.compile(r"\s|`{3,}(?:json)?|<\|[^|<>]{1,40}\|>|</?(?:s|answer|output|response)>", re.IGNORECASE)
 
 
@@ -117,6 +119,8 @@ def _marks(content: str) -> list[_Mark]:
 
 
 def _found(content: str) -> Iterator[_Mark]:
+    if content.isascii() and not any(part in content.lower() for part in _IN_MARKS):
+        return
     named = [
         _Mark(found.start(), found.end(), _Kind[kind.upper()], name)
         for found in _MARK.finditer(content)
@@ -128,7 +132,7 @@ def _found(content: str) -> Iterator[_Mark]:
         named += _finals(_BARE_FINAL, content)
     if any(mark.name == "process" for mark in named):
         named += _finals(_RESPONSE, content)
-    return iter(sorted(named, key=lambda mark: mark.start))
+    yield from sorted(named, key=lambda mark: mark.start)
 
 
 def _finals(pattern: re.Pattern[str], content: str) -> list[_Mark]:

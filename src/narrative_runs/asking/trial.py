@@ -24,7 +24,7 @@ class Evidence:
     """What evidence requests brought.
 
     failure: None if the server is well; characters: length of the narrative that was answered again, 0 for none;
-    tokens, requests: what was used; without: parts that the server does not take (`schema`, `logprobs`);
+    tokens, requests: what was used; unsupported: parts that the server does not take (`schema`, `logprobs`);
     model: as the server named it, empty where it did not.
     """
 
@@ -32,45 +32,45 @@ class Evidence:
     characters: int = 0
     tokens: int = 0
     requests: int = 1
-    without: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
     model: str = ""
 
 
 async def look_for_evidence(
     question: Question,
     client: Client,
-    without: Collection[str],
+    unsupported: Collection[str],
     narrative: Narrative | None,
     parts_are_proved: bool,
 ) -> Evidence:
     """Ask again for a narrative that was answered before, or a short question about none.
 
-    without: parts that are left out already; parts_are_proved: whether a request with all other parts was answered in
-    this session, so that they are not to blame.
+    unsupported: parts that are left out already; parts_are_proved: whether a request with all other parts was answered
+    in this session, so that they are not to blame.
     """
     questions = _Questions(question, client)
     if narrative is None:
-        failure = await questions.about_nothing(without)
+        failure = await questions.about_nothing(unsupported)
         if failure is None:
             return questions.outcome(None)
-        return await _with_less(questions, without, failure, parts_are_proved)
-    failure = await questions.about(narrative, without)
+        return await _with_less(questions, unsupported, failure, parts_are_proved)
+    failure = await questions.about(narrative, unsupported)
     if failure is None:
         return replace(questions.outcome(None), characters=len(narrative.narrative_text))
     if failure.kind in _SAY_NOTHING_OF_FORM:
         return questions.outcome(failure)
-    told = await questions.about_nothing(without)
+    told = await questions.about_nothing(unsupported)
     if told is None:
         reason = f"the server no longer takes a narrative that it answered before ({failure.message})"
         if failure.seems_too_long:
             reason += ": it seems to be loaded with a shorter context than before"
         return questions.outcome(replace(failure, reason=reason))
-    return await _with_less(questions, without, told, parts_are_proved)
+    return await _with_less(questions, unsupported, told, parts_are_proved)
 
 
-async def repeats_any_name(question: Question, client: Client, without: Collection[str]) -> bool:
+async def repeats_any_name(question: Question, client: Client, unsupported: Collection[str]) -> bool:
     """Whether the server answers under a name that no model has, so that the names in its answers prove nothing."""
-    body = question.about_nothing(without, model=NO_MODEL)
+    body = question.about_nothing(unsupported, model=NO_MODEL)
     try:
         answered = await client.ask(body, has_narrative=False, is_evidence=True)
     except RequestFailed:
@@ -79,32 +79,34 @@ async def repeats_any_name(question: Question, client: Client, without: Collecti
 
 
 async def _with_less(
-    questions: "_Questions", without: Collection[str], failure: Failure, parts_are_proved: bool
+    questions: "_Questions", unsupported: Collection[str], failure: Failure, parts_are_proved: bool
 ) -> Evidence:
     """The outcome of a question about nothing that failed: is a part of the request to blame?"""
     question = questions.question
-    parts, keys = question.parts(without), set(question.ways_to_leave_out(without))
+    parts, keys = question.parts(unsupported), set(question.ways_to_leave_out(unsupported))
     can_tell = failure.kind not in _SAY_NOTHING_OF_FORM and not parts_are_proved and (parts or keys)
-    if not can_tell or await questions.about_nothing({*without, *parts}, keys) is not None:
-        return questions.outcome(questions.advised(failure, without))
+    if not can_tell or await questions.about_nothing({*unsupported, *parts}, keys) is not None:
+        return questions.outcome(questions.advised(failure, unsupported))
     for _ in range(2):
         # Twice in a row, because two servers may take turns, of which only one is well.
-        if await questions.about_nothing(without) is None:
+        if await questions.about_nothing(unsupported) is None:
             return questions.outcome(None)
-    if parts and await questions.about_nothing({*without, *parts}) is None:
-        refused = await _refused_parts(questions, without, parts)
+    if parts and await questions.about_nothing({*unsupported, *parts}) is None:
+        refused = await _refused_parts(questions, unsupported, parts)
         if needed := refused & question.needed_parts:
-            return questions.outcome(questions.advised(failure, without, needed))
-        return replace(questions.outcome(None), without=tuple(sorted(refused)))
-    blamed = {key for key in sorted(keys) if await questions.about_nothing(without, {key}) is None}
-    return questions.outcome(questions.advised(failure, without, blamed))
+            return questions.outcome(questions.advised(failure, unsupported, needed))
+        return replace(questions.outcome(None), unsupported=tuple(sorted(refused)))
+    blamed = {key for key in sorted(keys) if await questions.about_nothing(unsupported, {key}) is None}
+    return questions.outcome(questions.advised(failure, unsupported, blamed))
 
 
-async def _refused_parts(questions: "_Questions", without: Collection[str], parts: set[str]) -> set[str]:
+async def _refused_parts(questions: "_Questions", unsupported: Collection[str], parts: set[str]) -> set[str]:
     """Those of `parts` with which alone the question fails; all where it takes several of them to fail."""
     if len(parts) == 1:
         return parts
-    alone = {part for part in sorted(parts) if await questions.about_nothing({*without, *(parts - {part})}) is not None}
+    alone = {
+        part for part in sorted(parts) if await questions.about_nothing({*unsupported, *(parts - {part})}) is not None
+    }
     return alone or parts
 
 
@@ -118,17 +120,17 @@ class _Questions:
         self._requests = 0
         self._model = ""
 
-    async def about(self, narrative: Narrative, without: Collection[str]) -> Failure | None:
-        return await self._ask(self.question.body(narrative, without), True)
+    async def about(self, narrative: Narrative, unsupported: Collection[str]) -> Failure | None:
+        return await self._ask(self.question.body(narrative, unsupported), True)
 
-    async def about_nothing(self, without: Collection[str], but: Collection[str] = ()) -> Failure | None:
-        return await self._ask(self.question.about_nothing(without, but), False)
+    async def about_nothing(self, unsupported: Collection[str], but: Collection[str] = ()) -> Failure | None:
+        return await self._ask(self.question.about_nothing(unsupported, but), False)
 
     def outcome(self, failure: Failure | None) -> Evidence:
         return Evidence(failure, tokens=self._tokens, requests=self._requests, model=self._model)
 
-    def advised(self, failure: Failure, without: Collection[str], blamed: Collection[str] = ()) -> Failure:
-        ways = self.question.ways_to_leave_out(without)
+    def advised(self, failure: Failure, unsupported: Collection[str], blamed: Collection[str] = ()) -> Failure:
+        ways = self.question.ways_to_leave_out(unsupported)
         return replace(failure, reason=advised(failure, ways, blamed, self._client.has_key))
 
     async def _ask(self, body: bytes, has_narrative: bool) -> Failure | None:

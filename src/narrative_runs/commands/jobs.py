@@ -1,16 +1,18 @@
 """The jobs of the workflow, as its rules call them.
 
-A job imports only what it needs: pandas alone costs half a second and 100 MB. Why it failed is told to the session,
-which owns the terminal and the record.
+A job is connected to its run before it imports what it needs: pandas alone costs half a second and 100 MB. Why it
+failed is told to the coordinator, which owns the terminal and the record.
 """
 
 import argparse
-import asyncio
-import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from narrative_runs.commands import Commands
+
+if TYPE_CHECKING:
+    from narrative_runs.coordination.client import RunClient
 
 
 def add_jobs(commands: Commands) -> None:
@@ -22,6 +24,7 @@ def add_jobs(commands: Commands) -> None:
         ("record", _record, "merge all shards"),
         ("restore_record", _restore_record, "fill a record that was lost"),
         ("report", _report, "figures and report"),
+        ("prints", _prints, "figures for print, as a part of the report"),
     ):
         command = commands.add_parser(name, description=f"job of the workflow: {about}")
         command.set_defaults(run=run, is_job=True)
@@ -30,67 +33,97 @@ def add_jobs(commands: Commands) -> None:
 
 
 def _source(_: argparse.Namespace) -> None:
-    from narrative_runs.jobs.source import read_source
+    def read(run: "RunClient") -> None:
+        from narrative_runs.jobs.source import read_source
 
-    _attending("source", read_source)
+        read_source(run.context, run)
+        run.source_is_written()
 
-
-def _record(_: argparse.Namespace) -> None:
-    from narrative_runs.jobs.record import merge
-
-    _attending("record", lambda job: merge(job.settings))
-
-
-def _restore_record(_: argparse.Namespace) -> None:
-    from narrative_runs.jobs.record import restore
-
-    _attending("restore_record", lambda job: restore(job.settings))
-
-
-def _report(_: argparse.Namespace) -> None:
-    from narrative_runs.jobs.report import write_report
-
-    _attending("report", lambda job: write_report(job.settings))
-
-
-def _attending(name: str, run: Callable[..., object]) -> None:
-    from narrative_runs.jobs.attendance import Attendance
-    from narrative_runs.session.supervision import unexpected
-
-    job = Attendance(name)
-    try:
-        run(job)
-    except Exception as error:
-        job.say(f"hopeless {json.dumps(unexpected(error))}")
-        job.close()
-        sys.exit(1)
-    job.close()
+    _in_run("source", read)
 
 
 def _classify(arguments: argparse.Namespace) -> None:
-    from narrative_runs.jobs.classify import classify
+    def write(run: "RunClient") -> None:
+        # Imported while the shard is asked.
+        from narrative_runs.jobs.classify import write_results
 
-    _asking(arguments.shard, lambda link: classify(link, int(arguments.shard.split("-")[0])))
+        if run.is_elsewhere:
+            from narrative_runs.coordination.asking_elsewhere import ask_from_here
+
+            ask_from_here(run, arguments.shard)
+        else:
+            run.wait_until_answered()
+        write_results(run.context.folder, run.context.params, int(arguments.shard.split("-")[0]))
+        run.results_are_written()
+
+    _in_run(arguments.shard, write)
 
 
 def _retry_errors(_: argparse.Namespace) -> None:
-    from narrative_runs.jobs.retry_errors import retry_errors
+    def write(run: "RunClient") -> None:
+        from narrative_runs.jobs.retry_errors import write_retries
 
-    _asking("retry_errors", retry_errors)
+        if run.context.retry_errors:
+            run.wait_until_answered()
+        write_retries(run.context.folder, run.context.params)
+
+    _in_run("retry_errors", write)
 
 
-def _asking(name: str, run: Callable[..., Awaitable[object]]) -> None:
-    from narrative_runs.session.link import Link
-    from narrative_runs.session.supervision import unexpected
+def _record(_: argparse.Namespace) -> None:
+    def write(run: "RunClient") -> None:
+        from narrative_runs.jobs.record import merge
 
-    async def job() -> None:
-        link = await Link.open(name)
-        try:
-            await run(link)
-        except Exception as error:
-            link.give_up(unexpected(error))
-            await link.close()
-            sys.exit(1)
-        await link.close()
+        merge(run.context)
 
-    asyncio.run(job())
+    _in_run("record", write)
+
+
+def _restore_record(_: argparse.Namespace) -> None:
+    def write(run: "RunClient") -> None:
+        from narrative_runs.jobs.record import restore
+
+        restore(run.context)
+
+    _in_run("restore_record", write)
+
+
+def _report(_: argparse.Namespace) -> None:
+    def write(run: "RunClient") -> None:
+        from narrative_runs.jobs.preloaded import begin, exit_code_of
+        from narrative_runs.jobs.report import write_prints, write_report
+
+        # Meanwhile, on another core: the figures for print take half of the time.
+        prints = begin(["prints"])
+        write_report(run.context, with_prints=prints is None)
+        if prints is not None and exit_code_of(prints):
+            write_prints(run.context)
+
+    _in_run("report", write)
+
+
+def _prints(_: argparse.Namespace) -> None:
+    def write(run: "RunClient") -> None:
+        from narrative_runs.jobs.report import write_prints
+
+        write_prints(run.context)
+
+    _in_run("prints", write)
+
+
+def _in_run(name: str, work: Callable[["RunClient"], None]) -> None:
+    """Do the work of one job as a part of its run, which is told when it fails."""
+    from narrative_runs.coordination.client import RunClient
+    from narrative_runs.coordination.supervision import unexpected
+    from narrative_runs.run_lock import hold_as_child
+
+    run = RunClient(name)
+    if not run.is_elsewhere:
+        hold_as_child(run.context.folder.path)
+    try:
+        work(run)
+    except Exception as error:
+        run.give_up(unexpected(error))
+        run.close()
+        sys.exit(1)
+    run.close()

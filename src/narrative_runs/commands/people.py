@@ -34,7 +34,7 @@ def _add_looks_at_runs(commands: Commands) -> None:
     for name, run, about in (
         ("status", _status, "say how an experiment stands"),
         ("watch", _watch, "show a run until it ends"),
-        ("resume", _resume, "go on with an experiment that is not finished"),
+        ("resume", _resume, "continue an experiment that is not finished"),
         ("cancel", _cancel, "end an experiment's run, and mark it as cancelled"),
     ):
         command = commands.add_parser(name, help=about, description=about)
@@ -106,6 +106,7 @@ def _add_work_with_findings(commands: Commands) -> None:
     prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
     prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
     prove.set_defaults(run=_prove)
+    _add_snapshots(commands)
     about = "take over what this release reads differently from the answers of a completed experiment; asks nothing"
     rederive = commands.add_parser("rederive", help=about, description=about)
     rederive.add_argument("experiment", metavar="SLUG", help="slug or id")
@@ -115,6 +116,27 @@ def _add_work_with_findings(commands: Commands) -> None:
     forget.add_argument("experiment", metavar="SLUG", help="slug or id")
     forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
     forget.set_defaults(run=_forget)
+
+
+def _add_snapshots(commands: Commands) -> None:
+    about = "name a state of an experiment, whether it runs or not"
+    snapshot = commands.add_parser("snapshot", help=about, description=about)
+    snapshot.add_argument("experiment", metavar="SLUG", help="slug or id")
+    what = snapshot.add_mutually_exclusive_group(required=True)
+    what.add_argument("--name", help="keep the state of this moment by this name")
+    what.add_argument("--list", action="store_true", help="show all snapshots of the experiment")
+    what.add_argument("--delete", metavar="NAME", help="delete a snapshot; answers stay")
+    snapshot.add_argument("--note", default="", help="with --name: what the state is, in your words")
+    snapshot.set_defaults(run=partial(_snapshot, snapshot))
+    about = "go back to a snapshot: later answers are set aside, all else is derived again; asks nothing"
+    rollback = commands.add_parser(
+        "rollback", help=about, description=about, usage="%(prog)s SLUG (NAME | --undo) [--yes]"
+    )
+    rollback.add_argument("experiment", metavar="SLUG", help="slug or id")
+    rollback.add_argument("name", nargs="?", default="", metavar="NAME", help="the snapshot to go back to")
+    rollback.add_argument("--undo", action="store_true", help="bring back what the last rollback has set aside")
+    rollback.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    rollback.set_defaults(run=partial(_rollback, rollback))
 
 
 def _add_ways_from_the_r_system(commands: Commands) -> None:
@@ -212,6 +234,36 @@ def _rederive(arguments: argparse.Namespace) -> None:
     rederive(arguments.experiment, _tell)
 
 
+def _snapshot(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    from narrative_runs.checkpoints import by_hand
+    from narrative_runs.plain_console import PlainConsole
+
+    if arguments.note and arguments.name is None:
+        parser.error("--note goes with --name")
+    if arguments.list:
+        width = None if sys.stdout.isatty() else 200
+        PlainConsole(width=width, highlight=False).print(by_hand.table_of(arguments.experiment))
+    elif arguments.delete is not None:
+        by_hand.delete(arguments.experiment, arguments.delete, _tell)
+    else:
+        by_hand.keep(arguments.experiment, arguments.name, arguments.note, _tell)
+
+
+def _rollback(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    from narrative_runs.checkpoints.rollback import roll_back, undo
+
+    if bool(arguments.name) == arguments.undo:
+        parser.error("give the NAME of a snapshot (`narrative-runs snapshot SLUG --list` shows all), or --undo")
+
+    def confirm() -> bool:
+        return arguments.yes or _is_agreed("Go there? [y/N] ")
+
+    if arguments.undo:
+        undo(arguments.experiment, confirm, _tell)
+    else:
+        roll_back(arguments.experiment, arguments.name, confirm, _tell)
+
+
 def _forget(arguments: argparse.Namespace) -> None:
     from narrative_runs.removal.forget import forget
 
@@ -244,6 +296,13 @@ def _adopt(arguments: argparse.Namespace) -> None:
     from narrative_runs.migration.adopt import adopt
 
     adopt(Path(arguments.database), arguments.experiment_id, arguments.data, arguments.slug, _tell)
+
+
+def _is_agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt):
+        return False
 
 
 def _tell(text: str) -> None:

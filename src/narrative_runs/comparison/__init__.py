@@ -1,4 +1,4 @@
-"""Comparison: how two or more finished experiments differ. The first one named is what the others are held against.
+"""Comparison: how two or more finished experiments differ. The first one named is what the others are compared with.
 
 params_apart    the params that differ, and where two prompts do
 metrics_beside  the metrics of all, side by side

@@ -13,7 +13,7 @@ from narrative_runs.comparison.metrics_beside import MetricBeside
 from narrative_runs.comparison.pairs import PairTest
 from narrative_runs.comparison.params_apart import ParamApart
 from narrative_runs.findings.tables import write_csv
-from narrative_runs.given_out import owner_only
+from narrative_runs.user_files import owner_only
 
 NAMES = ("params.csv", "metrics.csv", "tests.csv", "changed.csv")
 

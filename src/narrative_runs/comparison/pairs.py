@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.confusion import kappa
 from narrative_runs.findings.intervals import Rate, bootstrap, resample
-from narrative_runs.findings.significance import holm, mcnemar
-from narrative_runs.source.reading import USUAL_TYPES
+from narrative_runs.findings.mcnemar import mcnemar
+from narrative_runs.findings.significance import holm
 
 COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")
 OVERALL = "overall"

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from narrative_runs.experiment import FROZEN_KEYS, Begun
+from narrative_runs.experiment import FROZEN_KEYS, ExperimentState
 
 SOURCE = "source_md5"
 _SHOWN_LINES = 12
@@ -21,7 +21,7 @@ class ParamApart(NamedTuple):
     values: tuple[Any, ...]
 
 
-def params_apart(experiments: Sequence[Begun]) -> list[ParamApart]:
+def params_apart(experiments: Sequence[ExperimentState]) -> list[ParamApart]:
     """The params that differ, the frozen ones first: these make the answers.
 
     The workbook's checksum counts as one. The slug does not: it is the name under which an experiment is shown.

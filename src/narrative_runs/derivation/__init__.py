@@ -3,7 +3,10 @@
 aside      all findings of an experiment, derived into another folder
 changes    rows and figures that differ between two derivations; pure
 check      what this release would change of a completed experiment; changes.csv
-difference what differs, as it is kept and told
+at_snapshot the findings of a snapshot, derived when they are asked for
+difference what differs, in figures and words
+earlier    findings as they were, kept beside new ones
+look       whether this release derives the same, looked at once and kept
 evidence   whether findings were altered since they were derived
 proof      `narrative-runs prove`
 rederive   `narrative-runs rederive`

@@ -8,21 +8,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.derivation.aside import derived_aside, differing
 from narrative_runs.derivation.changes import KEY, figure_changes, row_changes
 from narrative_runs.derivation.difference import Difference
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.seal import seal, seal_of
 from narrative_runs.findings.tables import write_csv
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.whole_files import written_whole
+from narrative_runs.paths import ExperimentFolder
 
 _SHOWN = 3
 _SHOWN_CHARACTERS = 30
 
 
-def check(begun: Begun, params: Params, folder: ExperimentFolder) -> Difference | None:
+def check(begun: ExperimentState, params: Params, folder: ExperimentFolder) -> Difference | None:
     """Derive the findings aside, and write changes.csv where they differ; see `difference_of`."""
     with derived_aside(begun, params, folder) as aside:
         files = differing(folder, aside)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.findings.seal import seal_of
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.record import database
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.record import database, result_rows
 from narrative_runs.source.checksum import md5_of
 
 # The figures that the record keeps beside metrics.json, by their columns.
@@ -50,10 +50,7 @@ def is_altered(name: str, folder: ExperimentFolder, experiment_id: str, locked: 
 def _rows_are_the_records(path: Path, experiment_id: str) -> bool:
     found: pd.DataFrame = pq.read_table(path).to_pandas()
     columns = [name for name in RESULT_TYPES if name in found]
-    kept = database.query(
-        f"SELECT {', '.join(columns)} FROM narrative_results WHERE experiment_id = ? ORDER BY row_num",
-        (experiment_id,),
-    )
+    kept = result_rows.of_experiment(experiment_id, columns)
     if len(kept) != len(found):
         return False
     record = pd.DataFrame(kept, columns=columns, dtype=object)

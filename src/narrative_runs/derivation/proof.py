@@ -1,8 +1,8 @@
 """`narrative-runs prove`: do the findings follow from this workbook, these params, these answers and this code?
 
 First the answers are compared with the checksums that they were sealed with. Then everything is derived once more from
-the journals, aside, without a model or a server, and compared with the findings byte for byte. Then these are held
-against `dvc.lock`: what it vouches for may only have changed if the workbook, the params or the answers have.
+the journals, aside, without a model or a server, and compared with the findings byte for byte. Then these are compared
+with `dvc.lock`: what it records as the reference may only have changed if the workbook, the params or the answers have.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
 from narrative_runs.derivation.answers import dvc_md5, sealed_anew, without_proof
 from narrative_runs.derivation.aside import derived_aside, differing, missing
-from narrative_runs.derivation.difference import is_by_this_code
 from narrative_runs.derivation.evidence import is_altered
+from narrative_runs.derivation.look import is_by_this_code
 from narrative_runs.errors import ExperimentError
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.seal import SEALED, seal_of
 from narrative_runs.params import default_of
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.shell import quoted, to_run
 from narrative_runs.source import checksum
 
@@ -30,7 +30,7 @@ from narrative_runs.source import checksum
 def prove(params_file: Path, lock_file: Path) -> list[str]:
     """Prove the findings of the experiment that `params_file` describes; returns what was found, in words.
 
-    lock_file: the dvc.lock of its pipeline; one that does not exist vouches for nothing.
+    lock_file: the dvc.lock of its pipeline; one that does not exist records nothing.
 
     Raises:
         ExperimentError: there is no such experiment, or its findings do not follow.
@@ -43,6 +43,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     begun = experiment.find(folder)
     if begun is None or not begun.has_journals:
         raise ExperimentError(f"{folder.path}/ holds no answers yet. First run `{to_run(params_file)}`.")
+    experiment.must_not_be_between(folder)
     experiment.must_not_differ(begun, params, str(params_file))
     lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
     with derived_aside(begun, params, folder) as aside:
@@ -53,7 +54,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
         _must_follow(begun, folder, differing(folder, aside), outs_of(lock), params_file)
     if lock:
         given = {str(params.data.file): begun.source_md5, _journals_in(lock, folder): dvc_md5(folder.journals)}
-        for path, md5 in vouched(lock, given, params_module.read_file(params_file)).items():
+        for path, md5 in recorded_as_reference(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
     proved = [folder.path / name for name in SEALED if (folder.path / name).exists()]
     return sealed_anew(folder.journals) + [
@@ -61,7 +62,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     ]
 
 
-def vouched(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+def recorded_as_reference(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
     """What a dvc.lock says must be found, whatever became of the code: MD5s by path.
 
     In: the content of dvc.lock; the MD5s of workbook and journals by path; the content of the params file. Out: the
@@ -105,7 +106,7 @@ def _that_count(values: dict[str, Any]) -> list[Any]:
 
 
 def _must_follow(
-    begun: Begun, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str], params_file: Path
+    begun: ExperimentState, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str], params_file: Path
 ) -> None:
     """Tell an altered file from one that this release derives differently.
 
@@ -116,15 +117,15 @@ def _must_follow(
     unproved = ", ".join(map(str, without_proof(folder.journals)))
     if unproved and differing and (any(altered.values()) or is_by_this_code(folder)):
         # To make the findings again would hide an altered answer.
-        name = next((name for name, verdict in altered.items() if verdict), differing[0])
+        name = next((name for name, answer in altered.items() if answer), differing[0])
         raise ExperimentError(
             f"{folder.path / name} does not follow from the workbook, the params and the answers: it was altered, or "
             f"the answers in {unproved} were, which an earlier release sealed without checksums. Compare them with a "
             "backup first. Only if nothing differs, "
             f"run `{_to_make_again(folder, name, params_file)}`: both are made again from the journals."
         )
-    for name, verdict in altered.items():
-        if verdict:
+    for name, answer in altered.items():
+        if answer:
             raise ExperimentError(
                 f"{folder.path / name} does not follow from the workbook, the params and the answers: it was "
                 "altered, and the answers were not. "
@@ -132,7 +133,7 @@ def _must_follow(
             )
     if differing:
         sealed = seal_of(folder)
-        unknown = [name for name, verdict in altered.items() if verdict is None]
+        unknown = [name for name, answer in altered.items() if answer is None]
         raise ExperimentError(
             f"{', '.join(str(folder.path / name) for name in differing)}: derived differently by this release "
             f"({__version__}) than by {sealed.release if sealed else begun.release or 'an earlier one'}, from the same "
@@ -150,15 +151,15 @@ def _to_make_again(folder: ExperimentFolder, name: str, params_file: Path) -> st
 def _must_have(path: Path, md5: str, lock_file: Path) -> None:
     if checksum.md5_of(path) != md5:
         raise ExperimentError(
-            f"{path} is not the one that {lock_file} vouches for ({md5}), although workbook, params and answers are "
-            f"the same: the code has changed it. If it was meant to, {_renewal(lock_file)}; else go back to the code "
-            "that made the old one."
+            f"{path} is not the one that {lock_file} records as the reference ({md5}), although workbook, params and "
+            f"answers are the same: the code has changed it. If it was meant to, {_renewal(lock_file)}; else go back "
+            "to the code that made the old one."
         )
 
 
 def _renewal(lock_file: Path) -> str:
     # DVC writes no other lock than the one beside a pipeline.
     if lock_file.name != "dvc.lock":
-        return f"have {lock_file} vouch for the new one"
+        return f"have {lock_file} record the new one"
     stage = Path("record") if lock_file == Path("dvc.lock") else lock_file.with_name("dvc.yaml:record")
-    return f"`dvc commit --force {quoted(stage)}` vouches for the new one"
+    return f"`dvc commit --force {quoted(stage)}` records the new one as the reference"

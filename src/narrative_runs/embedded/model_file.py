@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -70,12 +71,7 @@ def obtain(model_name: str, say: Say) -> Path:
 
 def cache_directory() -> Path:
     """Return the folder of the user's cache in which model files are kept; it need not exist yet."""
-    if sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
-    else:
-        set_by_user = os.environ.get("XDG_CACHE_HOME", "")
-        caches = Path(set_by_user) if Path(set_by_user).is_absolute() else Path.home() / ".cache"
-    return caches / "narrative-runs" / "models"
+    return user_cache_path("narrative-runs") / "models"
 
 
 def cached(model: ModelFile, folder: Path, sources: Iterable[Source], say: Say) -> Path:

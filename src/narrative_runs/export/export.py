@@ -15,8 +15,8 @@ from narrative_runs.export.masked_rows import masked_rows
 from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import write_csv
-from narrative_runs.given_out import check_free, check_git_ignores, owner_only
 from narrative_runs.plain_console import PlainConsole
+from narrative_runs.user_files import check_free, check_git_ignores, owner_only
 
 ENDINGS = (".xlsx", ".csv")
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from narrative_runs.findings.columns import VERDICTS
+from narrative_runs.findings.columns import OUTCOME_COLUMNS
 from narrative_runs.findings.suppression import DETECTIONS, ERRORS, LABELS, Part, part_of, protect
 
 # By these, or by the order of the rows, the narratives of one incident are found.
 LEFT_OUT = ("row_num", "incident", "manual_flag")
-_OF_DETECTIONS = ("detected", "confidence", "p_detected", *VERDICTS)
-_OF_LABELS = ("manual_flag_ind", *VERDICTS)
+_OF_DETECTIONS = ("detected", "confidence", "p_detected", *OUTCOME_COLUMNS)
+_OF_LABELS = ("manual_flag_ind", *OUTCOME_COLUMNS)
 
 
 def masked_rows(rows: pd.DataFrame, others: Sequence[str], below: int) -> pd.DataFrame:

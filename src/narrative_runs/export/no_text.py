@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from narrative_runs.findings.columns import VERDICTS
+from narrative_runs.findings.columns import OUTCOME_COLUMNS
 
 _AS_THEY_ARE = (
     "narrative_type",
@@ -19,7 +19,7 @@ _AS_THEY_ARE = (
     "detected",
     "confidence",
     "p_detected",
-    *VERDICTS,
+    *OUTCOME_COLUMNS,
     "error_occurred",
     "error_category",
     "prompt_tokens",

@@ -1,13 +1,13 @@
-"""The sheet for a reviewer: the sampled narratives, with room for a verdict."""
+"""The sheet for a reviewer: the sampled narratives, with room for a outcome."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from narrative_runs.findings.columns import VERDICTS
+from narrative_runs.findings.columns import OUTCOME_COLUMNS
 from narrative_runs.findings.excel import FOR_THE_REVIEWER, REVIEWED
 
-COLUMNS = (*REVIEWED, "error_occurred", *VERDICTS)
+COLUMNS = (*REVIEWED, "error_occurred", *OUTCOME_COLUMNS)
 BLIND = ("row_num", "incident_id", "narrative_type", "narrative_text")
 CHOICES = {"reviewer_verdict": ("positive", "negative", "unclear")}
 _DRAWN_AS = ("stratum", "stratum_size", "sampling_weight")

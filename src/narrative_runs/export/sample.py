@@ -13,20 +13,20 @@ import pandas as pd
 
 from narrative_runs.errors import FindingsError
 
-# Of labelled answers the verdict, of the others the detection.
-VERDICT_STRATA = {
+# Of labelled answers the outcome, of the others the detection.
+OUTCOME_STRATA = {
     "true positive": "is_true_positive",
     "false positive": "is_false_positive",
     "false negative": "is_false_negative",
     "true negative": "is_true_negative",
 }
-STRATA = (*VERDICT_STRATA, "unlabelled detected", "unlabelled not detected")
+STRATA = (*OUTCOME_STRATA, "unlabelled detected", "unlabelled not detected")
 
 
 def stratum_of(results: pd.DataFrame) -> pd.Series:
     """The stratum of each row, one of STRATA; missing where the row has an error."""
     stratum = pd.Series(pd.NA, index=results.index, dtype="string")
-    for name, column in VERDICT_STRATA.items():
+    for name, column in OUTCOME_STRATA.items():
         stratum[results[column].fillna(False).astype(bool)] = name
     is_answered = results["detected"].notna() & ~results["error_occurred"]
     unlabelled = results["detected"].map({True: STRATA[-2], False: STRATA[-1]})
@@ -51,7 +51,7 @@ def sample(results: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
     """`count` answers, or all there are, in random order, with `stratum`, `stratum_size` and `sampling_weight`
     (stratum_size divided by the rows drawn from it).
 
-    In: results with their verdicts, in any order: it does not matter. The same seed draws the same rows; with a higher
+    In: results with their outcomes, in any order: it does not matter. The same seed draws the same rows; with a higher
     count these and more.
 
     Raises:

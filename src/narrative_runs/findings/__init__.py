@@ -5,8 +5,10 @@ intervals      95% intervals: Wilson for proportions, a bootstrap over incidents
 incidents      from narratives to incidents: label, detection, agreement of the two narratives, completeness
 calibration    whether the stated probabilities can be believed, and which threshold gives which recall
 performance    detections against labels, over some narratives or incidents
-groups         the same by group, and whether errors hit one group more than others
-significance   McNemar's test, and Holm's adjustment where there are several
+groups         the groups of the narratives, from columns of the workbook
+by_group       the findings of each group, and whether errors hit one more than others
+mcnemar        whether the difference of two experiments may be chance
+significance   Holm's adjustment of p values, where there are several tests
 rounding       numbers as they are shown
 metrics        all of these as the JSON of metrics.json
 columns        the columns of the result tables, their order and types

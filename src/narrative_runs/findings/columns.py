@@ -5,7 +5,9 @@ Behind them ride the workbook's other columns, as they are.
 
 from collections.abc import Iterable
 
-VERDICTS = ("is_true_positive", "is_true_negative", "is_false_positive", "is_false_negative")
+# What may hit one group of the narratives more than others, by the column that says so.
+TROUBLES = {"errors": "error", "refusals": "refused"}
+OUTCOME_COLUMNS = ("is_true_positive", "is_true_negative", "is_false_positive", "is_false_negative")
 
 RESULT_TYPES = {
     "row_num": "int64",
@@ -27,7 +29,7 @@ RESULT_TYPES = {
     "prompt_tokens": "Int64",
     "completion_tokens": "Int64",
     "tokens_used": "Int64",
-    **dict.fromkeys(VERDICTS, "boolean"),
+    **dict.fromkeys(OUTCOME_COLUMNS, "boolean"),
     "attempt_count": "int64",
     "first_error_message": "string",
     "last_attempt_at": "string",

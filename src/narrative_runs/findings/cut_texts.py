@@ -1,6 +1,6 @@
 """Answers to a text that the server cut without a word (Ollama's num_ctx, LM Studio's overflow policy).
 
-The server's own count of prompt tokens is held against what the text needs, which is learned from the other rows: the
+The server's own count of prompt tokens is compared with what the text needs, which is learned from the other rows: the
 tokens of a prompt grow linearly with the words of its narrative. Decided on the whole table, so that the
 order of the answers does not matter.
 """

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.confusion import Proportion, kappa
 from narrative_runs.findings.intervals import bootstrap, interval, resample
-from narrative_runs.source.reading import USUAL_TYPES
 
 
 def by_incident(

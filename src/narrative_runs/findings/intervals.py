@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as students_t
+from scipy.special import stdtrit
 
 from narrative_runs.findings.confusion import (
     ConfusionMatrix,
@@ -66,7 +66,7 @@ class ClusterSums(NamedTuple):
 def bounds(sums: ClusterSums) -> tuple[Numbers, Numbers]:
     """The lower and upper bounds of the share, 0 to 1, for one sample or for many; wholes are above 0."""
     effective = sums.whole / design_effect(sums)
-    quantile = students_t.ppf((1 + LEVEL) / 2, np.maximum(sums.n - 1, 1))
+    quantile = stdtrit(np.maximum(sums.n - 1, 1), (1 + LEVEL) / 2)
     return wilson(sums.part / sums.whole, effective, quantile)
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from narrative_runs.atomic_files import written_whole
+from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answer_quality import is_refused
+from narrative_runs.findings.by_group import by_group
 from narrative_runs.findings.calibration import calibration
-from narrative_runs.findings.groups import by_group
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
 from narrative_runs.findings.performance import label_selection, performance
-from narrative_runs.source.reading import USUAL_TYPES
-from narrative_runs.whole_files import written_whole
 
 
 def measure(
@@ -37,7 +37,7 @@ def measure(
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
     `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment; unasked: incidents
     with a narrative that the limit left out; inconsistent: those with a blank narrative that is labelled 1.
-    grouped: what `read_groups` gives, for `groups`, which is left out without.
+    grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without.
     `agreement` is None where there are not two types.
     """
     narratives = _narratives(results)

@@ -4,10 +4,10 @@ which it is least certain."""
 import numpy as np
 import pandas as pd
 
-from narrative_runs.findings.columns import VERDICTS
+from narrative_runs.findings.columns import OUTCOME_COLUMNS
 
 MOST = 25
-NEEDED = ("row_num", "detected", "confidence", "p_detected", "error_occurred", *VERDICTS)
+NEEDED = ("row_num", "detected", "confidence", "p_detected", "error_occurred", *OUTCOME_COLUMNS)
 # Of an answer that agrees with its label, or has none: below it the model doubts.
 DOUBT = 0.75
 DISAGREEMENT, DOUBTFUL_AGREEMENT, DOUBTFUL_ANSWER = (

@@ -1,7 +1,7 @@
 """README.txt in the folder of an experiment: what lies there, and how other programs read it right."""
 
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.whole_files import written_whole
+from narrative_runs.atomic_files import written_whole
+from narrative_runs.paths import ExperimentFolder
 
 # docs/reading.md tells more of the same; tests run both in the programs themselves.
 _TEXT = """\
@@ -17,6 +17,7 @@ metrics_to_publish.json the same, without small counts where report.suppress_bel
 data_quality.json       what was read, skipped and dropped
 logs/performance.log    a line for each narrative, as CSV
 journal/                every answer as it came: keep it, all else is made again from it
+snapshots/              named states: `narrative-runs snapshot {slug} --list`
 ../experiments.db       the SQLite record of all experiments
 
 results.csv and results.json are there only with run.save_csv_json: true.

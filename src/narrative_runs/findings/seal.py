@@ -8,10 +8,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from narrative_runs import __version__
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.code import code_checksum
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.source.checksum import md5_of
-from narrative_runs.whole_files import written_whole
 
 # Not results.xlsx: reviewers write into it.
 SEALED = ("data_quality.json", "results.parquet", "results.csv", "results.json", "metrics.json")

@@ -22,9 +22,9 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.writer.excel import ExcelWriter
 
+from narrative_runs.atomic_files import scratch_folder
 from narrative_runs.findings.sheet_rows import Row, Styles, rows_xml
 from narrative_runs.findings.text_cells import fitting, is_formula_like
-from narrative_runs.whole_files import scratch_folder
 
 _WIDE = {
     "narrative_text": 80,

@@ -7,12 +7,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from narrative_runs.findings.groups import TROUBLES
+from narrative_runs.data_columns import type_title
+from narrative_runs.findings.columns import TROUBLES
 from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
-from narrative_runs.places import RECORD, ExperimentFolder
+from narrative_runs.paths import RECORD, ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
-from narrative_runs.source.reading import type_title
 
 # Columns with intervals that fit into 80 characters, and the widest title of one.
 _ABREAST = 4

@@ -1,4 +1,4 @@
-"""The table of results with its verdicts, and the files it is given out as.
+"""The table of results with its outcomes, and the files it is given out as.
 
 All files hold the rows by `row_num`, without the columns that depend on the clock (the record has those): the
 same answers give the same bytes, in the workbook too.
@@ -21,30 +21,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_runs.findings.columns import CLOCK_BOUND, RESULT_TYPES, VERDICTS
+from narrative_runs.atomic_files import written_whole
+from narrative_runs.findings.columns import CLOCK_BOUND, OUTCOME_COLUMNS, RESULT_TYPES
 from narrative_runs.findings.csv_of_0_1_0 import write_csv_of_0_1_0
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
-from narrative_runs.whole_files import written_whole
 
 _ROWS_AT_ONCE = 1_000
 
 
 def finish(results: pd.DataFrame) -> pd.DataFrame:
-    """The results by `row_num`, all columns of `RESULT_TYPES` in their order and types, with verdicts.
+    """The results by `row_num`, all columns of `RESULT_TYPES` in their order and types, with outcomes.
 
-    Of the four verdicts exactly one is true for a labelled answer; all are missing where the row has an error
+    Of the four outcomes exactly one is true for a labelled answer; all are missing where the row has an error
     or no label of its own (`manual_flag_ind`). Columns that are missing come out empty; others are dropped.
     """
-    given = [name for name in RESULT_TYPES if name in results and name not in VERDICTS]
+    given = [name for name in RESULT_TYPES if name in results and name not in OUTCOME_COLUMNS]
     table = results[given].sort_values("row_num", kind="stable", ignore_index=True)
     table = table.reindex(columns=list(RESULT_TYPES)).astype(RESULT_TYPES)
     judged = table["manual_flag_ind"].notna() & table["detected"].notna() & ~table["error_occurred"]
     positive = table["manual_flag_ind"].eq(1).fillna(False).to_numpy(dtype=bool)
     detected = table["detected"].fillna(False).to_numpy(dtype=bool)
-    verdicts = (detected & positive, ~detected & ~positive, detected & ~positive, ~detected & positive)
-    for name, verdict in zip(VERDICTS, verdicts, strict=True):
-        table[name] = pd.array(verdict, dtype="boolean")
+    outcomes = (detected & positive, ~detected & ~positive, detected & ~positive, ~detected & positive)
+    for name, outcome in zip(OUTCOME_COLUMNS, outcomes, strict=True):
+        table[name] = pd.array(outcome, dtype="boolean")
         table.loc[~judged, name] = pd.NA
     return table
 

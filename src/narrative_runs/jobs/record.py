@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs import journal
+from narrative_runs.atomic_files import written_whole
+from narrative_runs.data_columns import types_of
 from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.columns import RESULT_TYPES
-from narrative_runs.findings.groups import read_groups
 from narrative_runs.findings.readme import write_readme
-from narrative_runs.params import bootstrap_seed
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.jobs.error_patterns import patterns_of
+from narrative_runs.params import Params, bootstrap_seed
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database, state
-from narrative_runs.record.sources import holds_sources, put_sources
+from narrative_runs.record.error_patterns import put_error_patterns
+from narrative_runs.record.merging import put_merged_results
+from narrative_runs.record.sources import ensure_sources
+from narrative_runs.run_context import RunContext
 from narrative_runs.source import rules
+from narrative_runs.source.groups import read_groups
 from narrative_runs.source.incidents import read_incidents
-from narrative_runs.source.reading import narrative_types
 from narrative_runs.source.shards import iterate_all
-from narrative_runs.whole_files import written_whole
 
 # By pandas' own types whole numbers with a missing value would become fractions.
 _WITH_MISSING = {
@@ -36,21 +41,21 @@ _WITH_MISSING = {
 }
 
 
-def merge(settings: dict[str, Any]) -> None:
-    """Merge the session's experiment: shards and retries to results.*, metrics.json and the record, in this order.
+def merge(context: RunContext) -> None:
+    """Merge the run's experiment: shards and retries to results.*, metrics.json and the record, in this order.
 
     Raises:
         ServerError: not one narrative has an answer.
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    folder, params = ExperimentFolder(settings["slug"]), settings["params"]
-    results, measured, quality = _found(folder, settings["head"]["experiment_id"], params)
+    folder, params = context.folder, context.params
+    results, measured, quality = _found(folder, context.experiment_id, params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
-        _must_hold_an_answer(results, settings["head"]["experiment_id"])
-    _write(folder, results, measured, quality, params, rules.numbered(settings["head"]["reading_rules"]))
+        _must_hold_an_answer(results, context.experiment_id)
+    _write(folder, results, measured, quality, params, rules.numbered(context.reading_rules))
     write_readme(folder)
-    _fill(folder, settings, results, measured)
+    _fill(context, results, measured)
     metrics.write_metrics(measured, folder.metrics)
     seal.seal(folder)
     # What was listed there, if anything, has been taken over.
@@ -69,26 +74,48 @@ def _must_hold_an_answer(results: pd.DataFrame, experiment_id: str) -> None:
     )
 
 
-def restore(settings: dict[str, Any]) -> None:
+def restore(context: RunContext) -> None:
     """Fill the record again where the findings are there and it is behind them; they are left as they are.
 
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    folder = ExperimentFolder(settings["slug"])
-    results, measured, _ = _found(folder, settings["head"]["experiment_id"], settings["params"])
-    _fill(folder, settings, results, measured)
+    results, measured, _ = _found(context.folder, context.experiment_id, context.params)
+    _fill(context, results, measured)
+
+
+def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reason: str, total: int | None) -> None:
+    """Bring an experiment's rows in the record back to an earlier state, in one transaction; it is not completed by
+    that.
+
+    derived: where the tables of that state are; reason: why it is as it is, in words; total: narratives to classify.
+
+    Raises:
+        RecordError: the record cannot be written.
+    """
+    results = tables.finish(cut_texts.mark(gathered(derived, params.shards.count)))
+    patterns = patterns_of(derived, experiment_id, params)
+    with database.transaction() as connection:
+        put_merged_results(connection, experiment_id, results)
+        put_error_patterns(connection, experiment_id, patterns, state.now())
+        database.update_experiment(connection, experiment_id, _not_completed(results, params, reason, total))
 
 
 def write_findings(
-    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any], reading_rules: rules.ReadingRules
+    folder: ExperimentFolder,
+    experiment_id: str,
+    params: Params,
+    reading_rules: rules.ReadingRules,
+    is_partial: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Write results.* from the shards and retries; returns the finished results, and the content of metrics.json.
 
+    is_partial: whether narratives may have no result yet.
+
     Raises:
-        RecordError: a narrative has not exactly one result.
+        RecordError: a narrative has more than one result, or none.
     """
-    results, measured, quality = _found(folder, experiment_id, params)
+    results, measured, quality = _found(folder, experiment_id, params, is_partial)
     _write(folder, results, measured, quality, params, reading_rules)
     return results, measured
 
@@ -98,12 +125,12 @@ def _write(
     results: pd.DataFrame,
     measured: dict[str, Any],
     quality: dict[str, Any],
-    params: dict[str, Any],
+    params: Params,
     reading_rules: rules.ReadingRules,
 ) -> None:
     """Write results.*, and into data_quality.json what it tells of the answers."""
     whole = _with_answers(folder, quality, results)
-    exports = params["run"]["save_csv_json"]
+    exports = params.run.save_csv_json
     is_of_0_1_0 = reading_rules == rules.OF_0_1_0
     # The files of the first release held no other columns.
     others = None if is_of_0_1_0 else _other_columns(folder)
@@ -112,7 +139,14 @@ def _write(
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
     """The content of data_quality.json with what it tells of the answers, which it holds from now on."""
-    counts = answer_quality(results)
+    return put_answers(folder, quality, answer_quality(results))
+
+
+def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    """Have data_quality.json tell these counts of the answers, none where there are none; returns its content.
+
+    quality: its content so far.
+    """
     whole = {name: value for name, value in quality.items() if name != "answers"}
     whole |= {"answers": counts} if counts else {}
     if whole != quality:
@@ -125,15 +159,16 @@ def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd
 
 
 def _found(
-    folder: ExperimentFolder, experiment_id: str, params: dict[str, Any]
+    folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """The finished results, what they measure, and the quality of their source."""
-    results = tables.finish(cut_texts.mark(gathered(folder, params["shards"]["count"])))
+    results = tables.finish(cut_texts.mark(gathered(folder, params.shards.count)))
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
-    if params["run"]["max_narratives"] is not None:
-        expected = min(expected, params["run"]["max_narratives"])
-    if len(results) != expected or results.duplicated(["incident_id", "narrative_type"]).any():
+    if params.run.max_narratives is not None:
+        expected = min(expected, params.run.max_narratives)
+    is_short = len(results) < expected and not is_partial
+    if is_short or len(results) > expected or results.duplicated(["incident_id", "narrative_type"]).any():
         raise RecordError(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
@@ -142,11 +177,11 @@ def _found(
     measured = metrics.measure(
         _with_own_labels(results, incidents),
         experiment_id,
-        bootstrap_seed(params),
-        narrative_types(params),
-        _unasked(folder, params, results),
+        bootstrap_seed(params.run.seed),
+        types_of(params.data.columns),
+        _unasked(folder, params, results) if is_partial or params.run.max_narratives is not None else set(),
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
-        read_groups(folder.other_columns, names) if (names := params["report"].get("groups")) else None,
+        _groups(folder, names) if (names := params.report.groups) else None,
     )
     return results, measured, quality
 
@@ -158,22 +193,25 @@ def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataF
     return results.assign(manual_flag=results["incident_id"].map(own).astype("Int64"))
 
 
-def _unasked(folder: ExperimentFolder, params: dict[str, Any], results: pd.DataFrame) -> set[str]:
-    """The incidents of which a narrative was not asked about, because the limit left it out."""
-    if params["run"]["max_narratives"] is None:
-        return set()
-    count, last = params["shards"]["count"], int(results["row_num"].max())
+def _unasked(folder: ExperimentFolder, params: Params, results: pd.DataFrame) -> set[str]:
+    """The incidents of which a narrative was not asked about, because the limit left it out, or not yet."""
+    count, asked = params.shards.count, set(results["row_num"])
     found: set[str] = set()
     for shard in range(1, count + 1):
         keys = pq.read_table(folder.narratives_of(shard, count), columns=["incident_id", "row_num"]).to_pandas()
-        found.update(keys.loc[keys["row_num"] > last, "incident_id"])
+        found.update(keys.loc[~keys["row_num"].isin(asked), "incident_id"])
     return found
 
 
-def _fill(folder: ExperimentFolder, settings: dict[str, Any], results: pd.DataFrame, measured: dict[str, Any]) -> None:
+def _fill(context: RunContext, results: pd.DataFrame, measured: dict[str, Any]) -> None:
     """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
-    _record(folder, settings["head"]["experiment_id"], results, measured, settings["params"])
-    _restore_sources(folder, settings)
+    patterns = patterns_of(context.folder, context.experiment_id, context.params)
+    with database.transaction() as connection:
+        put_merged_results(connection, context.experiment_id, results)
+        completed = _columns(context.folder, results, measured, context.params)
+        database.update_experiment(connection, context.experiment_id, completed)
+        put_error_patterns(connection, context.experiment_id, patterns, state.now())
+    _restore_sources(context)
 
 
 def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
@@ -190,59 +228,34 @@ def _other_columns(folder: ExperimentFolder) -> pd.DataFrame:
     return table
 
 
+def _groups(folder: ExperimentFolder, names: Sequence[str]) -> pd.DataFrame:
+    """The group of each narrative in each of the columns, by `row_num`."""
+    grouped = read_groups(folder.other_columns, names)
+    return pd.DataFrame(
+        grouped.drop_columns(["row_num"]).to_pydict(), index=grouped["row_num"].to_pylist(), dtype="string"
+    )
+
+
 def _table(path: Path) -> pd.DataFrame:
     table: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=None)
     return table.astype({name: kind for name, kind in RESULT_TYPES.items() if name in table})
 
 
-def _record(
-    folder: ExperimentFolder,
-    experiment_id: str,
-    results: pd.DataFrame,
-    measured: dict[str, Any],
-    params: dict[str, Any],
-) -> None:
-    plain = results.astype(object).where(pd.notna(results), None)
-    columns = list(plain.columns)
-    updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    with database.transaction() as connection:
-        connection.executemany(
-            f"INSERT INTO narrative_results (experiment_id, {', '.join(columns)}) "
-            f"VALUES (?{', ?' * len(columns)}) "
-            f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
-            ((experiment_id, *row) for row in plain.itertuples(index=False, name=None)),
-        )
-        # Before the first answer the workbook, or how it is read, may have changed: errors of narratives that are none
-        # any more.
-        keys = set(zip(results["incident_id"], results["narrative_type"], strict=True))
-        kept = connection.execute(
-            "SELECT result_id, incident_id, narrative_type FROM narrative_results WHERE experiment_id = ?",
-            (experiment_id,),
-        )
-        connection.executemany(
-            "DELETE FROM narrative_results WHERE result_id = ?",
-            [(result_id,) for result_id, *key in kept if tuple(key) not in keys],
-        )
-        database.update_experiment(connection, experiment_id, _columns(folder, results, measured, params))
-
-
-def _restore_sources(folder: ExperimentFolder, settings: dict[str, Any]) -> None:
+def _restore_sources(context: RunContext) -> None:
     """Bring the workbook's narratives back into a record that was lost."""
-    params, md5 = settings["params"], settings["head"]["source_md5"]
-    with database.transaction() as connection:
-        if not holds_sources(connection, params["data"]["file"], md5):
-            put_sources(connection, iterate_all(folder, params["shards"]["count"]), params["data"]["file"], md5)
+    params = context.params
+    ensure_sources(lambda: iterate_all(context.folder, params.shards.count), str(params.data.file), context.source_md5)
 
 
 def _columns(
-    folder: ExperimentFolder, results: pd.DataFrame, measured: dict[str, Any], params: dict[str, Any]
+    folder: ExperimentFolder, results: pd.DataFrame, measured: dict[str, Any], params: Params
 ) -> dict[str, Any]:
     """The columns of a completed experiment."""
     overall, labels = measured["overall"], results["manual_flag_ind"]
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     answered = journal.spans(folder.journals)
     seconds = results["response_sec"].mean()
-    exports = params["run"]["save_csv_json"]
+    exports = params.run.save_csv_json
     return {
         "status": "completed",
         # As it was told where it was asked, like start_time.
@@ -250,7 +263,7 @@ def _columns(
         "total_runtime_sec": round(sum((last - first).total_seconds() for first, last in answered), 3),
         "last_progress_update": state.now(),
         "estimated_completion_time": None,
-        "notes": params["experiment"]["notes"],
+        "notes": params.experiment.notes,
         "n_narratives_total": len(results),
         "n_narratives_skipped": _skipped(quality),
         "n_narratives_processed": measured["n_processed"],
@@ -272,6 +285,19 @@ def _columns(
         "csv_file": str(folder.path / "results.csv") if exports else None,
         "json_file": str(folder.path / "results.json") if exports else None,
         **_ended_elsewhere(folder),
+    }
+
+
+def _not_completed(results: pd.DataFrame, params: Params, reason: str, total: int | None) -> dict[str, Any]:
+    """The columns of an experiment that is no longer, or not yet, completed."""
+    return {
+        **dict.fromkeys(state.MEASURED),
+        "status": "failed",
+        "notes": f"{params.experiment.notes}{state.STOPPED}{reason}",
+        "last_progress_update": state.now(),
+        "n_narratives_total": total,
+        "n_narratives_processed": len(results),
+        "n_narratives_completed": int((~results["error_occurred"]).sum()),
     }
 
 

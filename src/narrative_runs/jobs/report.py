@@ -5,6 +5,7 @@ Nothing is computed here that metrics.json holds already. It asks nobody, and le
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from narrative_runs import journal
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.jobs.error_patterns import patterns_of
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report import contents, distributions, figures, probabilities
 from narrative_runs.report.canvas import LEFT_OUT, Drawing, files_of, nothing, style
 from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.header import header_of
 from narrative_runs.report.page import Contents, Picture, page
-from narrative_runs.report.subject import subject_of
-from narrative_runs.whole_files import written_whole
+from narrative_runs.run_context import RunContext
 
 _COLUMNS = [
     "row_num",
@@ -43,22 +46,21 @@ _COLUMNS = [
 _SHOWN_COLUMNS = ["rationale", "narrative_text"]
 
 
-def write_report(settings: dict[str, Any]) -> None:
-    """Write the figures of the session's experiment, and then its report.html."""
-    # Else it tells when it looks for fonts for the first time.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    folder = ExperimentFolder(settings["slug"])
-    options = settings["params"]["report"]
-    below = options.get("suppress_below", 0)
-    metrics = masked_metrics(json.loads(folder.metrics.read_text(encoding="utf-8")), below)
+def write_report(context: RunContext, with_prints: bool = True) -> None:
+    """Write the figures of the run's experiment, and then its report.html.
+
+    with_prints: whether the figures as PDF are written as well; else `write_prints` writes them meanwhile.
+    """
+    folder, params = context.folder, context.params
+    below, shows_narratives = params.report.suppress_below, params.report.show_narratives
+    metrics = _metrics_to_publish(context)
     quality = masked_quality(json.loads(folder.data_quality.read_text(encoding="utf-8")), below, metrics)
     write_metrics(metrics, folder.metrics_to_publish)
     results = _results(folder, _COLUMNS)
-    seconds = _response_seconds(folder, settings["params"]["shards"]["count"])
-    with style():
-        drawings = drawn(metrics, results, seconds, below)
-    pictures = [_put(name, drawing, folder) for name, drawing in drawings.items()]
-    shows_narratives = options["show_narratives"]
+    drawings = _drawings(context, metrics, results)
+    pictures = [_put(name, drawing, folder, with_prints) for name, drawing in drawings.items()]
+    heads = journal.heads(folder.journals)
+    patterns = [] if below else patterns_of(folder, context.experiment_id, params)
     told = Contents(
         models=contents.models_answered(results),
         errors=contents.error_counts(results),
@@ -67,9 +69,32 @@ def write_report(settings: dict[str, Any]) -> None:
         ),
         read_first=None if below else contents.to_read_first(results, shows_narratives),
         wrong_answers=contents.wrong_answers(_wrong_rows(folder)) if shows_narratives else None,
+        servers=[] if below else contents.server_counts(_entries_of_servers(folder, heads)),
+        error_patterns=[text for _, text in patterns],
     )
-    subject = subject_of(settings, journal.heads(folder.journals))
-    _write(folder.report, page(subject, metrics, quality, told, pictures).encode(errors="replace"))
+    header = header_of(context, heads)
+    _write(folder.report, page(header, metrics, quality, told, pictures).encode(errors="replace"))
+
+
+def write_prints(context: RunContext) -> None:
+    """Write the figures of the run's experiment as PDF alone."""
+    folder = context.folder
+    drawings = _drawings(context, _metrics_to_publish(context), _results(folder, _COLUMNS))
+    for name, drawing in drawings.items():
+        _write(folder.figure(name, "pdf"), files_of(drawing.figure, ("pdf",))["pdf"])
+
+
+def _metrics_to_publish(context: RunContext) -> dict[str, Any]:
+    metrics = json.loads(context.folder.metrics.read_text(encoding="utf-8"))
+    return masked_metrics(metrics, context.params.report.suppress_below)
+
+
+def _drawings(context: RunContext, metrics: dict[str, Any], results: pd.DataFrame) -> dict[str, Drawing]:
+    # Else it tells when it looks for fonts for the first time.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    seconds = _response_seconds(context.folder, context.params.shards.count)
+    with style():
+        return drawn(metrics, results, seconds, context.params.report.suppress_below)
 
 
 def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series, below: int = 0) -> dict[str, Drawing]:
@@ -91,10 +116,11 @@ def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series, be
     return {name: drawings[name] for name in CAPTIONS}
 
 
-def _put(name: str, drawing: Drawing, folder: ExperimentFolder) -> Picture:
-    """Write a figure as PNG and PDF; returns it as the page shows it."""
-    files = files_of(drawing.figure, ("svg", "png", "pdf"))
-    for kind in ("png", "pdf"):
+def _put(name: str, drawing: Drawing, folder: ExperimentFolder, with_print: bool) -> Picture:
+    """Write a figure as PNG, and as PDF if that is wanted; returns it as the page shows it."""
+    kinds = ("png", "pdf") if with_print else ("png",)
+    files = files_of(drawing.figure, ("svg", *kinds))
+    for kind in kinds:
         _write(folder.figure(name, kind), files[kind])
     return Picture(name, CAPTIONS[name], drawing.words, files["svg"])
 
@@ -102,6 +128,13 @@ def _put(name: str, drawing: Drawing, folder: ExperimentFolder) -> Picture:
 def _results(folder: ExperimentFolder, columns: list[str]) -> pd.DataFrame:
     table: pd.DataFrame = pq.read_table(folder.result_table, columns=columns).to_pandas()
     return table
+
+
+def _entries_of_servers(folder: ExperimentFolder, heads: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The entries of all journals, if a session had several servers."""
+    if any(isinstance(head.get("params", {}).get("model", {}).get("api_url"), list) for head in heads):
+        for path in journal.files(folder.journals):
+            yield from (entry for _, entry in journal.entries(path))
 
 
 def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:

@@ -1,53 +1,63 @@
 """The job that reads the workbook, once: into fixed shards, into the record, and into data_quality.json."""
 
 import json
-from pathlib import Path
+from typing import Protocol
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.findings.columns import RESERVED
-from narrative_runs.findings.groups import column_of, read_groups
-from narrative_runs.jobs.attendance import Attendance
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
+from narrative_runs.run_context import RunContext
 from narrative_runs.source import checksum, rules, workbook
+from narrative_runs.source.groups import column_of, read_groups
 from narrative_runs.source.incidents import write_incidents
 from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.source.summary import summary_lines
-from narrative_runs.whole_files import written_whole
 
 
-def read_source(job: Attendance) -> None:
-    """Read the workbook of the job's experiment; nothing is written before all of it has proved sound.
+class Channel(Protocol):
+    """What this job has to say to the run that it belongs to."""
+
+    def source_is_ready(self) -> None:
+        """Tell the run that the workbook can be used, and wait until the experiment is in the record."""
+
+    def show(self, line: str) -> None:
+        """Show one line to the user."""
+
+
+def read_source(context: RunContext, channel: Channel) -> None:
+    """Read the workbook of the run's experiment; nothing is written before all of it is known to be usable.
+
+    In: the run; whom to tell that the workbook can be used, and what was found in it.
 
     Raises:
         SourceError: the workbook is missing, changed, or of no known layout.
         FindingsError: it has no column that report.groups names, or one of too many groups.
         RecordError: the record cannot be written.
     """
-    settings = job.settings
-    folder = ExperimentFolder(settings["slug"])
-    file = Path(settings["params"]["data"]["file"])
-    original = settings["head"]["source_md5"]
+    folder, params = context.folder, context.params
+    file = params.data.file
     checksum.fetch(file)
     md5 = checksum.verify(file)
-    checksum.must_be(file, original, md5)
-    how = reading_of(settings["params"]["data"], rules.numbered(settings["head"]["reading_rules"]))
+    checksum.must_be(file, context.source_md5, md5)
+    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(context.reading_rules))
     source = workbook.read(file, how, folder.path)
     # It may have been saved while it was read.
-    checksum.must_be(file, original)
-    groups, there = settings["params"]["report"]["groups"], source.names_of_other_columns(RESERVED)
+    checksum.must_be(file, context.source_md5)
+    groups, there = params.report.groups, source.names_of_other_columns(RESERVED)
     for name in groups:
         column_of(name, there)
-    job.source_is_sound()
-    write_source(source, folder, settings["params"]["shards"]["count"])
-    _keep_in_record(folder, file, md5, source, job)
+    channel.source_is_ready()
+    write_source(source, folder, params.shards.count)
+    _keep_in_record(context, md5, source)
     write_quality(source, md5, folder)
     # How many groups a column has is told by its cells, which lie there now.
     read_groups(folder.other_columns, groups)
     for line in summary_lines(source.quality):
-        job.say(f"tell {json.dumps(line)}")
+        channel.show(line)
 
 
 def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
@@ -63,14 +73,14 @@ def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -
         draft.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _keep_in_record(folder: ExperimentFolder, file: Path, md5: str, source: workbook.Source, job: Attendance) -> None:
-    params = job.settings["params"]
-    limit, found = params["run"]["max_narratives"], source.quality.narratives.total
+def _keep_in_record(context: RunContext, md5: str, source: workbook.Source) -> None:
+    params = context.params
+    limit, found = params.run.max_narratives, source.quality.narratives.total
     with database.transaction() as connection:
-        put_sources(connection, iterate_all(folder, params["shards"]["count"]), str(file), md5)
+        put_sources(connection, iterate_all(context.folder, params.shards.count), str(params.data.file), md5)
         database.update_experiment(
             connection,
-            job.settings["head"]["experiment_id"],
+            context.experiment_id,
             {
                 "n_narratives_total": found if limit is None else min(limit, found),
                 "n_narratives_skipped": source.quality.skipped,

@@ -1,4 +1,4 @@
-"""Moving in: older records brought up to date, and experiments that the R system began, gone on with here.
+"""Moving in: older records brought up to date, and experiments that the R system began, continued here.
 
 opened       an older record, looked at without a trace
 steps        what such a record lacks, as small named steps; pure

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import experiment, journal
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import ExperimentError, SourceChanged
 from narrative_runs.journal import Journal
-from narrative_runs.migration import r_metrics, tidings
+from narrative_runs.migration import messages, r_metrics
 from narrative_runs.migration.adoption import Adoption, entries_of, limit_of
+from narrative_runs.migration.inspection import columns_of_ours, look, read_only
 from narrative_runs.migration.matching import Key, key_of, match
-from narrative_runs.migration.opened import columns_of_ours, look, read_only
 from narrative_runs.migration.r_params import params_of
 from narrative_runs.params import slug_of
-from narrative_runs.places import ADOPTING, RECORD, RESULTS, ExperimentFolder, shard_name
-from narrative_runs.record import database
+from narrative_runs.paths import ADOPTING, RECORD, RESULTS, ExperimentFolder, shard_name
+from narrative_runs.record import database, experiment_rows
 from narrative_runs.record.sources import put_sources
 from narrative_runs.shell import to_resume
 from narrative_runs.source import checksum, rules, workbook
@@ -33,7 +34,6 @@ from narrative_runs.source.reading import Reading
 from narrative_runs.source.shards import Narrative
 from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.tracking import free
-from narrative_runs.whole_files import written_whole
 
 SESSION = 1
 
@@ -72,12 +72,12 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
     wanted = len(narratives) if limit is None else limit
     adoption = Adoption(row, params, md5, len(narratives), wanted, entries_of(row, params, matched, narratives))
     _write(adoption, source, narratives)
-    for line in (*summary_lines(source.quality), *tidings.of(adoption, matched, is_proved)):
+    for line in (*summary_lines(source.quality), *messages.of(adoption, matched, is_proved)):
         tell(line)
     if adoption.status == "completed":
         _measure(adoption, tell)
     else:
-        tell(f"Go on with it: `{to_resume(experiment_id)}`")
+        tell(f"To continue: `{to_resume(experiment_id)}`")
 
 
 def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) -> Row:
@@ -98,7 +98,7 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
 def _must_be_new(experiment_id: str, slug: str) -> None:
     folder = ExperimentFolder(slug)
     for other, begun in experiment.found_here():
-        if isinstance(begun, experiment.Begun) and begun.experiment_id == experiment_id:
+        if isinstance(begun, experiment.ExperimentState) and begun.experiment_id == experiment_id:
             raise ExperimentError(f"{experiment_id} is here already, in {other.path}/. Nothing was changed.")
     row = database.experiment(experiment_id)
     if row is not None:
@@ -106,8 +106,7 @@ def _must_be_new(experiment_id: str, slug: str) -> None:
             f"{experiment_id} is in {RECORD} already. If that file is the R system's, move it away "
             f"(`mv {RECORD} {free(Path('data/r.db'))}`) and adopt from there. Nothing was changed."
         )
-    taken = database.query("SELECT experiment_name FROM experiments WHERE slug = ?", (slug,))
-    if taken or folder.path.exists():
+    if experiment_rows.with_slug(slug) or folder.path.exists():
         raise ExperimentError(f"{folder.path}/ is another experiment's. Give this one a folder of its own: --slug.")
 
 
@@ -161,7 +160,7 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
         with written_whole(draft.data_quality) as file:
             file.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
         _write_journals(adoption, draft)
-        begun = experiment.Begun(
+        begun = experiment.ExperimentState(
             adoption.experiment_id,
             md5,
             params.model_dump(mode="json"),

@@ -9,7 +9,7 @@ from narrative_runs.asking.request import Question
 from narrative_runs.migration.matching import Key, Matched
 from narrative_runs.migration.r_rows import answer_of, attempts_of, time_of
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.results import Result, result_of
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.rules import OF_THE_R_SYSTEM

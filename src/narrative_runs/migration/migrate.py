@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from narrative_runs.errors import RecordError
-from narrative_runs.migration.opened import DUPLICATES, Found, columns_of_ours, look, read_only
+from narrative_runs.migration.inspection import DUPLICATES, Found, columns_of_ours, look, read_only
 from narrative_runs.migration.steps import Step, steps
 from narrative_runs.permissions import file_mode, restrict
 from narrative_runs.record.backup import back_up
@@ -98,8 +98,8 @@ def _writing(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except (sqlite3.Error, OSError) as error:
         raise RecordError(
-            f"{path}: {error}. Nothing was changed. Is it open in another program, or the disk full? Mend that, then "
-            "start the same command again."
+            f"{path}: {error}. Nothing was changed. Is it open in another program, or the disk full? Correct "
+            "that, then start the same command again."
         ) from None
 
 

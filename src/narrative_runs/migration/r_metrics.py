@@ -29,7 +29,7 @@ _WHY_COUNTS = {
     "n_positive_manual": "here by the workbook's own label of each narrative",
     "n_negative_manual": "here by the workbook's own label of each narrative; one without a label is no negative",
 }
-_WHY_VERDICTS = "here only answers without error and with a label of their own count"
+_WHY_OUTCOMES = "here only answers without error and with a label of their own count"
 
 
 def compare(row: Mapping[str, Any], ours: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def _why(column: str, value: float, measured: Mapping[str, Any]) -> str:
             return f"R divided by all {rows:,} rows, errors and unlabelled ones included; {counted}"
         return counted
     if column in ("precision_ipv", "recall_ipv", "f1_ipv"):
-        return f"recomputed from TP, FP and FN; {_WHY_VERDICTS}"
-    return _WHY_COUNTS.get(column, _WHY_VERDICTS)
+        return f"recomputed from TP, FP and FN; {_WHY_OUTCOMES}"
+    return _WHY_COUNTS.get(column, _WHY_OUTCOMES)
 
 
 def _is_same(one: Any, other: Any) -> bool:

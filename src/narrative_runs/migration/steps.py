@@ -6,7 +6,7 @@ Nothing is ever dropped, renamed or retyped, and what is added stands at a table
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from narrative_runs.migration.opened import DUPLICATES, Column, Found
+from narrative_runs.migration.inspection import DUPLICATES, Column, Found
 from narrative_runs.record import schema
 
 RESULT_INDEX = "uq_result_per_exp_narrative"

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from narrative_runs import run_lock
 from narrative_runs.errors import ExperimentError
-from narrative_runs.places import RECORD, ExperimentFolder
-from narrative_runs.record import database
+from narrative_runs.paths import RECORD, ExperimentFolder
+from narrative_runs.record import experiment_rows
 from narrative_runs.record.state import STOPPED
-from narrative_runs.session import lock
+from narrative_runs.shell import to_resume
 
 RUNNING, COMPLETED, FAILED, CANCELLED = "running", "completed", "failed", "cancelled"
 DIED, ELSEWHERE = "died", "elsewhere"
 
 
 @dataclass(frozen=True)
-class Known:
+class ExperimentRow:
     """One experiment: its row in the record, and its state, which is the row's status or `died` or `elsewhere`."""
 
     row: dict[str, Any]
@@ -28,17 +29,21 @@ class Known:
         return ExperimentFolder(self.row["slug"] or "")
 
     @property
+    def _to_continue(self) -> str:
+        return f"To continue: `{to_resume(self.row['experiment_id'])}`"
+
+    @property
     def explanation(self) -> str:
         """What the state means, and what to do; empty where that is plain."""
         match self.state:
             case "died":
-                return "killed or crashed; the same command goes on"
+                return f"killed or crashed. {self._to_continue}"
             case "elsewhere":
                 where = "its folder is here" if _is_here(self.row) else "its folder is not here"
                 return f"begun on {self.row['hostname']}; whether it still runs there cannot be seen; {where}"
             case "failed" | "cancelled":
                 reason = (self.row["notes"] or "").rpartition(STOPPED)[2].strip() if self._says_why else ""
-                return f"{reason.rstrip('.')}. The same command goes on" if reason else "the same command goes on"
+                return f"{reason.rstrip('.')}. {self._to_continue}" if reason else self._to_continue
             case _:
                 return ""
 
@@ -47,7 +52,7 @@ class Known:
         return STOPPED in (self.row["notes"] or "")
 
 
-def experiments() -> list[Known]:
+def experiments() -> list[ExperimentRow]:
     """All experiments of this folder's record, the one that was started last first.
 
     Raises:
@@ -60,21 +65,21 @@ def experiments() -> list[Known]:
                 "This is no project folder: there is no Snakefile here. Change to the project folder."
             )
         raise ExperimentError(f"There is no experiment yet: nothing was run in this folder, and {RECORD} is missing.")
-    # Who is alive is asked before the rows are read: a run that ends meanwhile has then written its last word.
-    alive = {
-        row["slug"] for row in _rows("slug") if row["slug"] and lock.is_running(ExperimentFolder(row["slug"]).path)
-    }
+    # Who is alive is asked before the rows are read: a run that ends meanwhile has then said so.
+    folders = [ExperimentFolder(slug).path for slug in experiment_rows.slugs()]
+    alive = {folder.name for folder in run_lock.running(folders)}
     here = socket.gethostname()
-    return [_known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in _rows("*")]
+    rows = experiment_rows.latest_first()
+    return [_known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in rows]
 
 
-def _known(row: dict[str, Any], state: str) -> Known:
+def _known(row: dict[str, Any], state: str) -> ExperimentRow:
     """The experiment; where its record could not be told its end, as on a full disk, the lock's file may tell it."""
-    ended = lock.told(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
-    return Known({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else Known(row, state)
+    ended = run_lock.told(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
+    return ExperimentRow({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else ExperimentRow(row, state)
 
 
-def chosen(which: str) -> Known:
+def chosen(which: str) -> ExperimentRow:
     """The experiment with this slug or id; where `which` is empty the one that runs, else the one started last.
 
     Raises:
@@ -99,10 +104,6 @@ def state_of(row: dict[str, Any], is_alive: bool, host: str, is_here: bool) -> s
     if row["status"] != RUNNING:
         return str(row["status"])
     return DIED if is_here and row["hostname"] == host else ELSEWHERE
-
-
-def _rows(columns: str) -> list[dict[str, Any]]:
-    return database.query(f"SELECT {columns} FROM experiments ORDER BY start_time DESC, created_at DESC")
 
 
 def _is_here(row: dict[str, Any]) -> bool:

@@ -6,13 +6,13 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.findings.rounding import shown
-from narrative_runs.monitoring.experiments import COMPLETED, Known
-from narrative_runs.session.block import done
+from narrative_runs.monitoring.experiments import COMPLETED, ExperimentRow
+from narrative_runs.observation.panel import done
 
 MEASURES = {"accuracy": "accuracy", "precision": "precision_ipv", "recall": "recall_ipv", "F1": "f1_ipv"}
 
 
-def table_of(experiments: list[Known]) -> Table:
+def table_of(experiments: list[ExperimentRow]) -> Table:
     """A table with name, state, progress, measures of completed ones and beginning of each experiment."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("slug", "name", "state"):

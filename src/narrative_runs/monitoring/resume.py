@@ -12,7 +12,7 @@ from narrative_runs.monitoring.experiments import (
     DIED,
     FAILED,
     RUNNING,
-    Known,
+    ExperimentRow,
     chosen,
     experiments,
 )
@@ -36,7 +36,7 @@ def resume(which: str, cores: int, is_sure: bool) -> None:
         _run(known, cores)
 
 
-def unfinished(which: str) -> Known:
+def unfinished(which: str) -> ExperimentRow:
     """The experiment to resume.
 
     Raises:
@@ -75,10 +75,8 @@ def _agreed() -> bool:
         return False
 
 
-def _run(known: Known, cores: int) -> NoReturn:
+def _run(known: ExperimentRow, cores: int) -> NoReturn:
     snakemake = str(Path(sys.executable).parent / "snakemake")
-    print(
-        "Its params are those of its last session; to go on with an edited file, give it to snakemake by --configfile."
-    )
+    print("Its params are those of its last session; to use an edited file, give it to snakemake by --configfile.")
     sys.stdout.flush()
     os.execv(snakemake, [snakemake, "--cores", str(cores), "--config", f"experiment_id={known.row['experiment_id']}"])

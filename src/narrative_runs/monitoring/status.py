@@ -1,37 +1,36 @@
 """One experiment at one moment: from its running session where there is one, else from the record."""
 
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from narrative_runs import experiment
+from narrative_runs import experiment, journal_set_aside, run_lock
+from narrative_runs.coordination.client import ask_coordinator
 from narrative_runs.errors import NarrativeRunsError
-from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, Known
+from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, ExperimentRow
+from narrative_runs.observation.cost import cost_of, cost_of_all
+from narrative_runs.observation.panel import rows
+from narrative_runs.observation.progress import duration
+from narrative_runs.observation.run_status import RunStatus
 from narrative_runs.params import check
-from narrative_runs.record import database
+from narrative_runs.record import result_rows
+from narrative_runs.record.error_patterns import messages_of_patterns
+from narrative_runs.record.error_rows import error_counts
 from narrative_runs.record.state import TIME
-from narrative_runs.session import lock
-from narrative_runs.session.block import rows
-from narrative_runs.session.cost import cost_of, cost_of_all
-from narrative_runs.session.progress import duration
-from narrative_runs.session.standing import Standing
-
-SESSION_MAY_TAKE_S = 2.0
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of one experiment; `is_live`: whether its session told the standing, and not the record alone.
+    """What is known of one experiment; `is_live`: whether its session told the status, and not the record alone.
 
     pid, host, running_since: of the run that holds the lock, None where there is none.
     """
 
-    known: Known
-    standing: Standing
+    known: ExperimentRow
+    status: RunStatus
     is_live: bool
     pid: int | None
     host: str | None
@@ -40,8 +39,8 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """The keys of `status --json`."""
-        row, total, processed = self.known.row, self.standing.n_narratives_total, self.standing.n_narratives_processed
-        standing = asdict(self.standing)
+        row, total, processed = self.known.row, self.status.n_narratives_total, self.status.n_narratives_processed
+        status = asdict(self.status)
         return {
             "experiment_name": row["experiment_name"],
             "slug": row["slug"],
@@ -63,31 +62,39 @@ class Status:
             "last_update_age_sec": self.last_update_age_sec,
             "log_dir": row["log_dir"],
             "is_live": self.is_live,
-            **{key: value for key, value in standing.items() if key not in ("experiment_name",)},
+            **{key: value for key, value in status.items() if key not in ("experiment_name",)},
         }
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        row, standing = self.known.row, self.standing
+        row, status = self.known.row, self.status
         yield f"{row['experiment_name']} ({row['slug']})" if row["slug"] else row["experiment_name"]
         explanation = f": {self.known.explanation}" if self.known.explanation else ""
         told = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
         if self.pid is not None:
             told.append(("PID", f"{self.pid} on {self.host}, since {self.running_since}"))
-        told += rows(standing, self.is_live)
+        told += rows(status, self.is_live)
         told.append(("started", row["start_time"] or "-"))
         if self.known.state == COMPLETED:
             told.append(("completed", row["end_time"]))
         elif row["last_progress_update"]:
             age = duration(self.last_update_age_sec or 0.0)
             told.append(("last update", f"{row['last_progress_update']}, {age} ago"))
+        aside = journal_set_aside.read(self.known.folder.journals)
+        if aside is not None and aside.sessions:
+            told.append(
+                (
+                    "rolled back",
+                    f"to {aside.snapshot}; `narrative-runs rollback {row['slug']} --undo` brings later answers back",
+                )
+            )
         if row["log_dir"]:
             told.append(("logs", f"{row['log_dir']}/"))
         for name, text in told:
             yield f"{name:<12} {text}"
 
 
-def status_of(known: Known) -> Status:
+def status_of(known: ExperimentRow) -> Status:
     """All that is known of an experiment now. The counts are the record's, so that they never go backwards.
 
     Raises:
@@ -95,17 +102,17 @@ def status_of(known: Known) -> Status:
     """
     row, folder = known.row, known.folder.path
     live = ask(folder) if known.state == RUNNING else None
-    standing = live or _of_record(known)
-    standing = replace(
-        standing,
-        n_narratives_total=row["n_narratives_total"] or standing.n_narratives_total,
+    status = live or _of_record(known)
+    status = replace(
+        status,
+        n_narratives_total=row["n_narratives_total"] or status.n_narratives_total,
         n_narratives_processed=row["n_narratives_processed"] or 0,
     )
-    holder = lock.told(folder) if known.state == RUNNING else {}
+    holder = run_lock.told(folder) if known.state == RUNNING else {}
     pid = holder.get("pid")
     return Status(
         known,
-        standing,
+        status,
         live is not None,
         None if pid is None else int(pid),
         holder.get("host"),
@@ -114,50 +121,34 @@ def status_of(known: Known) -> Status:
     )
 
 
-def ask(folder: Path) -> Standing | None:
+def ask(folder: Path) -> RunStatus | None:
     """What the session that runs the experiment in this folder tells; None when there is none, or none that answers."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(SESSION_MAY_TAKE_S)
-        try:
-            connection.connect(lock.session_of(folder))
-            connection.sendall(b"status\n")
-            for line in connection.makefile("r", encoding="utf-8"):
-                word, _, told = line.partition(" ")
-                if word == "status":
-                    return Standing.of_json(told)
-        except (OSError, ValueError, TypeError):
-            pass
-    return None
+    try:
+        return RunStatus.of_json(ask_coordinator(run_lock.address_of(folder), "GET", "status"))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
-def _of_record(known: Known) -> Standing:
+def _of_record(known: ExperimentRow) -> RunStatus:
     row = known.row
-    errors = database.query(
-        "SELECT coalesce(error_category, 'unknown') AS category, count(*) AS rows FROM narrative_results "
-        "WHERE experiment_id = ? AND error_occurred = 1 GROUP BY 1 ORDER BY 2 DESC",
-        (row["experiment_id"],),
-    )
-    tokens = database.query(
-        "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
-        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
-        (row["experiment_id"],),
-    )[0]
-    cost = _cost(known, tokens["prompt"], tokens["completion"])
-    return Standing(
+    tokens = result_rows.tokens_of(row["experiment_id"])
+    cost = _cost(known, tokens.prompt, tokens.completion)
+    return RunStatus(
         experiment_name=row["experiment_name"],
         n_narratives_total=row["n_narratives_total"],
         n_narratives_processed=row["n_narratives_processed"] or 0,
         estimated_completion_time=row["estimated_completion_time"] if known.state == RUNNING else None,
-        errors={error["category"]: error["rows"] for error in errors},
-        prompt_tokens=tokens["prompt"],
-        completion_tokens=tokens["completion"],
-        tokens_used=tokens["used"],
+        errors=error_counts(row["experiment_id"]),
+        error_patterns=messages_of_patterns(row["experiment_id"]),
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        tokens_used=tokens.used,
         cost=cost,
         cost_estimate=cost_of_all(cost, row["n_narratives_processed"] or 0, row["n_narratives_total"]),
     )
 
 
-def _cost(known: Known, prompt_tokens: int, completion_tokens: int) -> float | None:
+def _cost(known: ExperimentRow, prompt_tokens: int, completion_tokens: int) -> float | None:
     try:
         begun = experiment.find(known.folder)
         run = None if begun is None else check(begun.params, "the experiment's params").run

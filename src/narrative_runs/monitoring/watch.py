@@ -5,8 +5,8 @@ import time
 
 from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, chosen
 from narrative_runs.monitoring.status import status_of
-from narrative_runs.session.progress import Beat, line
-from narrative_runs.session.screen import Screen
+from narrative_runs.observation.progress import Interval, line
+from narrative_runs.observation.terminal import Terminal
 
 EVERY_S = 1.0
 
@@ -22,19 +22,19 @@ def watch(which: str) -> bool:
     """
     status = status_of(chosen(which))
     experiment_id = status.known.row["experiment_id"]
-    screen, beat = Screen(sys.stdout), Beat(-Beat.SECONDS)
+    terminal, interval = Terminal(sys.stdout), Interval(-Interval.SECONDS)
     try:
         while status.known.state == RUNNING:
-            screen.show(status.standing)
-            is_due = beat.is_due(time.monotonic(), status.standing.n_narratives_processed)
-            if is_due and not screen.is_terminal:
-                screen.say(line(status.standing))
+            terminal.show(status.status)
+            is_due = interval.is_due(time.monotonic(), status.status.n_narratives_processed)
+            if is_due and not terminal.is_terminal:
+                terminal.say(line(status.status))
             time.sleep(EVERY_S)
             status = status_of(chosen(experiment_id))
     except KeyboardInterrupt:
         return True
     finally:
-        screen.close()
+        terminal.close()
     for text in status.lines():
         print(text)
     return status.known.state == COMPLETED

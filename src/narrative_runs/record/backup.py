@@ -50,10 +50,10 @@ def _remove(draft: Path) -> None:
 
 
 def _verify(source: sqlite3.Connection, copy: sqlite3.Connection, path: Path) -> None:
-    (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-    if verdict != "ok":
+    (integrity,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+    if integrity != "ok":
         raise RecordError(
-            f"{path} is damaged: {verdict}. It was left as it is. Restore it from a backup, or save what can be read "
+            f"{path} is damaged: {integrity}. It was left as it is. Restore it from a backup, or save what can be read "
             "with the sqlite3 program (its command .recover)."
         )
     if _rows(source) != _rows(copy):

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs.errors import RecordError, RecordLocked
+from narrative_runs.paths import RECORD
 from narrative_runs.permissions import file_mode
-from narrative_runs.places import RECORD
 from narrative_runs.record import release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result
 from narrative_runs.shell import quoted
@@ -140,7 +140,7 @@ def _told(path: Path, error: Exception, patience_s: float) -> RecordError:
     if older := _older(path, error):
         return RecordError(f"{path}: {error}. {older}")
     return RecordError(
-        f"{path}: {error}. The answers are safe in the journals; mend the file or move it away, "
+        f"{path}: {error}. The answers are safe in the journals; correct the file or move it away, "
         "then start the same command again."
     )
 

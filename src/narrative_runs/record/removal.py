@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import RecordError
-from narrative_runs.places import BACKUPS, RECORD
+from narrative_runs.paths import BACKUPS, RECORD
 from narrative_runs.record.database import BUSY_TIMEOUT_S
-from narrative_runs.whole_files import written_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ def remove(path: Path, experiment_ids: Sequence[str]) -> None:
         tables, sources = _tables(connection), _own_sources(connection, experiment_ids)
         if "source_narratives" in tables:
             _delete(connection, "source_narratives", "data_source", sources)
+        if "error_patterns" in tables:
+            _delete(connection, "error_patterns", "experiment_id", experiment_ids)
         _delete(connection, "narrative_results", "experiment_id", experiment_ids)
         _delete(connection, "experiments", "experiment_id", experiment_ids)
         connection.execute("COMMIT")

@@ -107,11 +107,27 @@ UNIQUE_RESULT = """
 CREATE UNIQUE INDEX IF NOT EXISTS uq_result_per_exp_narrative
 ON narrative_results (experiment_id, incident_id, narrative_type)"""
 
-# In the order in which they are made.
+# Of our own: what errors have in common, a row a pattern.
+ERROR_PATTERNS = """
+CREATE TABLE IF NOT EXISTS error_patterns (
+  experiment_id TEXT NOT NULL,
+  dimension TEXT NOT NULL,
+  value TEXT NOT NULL,
+  n_errors INTEGER NOT NULL,
+  n_errors_of INTEGER NOT NULL,
+  n_narratives INTEGER NOT NULL,
+  error_category TEXT,
+  error_message TEXT,
+  message TEXT NOT NULL,
+  noticed_at TEXT NOT NULL,
+  PRIMARY KEY (experiment_id, dimension, value)
+)"""
+
+# Those of the R system, in the order in which they are made.
 TABLES = {"experiments": EXPERIMENTS, "narrative_results": NARRATIVE_RESULTS, "source_narratives": SOURCE_NARRATIVES}
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Create what is missing of the tables; an existing table is left as it is."""
-    for statement in (*TABLES.values(), UNIQUE_RESULT):
+    for statement in (*TABLES.values(), UNIQUE_RESULT, ERROR_PATTERNS):
         connection.execute(statement)

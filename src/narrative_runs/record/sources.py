@@ -1,9 +1,9 @@
 """The narratives of a workbook in the record, so that its queries need no Excel."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from narrative_runs.record import state
+from narrative_runs.record import database, state
 from narrative_runs.source.shards import Narrative
 
 
@@ -32,6 +32,24 @@ def put_sources(
             for narrative in narratives
         ),
     )
+
+
+def ensure_sources(
+    narratives: Callable[[], Iterable[Narrative]],
+    data_source: str,
+    data_checksum: str,
+    patience_s: float = database.BUSY_TIMEOUT_S,
+) -> None:
+    """Bring the narratives of a workbook into a record that has not got them, as one that was lost.
+
+    narratives: gives them all, and is called only then; patience_s: how long to wait for other programs.
+
+    Raises:
+        RecordError: the record cannot be written.
+    """
+    with database.transaction(patience_s=patience_s) as connection:
+        if not holds_sources(connection, data_source, data_checksum):
+            put_sources(connection, narratives(), data_source, data_checksum)
 
 
 def holds_sources(connection: sqlite3.Connection, data_source: str, data_checksum: str) -> bool:

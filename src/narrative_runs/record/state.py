@@ -2,18 +2,29 @@
 
 import platform
 import socket
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from narrative_runs import __version__
 from narrative_runs.params import Params
-from narrative_runs.places import BACKUPS, RECORD, ExperimentFolder
+from narrative_runs.paths import BACKUPS, RECORD, ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.backup import back_up
+from narrative_runs.record.error_patterns import PatternAndMessage, put_error_patterns
 from narrative_runs.results import Result
 
 KEPT_BACKUPS = 5
+# Why a run ended that another terminal cancelled.
+CANCELLED = "cancelled from another terminal"
 STOPPED = "\n[stopped] "
+# What the merge alone knows.
+MEASURED = (
+    *("end_time", "total_runtime_sec", "avg_time_per_narrative_sec", "estimated_completion_time"),
+    *("n_positive_detected", "n_negative_detected", "n_positive_manual", "n_negative_manual"),
+    *("accuracy", "precision_ipv", "recall_ipv", "f1_ipv", "pct_overlap_with_manual", "csv_file", "json_file"),
+    *("n_true_positive", "n_false_positive", "n_false_negative", "n_true_negative"),
+)
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -45,7 +56,7 @@ def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: P
                 "data_file": str(params.data.file),
                 "start_time": began_at,
                 "end_time": None,
-                "api_url": params.model.api_url or None,
+                "api_url": ", ".join(params.model.api_urls) or None,
                 "os_info": platform.platform(),
                 "hostname": socket.gethostname(),
                 "log_dir": str(folder.logs),
@@ -64,30 +75,58 @@ def begin(experiment_id: str, began_at: str, folder: ExperimentFolder, params: P
 def move(
     experiment_id: str,
     results: Iterable[Result],
+    data_source: str,
+    data_checksum: str,
     total: int,
     processed: int,
     completed: int,
     eta: str | None,
+    patterns: Sequence[PatternAndMessage] = (),
     patience_s: float = database.BUSY_TIMEOUT_S,
 ) -> None:
     """Add results to a running experiment and bring its counts up to date, in one transaction.
 
-    Once the merge has called it completed, its counts are the merge's, and stay.
+    Once the merge has called it completed, its rows and counts are the merge's, and stay: the merge sees all answers
+    together, and may have found that one is none.
 
-    total: narratives to classify; processed: those with a result, errors included; completed: those without error;
-    eta: local time at which it will be done, if that can be said; patience_s: how long to wait for other programs.
+    results: their texts are left empty, and come from the record's own narratives of the workbook: data_source,
+    data_checksum, as `put_sources` takes them; total: narratives to classify; processed: those with a result, errors
+    included; completed: those without error;
+    eta: local time at which it will be done, if that can be said; patterns: what its errors have in common, each with
+    what the user reads of it; patience_s: how long to wait for other programs.
 
     Raises:
         RecordLocked: another program kept the record for longer than that; nothing was written.
         RecordError: the record cannot be written.
     """
     with database.transaction(patience_s=patience_s) as connection:
-        database.put_results(connection, experiment_id, results)
+        if _is_completed(connection, experiment_id):
+            return
+        rows = list(results)
+        database.put_results(connection, experiment_id, rows)
+        connection.executemany(
+            "UPDATE narrative_results SET narrative_text = (SELECT narrative_text FROM source_narratives WHERE "
+            "data_source = ? AND data_checksum = ? AND incident_id = ? AND narrative_type = ?) "
+            "WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ?",
+            (
+                (
+                    *(data_source, data_checksum, row.incident_id, row.narrative_type),
+                    *(experiment_id, row.incident_id, row.narrative_type),
+                )
+                for row in rows
+            ),
+        )
         connection.execute(
             "UPDATE experiments SET n_narratives_total = ?, n_narratives_processed = ?, n_narratives_completed = ?, "
             "last_progress_update = ?, estimated_completion_time = ? WHERE experiment_id = ? AND status = 'running'",
             (total, processed, completed, now(), eta, experiment_id),
         )
+        put_error_patterns(connection, experiment_id, patterns, now())
+
+
+def _is_completed(connection: sqlite3.Connection, experiment_id: str) -> bool:
+    row = connection.execute("SELECT status FROM experiments WHERE experiment_id = ?", (experiment_id,)).fetchone()
+    return row is not None and row[0] == "completed"
 
 
 def is_running(experiment_id: str) -> bool:

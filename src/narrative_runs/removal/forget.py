@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from narrative_runs import run_lock
+from narrative_runs.atomic_files import remove_left_behind
 from narrative_runs.errors import AlreadyRunning, ExperimentError
-from narrative_runs.places import ADOPTING, FORGETTING, RECORD, RESULTS
+from narrative_runs.paths import ADOPTING, FORGETTING, RECORD, RESULTS
 from narrative_runs.record import removal
 from narrative_runs.removal.plan import Removal, begun, found, lines
-from narrative_runs.session import lock
-from narrative_runs.session.lock import RunLock
-from narrative_runs.whole_files import remove_left_behind
+from narrative_runs.run_lock import RunLock
 
 Tell = Callable[[str], None]
 
@@ -30,15 +30,15 @@ def forget(which: str, is_sure: bool, tell: Tell) -> None:
         RecordError: the record or a backup cannot be written; the rest is done when the command is started again.
     """
     planned = found(which)
-    if lock.is_running(planned.folder.path):
-        raise AlreadyRunning(f"{planned.name} is running: {lock.holder(planned.folder.path)}. Wait for its end.")
+    if run_lock.is_running(planned.folder.path):
+        raise AlreadyRunning(f"{planned.name} is running: {run_lock.holder(planned.folder.path)}. Wait for its end.")
     for line in lines(planned):
         tell(line)
     if not is_sure and not _is_confirmed(planned.name):
         raise ExperimentError("Nothing was removed.")
     held = RunLock(planned.folder.path) if planned.has_folder and planned.folder.path.is_dir() else None
     if held is not None:
-        held.acquire()
+        held.acquire(tell)
     try:
         planned.keep()
         _remove(planned, tell)
@@ -116,8 +116,8 @@ def _end(planned: Removal) -> None:
 
 def _running(but: Path | None) -> list[str]:
     """The names of the experiments that run, other than the one in the folder `but`."""
-    folders = sorted(path.parent for path in RESULTS.glob("*/.run.lock"))
-    return [folder.name for folder in folders if folder != but and lock.is_running(folder)]
+    folders = [path.parent for path in RESULTS.glob("*/.run.lock")]
+    return sorted(folder.name for folder in run_lock.running(folder for folder in folders if folder != but))
 
 
 def _is_confirmed(name: str) -> bool:

@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from narrative_runs import experiment
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import ExperimentError, JournalError
-from narrative_runs.places import FORGETTING, RESULTS, ExperimentFolder
-from narrative_runs.record import database, removal
+from narrative_runs.paths import FORGETTING, RESULTS, ExperimentFolder
+from narrative_runs.record import experiment_rows, removal
 from narrative_runs.removal import copies
-from narrative_runs.whole_files import written_whole
 
 _LOCK = Path("dvc.lock")
 
@@ -74,10 +74,7 @@ def found(which: str) -> Removal:
     for removed in begun():
         if which in (removed.name, *removed.experiment_ids):
             return removed
-    rows = database.query(
-        "SELECT experiment_id, experiment_name, slug, data_file FROM experiments WHERE slug = ? OR experiment_id = ?",
-        (which, which),
-    )
+    rows = experiment_rows.with_slug_or_id(which)
     name = next((row["slug"] for row in rows if row["slug"]), which)
     folder, here = ExperimentFolder(name), None
     try:

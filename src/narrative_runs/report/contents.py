@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -22,6 +23,21 @@ class IndicatorCount(NamedTuple):
     rows: int
     detected: int | str
     not_detected: int | str
+
+
+class ServerCount(NamedTuple):
+    """What one of several model servers did: narratives that it answered, error rows whose last request it had, and
+    requests about all these narratives, to whichever server."""
+
+    address: str
+    answered: int
+    errors: int
+    requests: int
+
+    @property
+    def error_rate(self) -> float:
+        """The share of its narratives that are error rows, 0 to 1."""
+        return self.errors / (self.answered + self.errors)
 
 
 class WrongAnswer(NamedTuple):
@@ -120,3 +136,16 @@ def _shown(row: dict[Any, Any]) -> dict[str, Any]:
         "rationale": "" if pd.isna(row["rationale"]) else str(row["rationale"]),
         "narrative_text": str(row["narrative_text"]),
     }
+
+
+def server_counts(entries: Iterable[Mapping[str, Any]]) -> list[ServerCount]:
+    """What each of several servers did, by its address; none where a run had only one.
+
+    In: entries of journals, of which those of several servers name theirs.
+    """
+    answered, errors, requests = Counter[str](), Counter[str](), Counter[str]()
+    for entry in entries:
+        if "server" in entry:
+            (answered if "response" in entry else errors)[entry["server"]] += 1
+            requests[entry["server"]] += entry["requests"]
+    return [ServerCount(server, answered[server], errors[server], requests[server]) for server in sorted(requests)]

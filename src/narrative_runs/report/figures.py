@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from narrative_runs.data_columns import type_title
 from narrative_runs.findings.rounding import percent
 from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.canvas import (
@@ -20,7 +21,6 @@ from narrative_runs.report.canvas import (
     nothing,
     percent_axis,
 )
-from narrative_runs.source.reading import type_title
 
 NO_LABELS = "No labelled answers: nothing to compare with."
 

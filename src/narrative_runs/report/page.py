@@ -14,17 +14,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from narrative_runs import __version__
+from narrative_runs.data_columns import type_title
 from narrative_runs.findings.read_first import DOUBT
 from narrative_runs.findings.rounding import p_value, rounded_down, shown, telling_decimals
 from narrative_runs.findings.summary import warnings
 from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.captions import Caption
-from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirst, WrongAnswer
+from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirst, ServerCount, WrongAnswer
 from narrative_runs.report.figures import scopes
-from narrative_runs.report.subject import Subject
+from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.summary import UNDEFINED, rate, summary
 from narrative_runs.report.workbook_facts import listed, workbook_facts
-from narrative_runs.source.reading import type_title
 
 _FOLDER = Path(__file__).parent
 _POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -51,17 +51,20 @@ class Picture(NamedTuple):
 
 class Contents(NamedTuple):
     """What the rows amount to; wrong_answers is None where no narrative may be shown, read_first where single rows
-    would tell small counts."""
+    would tell small counts; servers is empty where there was one server, error_patterns (a sentence each) where errors
+    have nothing in common, and both where small counts are masked."""
 
     models: list[tuple[str, int]]
     errors: dict[str, int]
     indicators: list[IndicatorCount]
     read_first: list[ReadFirst] | None
     wrong_answers: list[WrongAnswer] | None
+    servers: list[ServerCount]
+    error_patterns: list[str]
 
 
 def page(
-    subject: Subject, metrics: dict[str, Any], quality: dict[str, Any], contents: Contents, pictures: list[Picture]
+    header: ReportHeader, metrics: dict[str, Any], quality: dict[str, Any], contents: Contents, pictures: list[Picture]
 ) -> str:
     """The report as HTML; metrics, quality: what may be published of metrics.json and data_quality.json.
 
@@ -73,7 +76,7 @@ def page(
         _environment()
         .get_template("page.html.j2")
         .render(
-            subject=subject,
+            header=header,
             metrics=metrics,
             scopes=scopes(metrics),
             types={kind: type_title(kind) for kind in metrics["by_type"]},
@@ -81,8 +84,8 @@ def page(
             quality=quality,
             workbook=workbook_facts(quality),
             warnings=warnings(metrics),
-            summary=summary(subject, metrics, contents.models),
-            below=subject.params["report"].get("suppress_below", 0),
+            summary=summary(header, metrics, contents.models),
+            below=header.params["report"]["suppress_below"],
             masked=MASKED,
             doubt=DOUBT,
             contents=contents,
@@ -103,7 +106,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (rate, count, value, number, chance, threshold, data_uri, listed)
+    filters = (rate, count, value, number, chance, threshold, data_uri, with_code, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
 
@@ -133,6 +136,12 @@ def chance(tested: float | str | None) -> str:
 def value(setting: Any) -> str:
     """A param as it would stand in a params file."""
     return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
+
+
+def with_code(text: str) -> Markup:
+    """A text in which what stands in backticks is shown as what is typed."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts))
 
 
 def data_uri(svg: bytes) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from narrative_runs.findings.rounding import shown, telling_decimals
 from narrative_runs.findings.suppression import MASKED, counted
-from narrative_runs.report.subject import Subject
+from narrative_runs.report.header import ReportHeader
 
 UNDEFINED = "undefined"
 
@@ -19,16 +19,16 @@ def rate(measured: dict[str, float] | str | None) -> str:
     return f"{value} ({low} to {high})"
 
 
-def summary(subject: Subject, metrics: dict[str, Any], models: list[tuple[str, int]]) -> list[str]:
+def summary(header: ReportHeader, metrics: dict[str, Any], models: list[tuple[str, int]]) -> list[str]:
     """The sentences, in their order.
 
     In: metrics: what may be published of metrics.json; models: as they named themselves, the most frequent first.
     """
     overall, incident = metrics["overall"], metrics["incident"]
-    model = models[0][0] if models else subject.params["model"]["name"]
+    model = models[0][0] if models else header.params["model"]["name"]
     sentences = [
         f"{model} classified {counted(overall['n_answered'])} narratives of {counted(metrics['completeness']['n'])} "
-        f"incidents{_when(subject)}"
+        f"incidents{_when(header)}"
         + (f"; errors, without an answer: {counted(metrics['n_errors'])}." if metrics["n_errors"] else "."),
         f"It detects a share of {rate(overall['detection_rate'])} of narratives, and of "
         f"{rate(incident['detection_rate'])} of incidents (in brackets: 95% intervals).",
@@ -52,8 +52,8 @@ def _positive(scope: dict[str, Any]) -> str:
     return f", {scope['tp'] + scope['fn']:,} of them positive"
 
 
-def _when(subject: Subject) -> str:
-    first, last = subject.asked_from, subject.asked_until
+def _when(header: ReportHeader) -> str:
+    first, last = header.asked_from, header.asked_until
     if not first:
         return ""
     return f" on {first}" if first == last else f" from {first} to {last}"

@@ -6,8 +6,8 @@ Files of the first release know less: only what is there, and not zero, is told.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from narrative_runs.data_columns import type_title
 from narrative_runs.findings.suppression import counted
-from narrative_runs.source.reading import type_title
 
 _LISTED = 10
 _CELL_LIMIT = 32_767

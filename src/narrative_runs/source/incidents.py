@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.source.repeats import KEY
-from narrative_runs.whole_files import written_whole
 
 _SCHEMA = pa.schema(
     [

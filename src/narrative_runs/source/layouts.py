@@ -10,16 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, USUAL_TYPES
 from narrative_runs.source.cells import text_of
-from narrative_runs.source.reading import (
-    INCIDENT_ID,
-    LABEL,
-    LABEL_OF,
-    NARRATIVE_TEXT,
-    NARRATIVE_TYPE,
-    USUAL_TYPES,
-    Reading,
-)
+from narrative_runs.source.reading import Reading
 
 OWN_LABEL = "manual_flag_ind"
 # The role of the n-th column of `data.id`, from 0.

@@ -9,9 +9,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_runs.places import shard_name
+from narrative_runs.atomic_files import written_whole
+from narrative_runs.paths import shard_name
 from narrative_runs.source.shards import SCHEMA, Narrative
-from narrative_runs.whole_files import written_whole
 
 _ROW_GROUP = 500
 _values = attrgetter(*SCHEMA.names)

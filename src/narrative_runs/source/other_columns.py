@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from narrative_runs.atomic_files import written_whole
 from narrative_runs.source.cells import Plain, plain, text_of
 from narrative_runs.source.text_store import TextStore
-from narrative_runs.whole_files import written_whole
 
 SHEET = "source_sheet"
 PREFIX = "workbook_"

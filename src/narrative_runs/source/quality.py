@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from narrative_runs.source.reading import type_title
+from narrative_runs.data_columns import type_title
 
 # The facts that the first release told.
 _OF_0_1_0 = (

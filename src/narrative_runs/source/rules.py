@@ -57,7 +57,7 @@ _ALL = {rules.number: rules for rules in (OF_0_1_0, CURRENT)}
 class Objections:
     """What is wrong with a workbook: refused by rules that know the objection, told as a warning by earlier ones.
 
-    An experiment that an earlier release began goes on with what it has.
+    An experiment that an earlier release began keeps what it has.
     """
 
     rules: ReadingRules
@@ -83,6 +83,6 @@ def numbered(number: int) -> ReadingRules:
     if number not in _ALL:
         raise SourceError(
             f"This experiment reads its workbook by rules (number {number}) that this release does not know: a later "
-            "release began it. Go on with it by that release."
+            "release began it. Continue it with that release."
         )
     return _ALL[number]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.errors import SourceError
-from narrative_runs.places import ExperimentFolder
+from narrative_runs.paths import ExperimentFolder
 
 NARRATIVE_TYPES = ("cme", "le")
 SCHEMA = pa.schema(

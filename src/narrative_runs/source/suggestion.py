@@ -6,8 +6,8 @@ from statistics import mean
 
 import yaml
 
+from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE
 from narrative_runs.source.cells import label_of, text_of
-from narrative_runs.source.reading import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE
 
 _NARRATIVE_CHARACTERS = 40
 _FEW_KINDS = 6

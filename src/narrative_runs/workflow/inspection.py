@@ -8,32 +8,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from narrative_runs import __version__, experiment, journal, permissions
+from narrative_runs import __version__, experiment, journal, journal_set_aside, permissions
 from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
-from narrative_runs.derivation.difference import Difference, difference_of, is_by_this_code
+from narrative_runs.derivation.difference import Difference
+from narrative_runs.derivation.look import difference_of, is_by_this_code
 from narrative_runs.errors import AlreadyCompleted, ExperimentError, NarrativeRunsError, ParamsError
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.record import database
-from narrative_runs.session.lock import wait_for_killed_run
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.record import database, experiment_rows
+from narrative_runs.run_lock import wait_for_killed_run
 from narrative_runs.shell import to_resume
 from narrative_runs.source import checksum
 from narrative_runs.source.tracking import command_to_restore
 from narrative_runs.workflow.command import Command, read_command
 from narrative_runs.workflow.limit import effective_limit
 from narrative_runs.workflow.plan import Plan
-from narrative_runs.workflow.screen import give_up, tell
+from narrative_runs.workflow.terminal import give_up, tell
 
 # What of the params that may change is to be seen in the files.
 SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
 
 
-def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
+def plan(overrides: Mapping[str, Any], config_files: Sequence[Path], is_main_process: bool = True) -> Plan:
     """Find out which experiment is meant, and check what can be checked without writing.
 
-    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml.
+    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml;
+    is_main_process: else this is Snakemake on another host, for one job of a run that has a plan.
 
     Ends the process with a message when the experiment cannot be run.
     """
@@ -46,7 +48,13 @@ def plan(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Plan:
         # Jobs are started by this interpreter's own environment, whatever the shell's PATH says.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         must_be_the_code_of(Path.cwd())
-        return _plan(read_command(overrides, config_files))
+        command = read_command(overrides, config_files)
+        if not is_main_process:
+            # Imported here: a plain run needs none of it.
+            from narrative_runs.workflow.job_context import plan_of_job
+
+            return plan_of_job(command)
+        return _plan(command)
     except NarrativeRunsError as error:
         give_up(error)
 
@@ -56,11 +64,11 @@ def _plan(command: Command) -> Plan:
     if command.experiment_id is None:
         params = params_module.check(command.values, origin)
         folder = ExperimentFolder(params.slug)
-        wait_for_killed_run(folder.path, tell)
+        _must_be_whole(folder)
         begun = experiment.find(folder)
     else:
         folder, begun = _by_id(command.experiment_id)
-        wait_for_killed_run(folder.path, tell)
+        _must_be_whole(folder)
         begun = experiment.find(folder) or begun
         params = _params_by_id(begun, folder, command)
     if warning := permissions.put_right(folder, params.data.share == "group"):
@@ -84,8 +92,9 @@ def _plan(command: Command) -> Plan:
     else:
         journal.must_be_as_sealed(folder.journals, with_content=False)
     params_module.refuse_secrets(params, origin)
+    params_module.refuse_unreadable(params, origin)
     if begun is None or not begun.has_answers:
-        # An experiment that an earlier release began goes on with what it sends.
+        # An experiment that an earlier release began keeps what it sends.
         params_module.refuse_overrides(params, origin)
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
@@ -97,7 +106,7 @@ def _plan(command: Command) -> Plan:
         params = _with_limit(begun, folder, experiment.with_frozen(begun, params))
     if params.report.groups and folder.other_columns.exists():
         # Imported here: it knows tables, which no other command needs.
-        from narrative_runs.findings.groups import read_groups
+        from narrative_runs.source.groups import read_groups
 
         read_groups(folder.other_columns, params.report.groups)
     source_md5 = _checked_source(params, begun)
@@ -145,7 +154,18 @@ def _plan(command: Command) -> Plan:
     return planned
 
 
-def _with_limit(begun: Begun, folder: ExperimentFolder, params: Params) -> Params:
+def _must_be_whole(folder: ExperimentFolder) -> None:
+    """See that nothing of an earlier command is still to be done: what a killed run had in flight, and a rollback."""
+    wait_for_killed_run(folder.path, tell)
+    aside = journal_set_aside.read(folder.journals)
+    if aside is not None and aside.derive_from:
+        # Imported here: it knows tables, which no other command needs.
+        from narrative_runs.checkpoints.rollback import finish_if_cut_short
+
+        finish_if_cut_short(folder, tell)
+
+
+def _with_limit(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
     """The params with the limit that takes nothing away."""
     limit = effective_limit(begun, folder, params)
     if limit == params.run.max_narratives:
@@ -160,7 +180,7 @@ def _with_limit(begun: Begun, folder: ExperimentFolder, params: Params) -> Param
 def _tell_of_the_same(params: Params, source_md5: str) -> None:
     """Say before the first question that another experiment has asked the same already, as after a change of name."""
     for folder, begun in experiment.found_here():
-        if isinstance(begun, Begun) and begun.has_answers and begun.source_md5 == source_md5:
+        if isinstance(begun, ExperimentState) and begun.has_answers and begun.source_md5 == source_md5:
             if experiment.differences(begun, params):
                 continue
             row = database.experiment(begun.experiment_id)
@@ -173,12 +193,12 @@ def _tell_of_the_same(params: Params, source_md5: str) -> None:
                 + (
                     f"That one is completed; its findings are in {folder.path}/."
                     if is_completed
-                    else f"To go on with that one instead: `{to_resume(begun.experiment_id)}`"
+                    else f"To continue that one instead: `{to_resume(begun.experiment_id)}`"
                 )
             )
 
 
-def _with_groups_of_findings(begun: Begun, folder: ExperimentFolder, params: Params) -> Params:
+def _with_groups_of_findings(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
     """The params with the groups by which the findings were measured: other groups are no other reading of answers."""
     groups = experiment.last_params(folder, begun).get("report", {}).get("groups") or []
     return params.model_copy(update={"report": params.report.model_copy(update={"groups": groups})})
@@ -205,7 +225,7 @@ def _way_to_bring(folder: ExperimentFolder, sessions: Sequence[str]) -> str:
     return f"`{command}` brings them." if command else f"Copy {folder.journals}/ from where they were asked."
 
 
-def _by_id(experiment_id: str) -> tuple[ExperimentFolder, Begun]:
+def _by_id(experiment_id: str) -> tuple[ExperimentFolder, ExperimentState]:
     try:
         return experiment.find_by_id(experiment_id)
     except ExperimentError:
@@ -215,7 +235,7 @@ def _by_id(experiment_id: str) -> tuple[ExperimentFolder, Begun]:
         raise ExperimentError(_gone(row, ExperimentFolder(row["slug"]))) from None
 
 
-def _params_by_id(begun: Begun, folder: ExperimentFolder, command: Command) -> Params:
+def _params_by_id(begun: ExperimentState, folder: ExperimentFolder, command: Command) -> Params:
     """The params of an experiment that is resumed by its id: the file's if it means this one, else as they were."""
     try:
         params = params_module.check({} if command.is_rederived else command.values, command.origin)
@@ -227,11 +247,10 @@ def _params_by_id(begun: Begun, folder: ExperimentFolder, command: Command) -> P
     return params_module.check(experiment.merged(before, command.overrides), str(folder.description))
 
 
-def _check_slug(folder: ExperimentFolder, begun: Begun | None, params: Params, origin: str) -> None:
+def _check_slug(folder: ExperimentFolder, begun: ExperimentState | None, params: Params, origin: str) -> None:
     """A slug is unique to one experiment: neither a copied file nor a lost folder may mix two under it."""
     way_out = f"Give the new experiment another name and slug in {origin}."
-    owners = database.query("SELECT * FROM experiments WHERE slug = ?", (folder.slug,))
-    for owner in owners:
+    for owner in experiment_rows.with_slug(folder.slug):
         if begun is None or owner["experiment_id"] != begun.experiment_id:
             raise ExperimentError(_gone(owner, folder))
     if begun is not None and begun.has_answers:
@@ -263,7 +282,7 @@ def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) ->
     return found if params.run.max_narratives is None else min(found, params.run.max_narratives)
 
 
-def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
+def _warn_of_differences(begun: ExperimentState, params: Params, origin: str) -> None:
     changed = experiment.differences(begun, params)
     for key, old, new in changed:
         used, named = experiment.apart(old, new)
@@ -272,7 +291,7 @@ def _warn_of_differences(begun: Begun, params: Params, origin: str) -> None:
         tell("To ask with the new values, start a new experiment: give it another experiment.name and slug.")
 
 
-def _checked_source(params: Params, begun: Begun | None) -> str:
+def _checked_source(params: Params, begun: ExperimentState | None) -> str:
     """The md5 of the workbook, which must be the tracked one, and the one that the experiment began with."""
     workbook = params.data.file
     # A workbook that is missing but tracked is fetched by the workflow.

@@ -4,13 +4,13 @@ away."""
 from typing import Any
 
 from narrative_runs import experiment, journal
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder
-from narrative_runs.record import database
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.record import result_rows
 
 
-def effective_limit(begun: Begun | None, folder: ExperimentFolder, params: Params) -> int | None:
+def effective_limit(begun: ExperimentState | None, folder: ExperimentFolder, params: Params) -> int | None:
     """`run.max_narratives`, or where results are kept beyond it, the number of the last narrative that has one; None is
     all narratives."""
     limit = params.run.max_narratives
@@ -29,7 +29,7 @@ def effective_limit(begun: Begun | None, folder: ExperimentFolder, params: Param
     return None if furthest == total else furthest
 
 
-def _furthest(begun: Begun, folder: ExperimentFolder, params: Params) -> tuple[int | None, int]:
+def _furthest(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> tuple[int | None, int]:
     """The `row_num` of the last narrative that has a result, and how many narratives there are; None while the workbook
     is not read."""
     count = params.shards.count
@@ -48,8 +48,5 @@ def _furthest(begun: Begun, folder: ExperimentFolder, params: Params) -> tuple[i
         for path in journal.files(folder.journals)
         for _, entry in journal.entries(path)
     }
-    recorded = database.query(
-        "SELECT max(row_num) AS last FROM narrative_results WHERE experiment_id = ?", (begun.experiment_id,)
-    )
     last = max((rows[key] for key in keys if key in rows), default=0)
-    return max(last, recorded[0]["last"] or 0 if recorded else 0), len(rows)
+    return max(last, result_rows.last_row_num(begun.experiment_id)), len(rows)

@@ -9,9 +9,9 @@ from typing import Any
 from narrative_runs import experiment
 from narrative_runs.code import code_checksum
 from narrative_runs.derivation.difference import Difference
-from narrative_runs.experiment import Begun
+from narrative_runs.experiment import ExperimentState
 from narrative_runs.params import Params
-from narrative_runs.places import ExperimentFolder, shard_name
+from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.report.captions import CAPTIONS, Caption
 from narrative_runs.shell import PARAMS_FILE
 from narrative_runs.source import rules
@@ -35,7 +35,7 @@ class Plan:
 
     params: Params
     folder: ExperimentFolder
-    begun: Begun | None
+    begun: ExperimentState | None
     source_md5: str
     recorded: bool
     completed: bool

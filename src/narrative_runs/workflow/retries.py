@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from narrative_runs.jobs.ask import TOO_LONG
-from narrative_runs.record import database
+from narrative_runs.asking.failures import TOO_LONG
+from narrative_runs.record.error_rows import error_rows
 from narrative_runs.results import REFUSED, WITHHELD
 
 # The same text gives the same error again: (what is in its message, what it is called).
@@ -13,11 +13,7 @@ _OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refus
 
 def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
     """The lines to show for an experiment; categories: those that are asked again, all when empty."""
-    rows = database.query(
-        "SELECT coalesce(error_category, 'unknown') AS category, error_message FROM narrative_results "
-        "WHERE experiment_id = ? AND error_occurred = 1",
-        (experiment_id,),
-    )
+    rows = list(error_rows(experiment_id).values())
     found = Counter(str(row["category"]) for row in rows)
     if not found:
         return ["No row is an error: nothing is asked again."]
@@ -26,12 +22,12 @@ def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
         f"Errors: {_listed(found)}. Asked again: {sum(asked.values()):,}"
         + (f" ({_listed(asked)})." if categories else ".")
     ]
-    hopeless = Counter(
+    hardly_worth_it = Counter(
         reason for row in rows if row["category"] in asked and (reason := _reason(row["error_message"] or ""))
     )
-    if hopeless:
+    if hardly_worth_it:
         lines.append(
-            f"Hardly worth it, as the same text is sent to the same model: {_listed(hopeless)}. "
+            f"Hardly worth it, as the same text is sent to the same model: {_listed(hardly_worth_it)}. "
             f"To leave them out: --config retry={','.join(sorted(set(asked) - {'data_error'})) or 'timeout'}"
         )
     return lines

@@ -1,5 +1,6 @@
-"""One run of the workflow, from its lock to its last word."""
+"""One run of the workflow, from its lock to its end."""
 
+import atexit
 import json
 import logging
 import os
@@ -10,61 +11,80 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any, NoReturn
 
 from narrative_runs import __version__, experiment
+from narrative_runs.asking.server import API_KEY_VARIABLE
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.findings.pilot import Pilot
-from narrative_runs.places import FORGETTING
-from narrative_runs.record import database
-from narrative_runs.session.cost import cost_of
-from narrative_runs.session.lock import RunLock
-from narrative_runs.session.order import Order
-from narrative_runs.session.tether import SOCKET_VARIABLE
+from narrative_runs.job_environment import ADDRESS_VARIABLE, JOBS_VARIABLE
+from narrative_runs.observation.cost import cost_of
+from narrative_runs.observation.notice import Event, Notice, notice_of_end
+from narrative_runs.observation.notifier import MAY_TAKE_S, Notifier
+from narrative_runs.paths import FORGETTING
+from narrative_runs.record import database, result_rows
+from narrative_runs.run_lock import RunLock
+from narrative_runs.run_spec import RunSpec
 from narrative_runs.shell import to_run
 from narrative_runs.signals import heard, name_of, stopped_by
 from narrative_runs.source import rules
+from narrative_runs.workflow.failed_job import message_of_failed_job, name_of_failed_job
 from narrative_runs.workflow.plan import Plan
-from narrative_runs.workflow.screen import copy_of_the_screen, give_up, somebody_reads, tell
+from narrative_runs.workflow.terminal import copy_of_the_terminal, give_up, somebody_reads, tell
 
-SESSION_MAY_END_S = 60.0
-HUSH_MAY_TAKE_S = 2.0
+COORDINATOR_MAY_END_S = 60.0
+PAUSE_MAY_TAKE_S = 2.0
+TELL_OF_WAITING_AFTER_S = 3.0
+JUST_AFTER_S = 1.0
 
 
 class Run:
-    """One run of the workflow: the lock, and the session that serves its jobs."""
+    """One run of the workflow: the lock, and the coordinator that asks, and serves the jobs."""
 
     def __init__(self, planned: Plan) -> None:
         self._plan = planned
         self._lock: RunLock | None = None
-        self._session: subprocess.Popen[str] | None = None
+        self._coordinator: subprocess.Popen[str] | None = None
         self._is_stopped = False
         self._why = "the run stopped; its last lines say why"
-        self._is_hushed = threading.Event()
+        self._is_paused = threading.Event()
         self._is_begun = False
         self._is_ended_at_once = False
+        self._asks_elsewhere = False
         self._began_at = time.time()
+        self._reasons_of_jobs: set[str] = set()
+        self._notifier = Notifier(None, planned.folder, tell)
+        self._experiment_id = ""
 
-    def begin(self) -> None:
-        """Take the lock and start the session; ends the process with a message when that cannot be."""
+    def begin(self, jobs: Iterable[Any], asks_elsewhere: bool = False) -> None:
+        """Take the lock and start the coordinator; ends the process with a message when that cannot be.
+
+        jobs: those that Snakemake has planned; asks_elsewhere: whether it has the shards asked on other hosts.
+        """
         if self._plan.difference:
             give_up("nothing of it is made again, as this release would derive it differently: see above.")
         lock = RunLock(self._plan.folder.path)
         try:
-            lock.acquire()
+            lock.acquire(tell)
         except (NarrativeRunsError, OSError) as error:
             give_up(reason_of(error))
         self._lock = lock
-        # Fresh eyes under the lock: another run may have begun or ended it meanwhile.
+        # However this process ends, unless it is killed: a run on another host need not wait then.
+        atexit.register(lock.release)
+        # Looked at again under the lock: another run may have begun or ended it meanwhile.
         begun = experiment.find(self._plan.folder)
         if begun is not None and begun.has_answers and not (self._plan.begun and self._plan.begun.has_answers):
             # The plan was made before its params were frozen, perhaps from another prompt.
             give_up("this experiment was begun by another run meanwhile. Start the same command again.")
-        order = Order(
+        self._asks_elsewhere = asks_elsewhere
+        planned = list(jobs)
+        spec = RunSpec(
             slug=self._plan.slug,
             experiment_id=begun.experiment_id if begun else str(uuid.uuid4()),
             source_md5=self._plan.source_md5,
@@ -77,68 +97,111 @@ class Run:
             retry_errors=self._plan.retry_errors,
             retry_categories=list(self._plan.retry_categories),
             changes=self._changes(begun),
-            copy_to=None if (copy := copy_of_the_screen()) is None else os.dup(copy),
+            shards=sorted(job.wildcards.shard for job in planned if job.rule.name == "classify"),
+            reads_workbook=any(job.rule.name == "source" for job in planned),
+            asks_elsewhere=asks_elsewhere,
+            lock_token=lock.token,
+            copy_to=None if (copy := copy_of_the_terminal()) is None else os.dup(copy),
         )
+        # That only files are made again is nothing to call anybody for.
+        notify = None if spec.recorded else self._plan.params.run.notify
+        self._notifier = Notifier(notify, self._plan.folder, self._tell_beside)
+        self._experiment_id = spec.experiment_id
         self._stop_gently_on_signals(lock)
-        # Standard output of the session is its line to this process: it gets the file by another number.
-        self._session = subprocess.Popen(
-            [sys.executable, "-m", "narrative_runs.session"],
+        # Standard output of the coordinator is its line to this process: it gets the file by another number.
+        self._coordinator = subprocess.Popen(
+            [sys.executable, "-m", "narrative_runs.coordination"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=() if order.copy_to is None else (order.copy_to,),
+            pass_fds=() if spec.copy_to is None else (spec.copy_to,),
         )
         logging.getLogger("snakemake.logging").addFilter(self._is_to_be_heard)
-        self._say(json.dumps(asdict(order)))
-        assert self._session.stdout is not None
-        answer = json.loads(self._session.stdout.readline() or '{"error": "the session did not start"}')
+        self._say(json.dumps(asdict(spec)))
+        assert self._coordinator.stdout is not None
+        answer = json.loads(self._coordinator.stdout.readline() or '{"error": "the coordinator did not start"}')
         if "error" in answer:
             self._tell_end(answer["error"])
             lock.forget()
             give_up(answer["error"])
-        os.environ[SOCKET_VARIABLE] = answer["socket"]
-        lock.tell(answer["socket"])
-        threading.Thread(target=self._listen, daemon=True).start()
+        os.environ[ADDRESS_VARIABLE] = answer["address"]
+        os.environ[JOBS_VARIABLE] = answer["jobs"]
+        # Schedulers write the environment of their jobs to disk: the coordinator alone keeps the key from now on.
+        os.environ.pop(API_KEY_VARIABLE, None)
+        lock.tell(answer["elsewhere"] or answer["address"])
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
         self._is_begun = True
 
-    def _changes(self, begun: experiment.Begun | None) -> list[str]:
+    def _changes(self, begun: experiment.ExperimentState | None) -> list[str]:
         if begun is None or not begun.has_answers:
             return []
         return experiment.changes(experiment.last_params(self._plan.folder, begun), self._plan.params)
 
     def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
-        """The session speaks to the user; of Snakemake only that is heard which the session does not explain."""
+        """The coordinator speaks to the user; of Snakemake only that is heard which it does not explain."""
         # A pipe whose reader is gone: Snakemake would fail on it in a thread, and then wait for its jobs for ever.
         if told.levelno < logging.WARNING or self._is_stopped or not somebody_reads():
             self._show_command(told)
             return False
-        self._hush()
+        self._pause()
+        if self._is_stopped:
+            # Stopped meanwhile: what Snakemake says of its jobs follows from this.
+            return False
+        if not self._asks_elsewhere:
+            # Snakemake waits until the other jobs are done, which can be hours.
+            if name := name_of_failed_job(told):
+                self._say(f"failed {name}")
+        elif message := message_of_failed_job(told):
+            tell(message)
         return True
 
     def _show_command(self, told: logging.LogRecord) -> None:
         """Show a job's command where somebody asks for it: the profile keeps Snakemake quiet of its jobs."""
         command = str(getattr(told, "shellcmd", None) or "")
         if command and told.getMessage().startswith("Shell command") and {"-p", "--printshellcmds"} & set(sys.argv):
-            self._hush()
+            self._pause()
             tell(command)
 
-    def _hush(self) -> None:
-        """Have the session take its block off the terminal, so that this process may write there."""
-        if self._session is None or self._session.poll() is not None:
+    def _pause(self) -> None:
+        """Have the coordinator take its panel off the terminal, so that this process may write there."""
+        if self._coordinator is None or self._coordinator.poll() is not None:
             return
-        self._is_hushed.clear()
-        self._say("hush")
-        self._is_hushed.wait(HUSH_MAY_TAKE_S)
+        self._is_paused.clear()
+        self._say("pause")
+        self._is_paused.wait(PAUSE_MAY_TAKE_S)
 
     def _listen(self) -> None:
-        assert self._session is not None and self._session.stdout is not None
-        for line in self._session.stdout:
-            if line.startswith('{"hushed"'):
-                self._is_hushed.set()
-            else:
-                self._is_stopped = True
-                self._why = json.loads(line).get("stopped") or self._why
-        self._is_hushed.set()
+        assert self._coordinator is not None and self._coordinator.stdout is not None
+        for line in self._coordinator.stdout:
+            match json.loads(line):
+                case {"paused": _}:
+                    self._is_paused.set()
+                case {"taken_over": _}:
+                    self._leave()
+                case {"notice": event, "message": message}:
+                    self._notifier.send(Notice(Event(event), message))
+                case {"job_failed": reason}:
+                    self._reasons_of_jobs.add(reason)
+                case {"stopped": reason}:
+                    self._is_stopped = True
+                    self._why = reason or self._why
+        self._is_paused.set()
+
+    def _leave(self) -> NoReturn:
+        """End as if killed: whatever this process would still put in order is another run's by now."""
+        self._notifier.end()
+        tell("What was answered here is kept, and that run continues with it. Should it end before all is done:")
+        self._tell_command()
+        os._exit(1)
+
+    def _tell_beside(self, text: str) -> None:
+        """Show a line while the coordinator has the terminal."""
+        self._pause()
+        tell(text)
+
+    def _tell_command(self) -> None:
+        tell(f"snakemake {shlex.join(sys.argv[1:])}")
 
     def _tell_end(self, reason: str) -> None:
         if self._lock is not None:
@@ -150,7 +213,7 @@ class Run:
         let_no_job_begin, ending = signal.getsignal(signal.SIGTERM), heard()
 
         def stop_at_once(_: int, __: FrameType | None) -> None:
-            # The session ends without its jobs, and they with it; Snakemake then has nothing to wait for.
+            # The coordinator ends without its jobs, and they with it; Snakemake then has nothing to wait for.
             self._is_ended_at_once = True
             self._say("quit")
 
@@ -160,9 +223,9 @@ class Run:
                 give_up(f"{stopped_by(number)}, before anything was asked.")
             for each in ending:
                 signal.signal(each, stop_at_once)
-            # Whatever Snakemake says of its jobs from now on is no news.
-            self._hush()
+            # What Snakemake says of its jobs from now on follows from this.
             self._is_stopped = True
+            self._pause()
             tell(f"Stopping ({name_of(number)}): requests in flight may end, for up to 30 s. Once more stops at once.")
             self._why = stopped_by(number)
             self._say(f"stop {self._why}")
@@ -174,18 +237,23 @@ class Run:
             signal.signal(each, stop)
 
     def end(self, outcome: str) -> None:
-        """Let the session finish; outcome: `success` or `failure`."""
-        if self._session is None:
+        """Let the coordinator finish; outcome: `success` or `failure`."""
+        _end_timers()
+        if self._coordinator is None:
             return
-        if self._session.poll() is not None and not self._is_ended_at_once:
-            tell("The run stopped: its session process ended unexpectedly.")
+        if self._coordinator.poll() is not None and not self._is_ended_at_once:
+            tell("The run stopped: its coordinator ended unexpectedly.")
+            if not self._is_stopped:
+                self._why = "the coordinator ended unexpectedly"
         self._say(f"end {outcome}")
         try:
-            self._session.wait(SESSION_MAY_END_S)
+            self._coordinator.wait(COORDINATOR_MAY_END_S)
         except subprocess.TimeoutExpired:
-            self._session.kill()
-        self._session = None
-        if FORGETTING.exists():
+            self._coordinator.kill()
+        self._coordinator = None
+        self._listening.join(PAUSE_MAY_TAKE_S)
+        self._notify_of_end(outcome)
+        if FORGETTING.exists() and not (self._lock is not None and self._lock.why_lost()):
             # Imported here: it is rare.
             from narrative_runs.removal.forget import compact_what_is_left
 
@@ -195,20 +263,52 @@ class Run:
             # A part of the workflow, such as `snakemake source`, has made no findings.
             if _changed_at(self._plan.folder.metrics) >= self._began_at:
                 show(self._plan)
+            self._wait_for_notices()
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
         else:
             self._tell_end(self._why)
+            self._wait_for_notices()
             tell("Nothing that was answered is asked twice. To continue:")
-            tell(f"snakemake {shlex.join(sys.argv[1:])}")
+            self._tell_command()
+
+    def _notify_of_end(self, outcome: str) -> None:
+        """Have the user's own command run, of an experiment that has begun and is still this run's."""
+        if self._is_ended_at_once:
+            self._notifier.end()
+        elif not self._notifier.is_wanted:
+            return
+        elif self._plan.folder.description.exists() and not (self._lock is not None and self._lock.why_lost()):
+            # What a job says may name an incident.
+            is_of_job = self._why in self._reasons_of_jobs
+            reason = "a job of the workflow failed" if is_of_job else self._why
+            self._notifier.send(notice_of_end(self._experiment_id, outcome == "success", reason))
+
+    def _wait_for_notices(self) -> None:
+        """Let the user's own command end, as long as it may take; a signal ends it at once."""
+        for each in heard() if self._notifier.is_wanted else ():
+            signal.signal(each, lambda *_: self._notifier.end())
+        if not self._notifier.wait(TELL_OF_WAITING_AFTER_S):
+            left = MAY_TAKE_S - TELL_OF_WAITING_AFTER_S
+            tell(f"Waiting for the command of run.notify, for up to {left:.0f} s. Ctrl-C ends it.")
+            self._notifier.close(left + JUST_AFTER_S)
 
     def _say(self, line: str) -> None:
-        assert self._session is not None and self._session.stdin is not None
-        try:
-            self._session.stdin.write(line + "\n")
-            self._session.stdin.flush()
-        except BrokenPipeError:
-            pass
+        coordinator = self._coordinator
+        if coordinator is None or coordinator.stdin is None:
+            return
+        left = f"{line}\n".encode()
+        # Not through its buffer: a signal may come while that is written to, and says something itself.
+        with suppress(BrokenPipeError):
+            while left:
+                left = left[os.write(coordinator.stdin.fileno(), left) :]
+
+
+def _end_timers() -> None:
+    """End the timers by which Snakemake looks again whether a job may begin: they would keep the process a second."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def _changed_at(path: Path) -> float:
@@ -232,17 +332,13 @@ def _pilot_lines(planned: Plan) -> list[str]:
     row = database.experiment(begun.experiment_id) if begun is not None else None
     if row is None or not 0 < row["n_narratives_processed"] < whole:
         return []
-    (tokens,) = database.query(
-        "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
-        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
-        (row["experiment_id"],),
-    )
+    tokens = result_rows.tokens_of(row["experiment_id"])
     pilot = Pilot(
         done=row["n_narratives_processed"],
         whole=whole,
         asking_s=row["total_runtime_sec"] or 0.0,
         answer_s=row["avg_time_per_narrative_sec"],
-        tokens=tokens["used"],
-        cost=cost_of(tokens["prompt"], tokens["completion"], planned.params.run),
+        tokens=tokens.used,
+        cost=cost_of(tokens.prompt, tokens.completion, planned.params.run),
     )
     return pilot.lines(f"{to_run(Path(planned.origin))} --config run='{{max_narratives: null}}'")

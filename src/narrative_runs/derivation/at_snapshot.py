@@ -1,0 +1,24 @@
+"""The findings of a snapshot, derived from its answers when they are asked for: a snapshot keeps none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from narrative_runs import finished, snapshots
+from narrative_runs.derivation.aside import derived_at
+from narrative_runs.finished import Finished
+
+
+def read_at(which: str, name: str, columns: Sequence[str]) -> Finished:
+    """The findings of the snapshot `name` of the experiment with this slug or id, of what was answered then.
+
+    Raises:
+        FindingsError: there is no such experiment.
+        ExperimentError: it has no such snapshot.
+        JournalError: a session of the snapshot is missing, or was altered.
+        SourceError: the workbook is not here, or not the one that the experiment began with.
+    """
+    folder, begun = finished.found(which)
+    snapshot = snapshots.named(folder, name)
+    with derived_at(snapshot, begun, folder) as aside:
+        derived = finished.read_in(aside, replace(begun, params=dict(snapshot.params)), columns)
+    return replace(derived, folder=folder, snapshot=name)

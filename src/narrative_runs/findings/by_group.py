@@ -1,0 +1,114 @@
+"""What is found of each group of the narratives: see `narrative_runs.source.groups`."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from narrative_runs.findings.columns import TROUBLES
+from narrative_runs.findings.intervals import difference, interval
+from narrative_runs.findings.performance import per_incident, performance
+from narrative_runs.findings.significance import holm
+from narrative_runs.source.groups import BLANK
+
+FEWEST_LABELLED = 30
+FEWEST_POSITIVE = 10
+DRAWS = 9_999
+
+Groups = dict[str, dict[str, Any]]
+
+
+def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.DataFrame, seed: int) -> dict[str, Groups]:
+    """The findings by column and group, the groups in the order of their names.
+
+    In: narratives by `row_num`, with `incident_id`, `answered`, `detected`, `label`, `error` and `refused`; what
+    `by_incident` gives; what `read_groups` gives. Out: for each group what `performance` gives, with `n_total` and
+    `is_small` (fewer than FEWEST_LABELLED labelled, or FEWEST_POSITIVE of them positive); `incident`, the same for the
+    incidents whose narratives are all in the group; and under `errors` and `refusals` what `trouble` gives, with
+    `p_holm`, adjusted for all that there are.
+    """
+    found: dict[str, Groups] = {}
+    # Numbers are grouped many times faster than texts.
+    codes, known = pd.factorize(narratives["incident_id"])
+    narratives = narratives.assign(incident_id=codes)
+    incidents = incidents.assign(incident_id=pd.Index(known).get_indexer(incidents["incident_id"]))
+    for column in grouped.columns:
+        group = grouped[column].reindex(narratives.index).fillna(BLANK)
+        of_incidents = _common(narratives["incident_id"], group)
+        found[column] = {
+            str(name): _group(
+                narratives, (group == name).to_numpy(), incidents[incidents["incident_id"].isin(ids)], seed
+            )
+            for name, ids in sorted((name, set(of_incidents.index[of_incidents == name])) for name in group.unique())
+        }
+    tests = [each[trouble] for groups in found.values() for each in groups.values() for trouble in TROUBLES]
+    for test, adjusted in zip(tests, holm([test["p_value"] for test in tests]), strict=True):
+        test["p_holm"] = adjusted
+    return found
+
+
+def trouble(is_hit: NDArray[np.bool_], is_inside: NDArray[np.bool_], incident: pd.Series, seed: int) -> dict[str, Any]:
+    """How often narratives of a group are hit (by errors, say), and how often all others; the rates, their difference,
+    and a p value, which is None where there are no others, or nobody is hit.
+
+    In: for each narrative whether it is hit, whether it is in the group, and its incident.
+    """
+    rates = [
+        interval(per_incident(incident[part], pd.Series(is_hit[part], index=incident.index[part])))
+        for part in (is_inside, ~is_inside)
+    ]
+    return {
+        "n": int(is_hit[is_inside].sum()),
+        "rate": rates[0],
+        "rate_of_others": rates[1],
+        "difference": difference(*rates),
+        "p_value": chance(is_hit, is_inside, incident, seed) if is_hit.any() and not is_inside.all() else None,
+    }
+
+
+def chance(is_hit: NDArray[np.bool_], is_inside: NDArray[np.bool_], incident: pd.Series, seed: int) -> float:
+    """The p value of a permutation test over incidents: how likely so many, or so few, hits in the group are if it did
+    not matter which incidents are in it.
+
+    As many incidents of each number of narratives as the group has are drawn from all, DRAWS times, without
+    replacement; the draws, and the group itself as one more, that are at least as far from the expected number count
+    (Phipson and Smyth, Statistical Applications in Genetics and Molecular Biology 9, 2010). 0 to 1.
+    """
+    units = pd.DataFrame({"incident": incident.to_numpy(), "inside": is_inside, "hits": is_hit})
+    counts = units.groupby(["incident", "inside"])["hits"].agg(["sum", "size"]).reset_index("inside")
+    draws = np.zeros(DRAWS)
+    expected = 0.0
+    random = np.random.default_rng(seed % 2**64)
+    for _, stratum in counts.groupby("size"):
+        hits, kinds = np.unique(stratum["sum"].to_numpy(), return_counts=True)
+        drawn = int(stratum["inside"].sum())
+        draws += random.multivariate_hypergeometric(kinds, drawn, size=DRAWS) @ hits
+        expected += drawn * float(stratum["sum"].mean())
+    observed = abs(float(is_hit[is_inside].sum()) - expected)
+    return float((1 + (np.abs(draws - expected) >= observed - 1e-9).sum()) / (DRAWS + 1))
+
+
+def _group(
+    narratives: pd.DataFrame, is_inside: NDArray[np.bool_], incidents: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    inside = narratives[is_inside]
+    measured = performance(inside[inside["answered"]], seed, int(inside["error"].sum()))
+    complete = incidents[incidents["answered"]]
+    n_with_error = int((~incidents["answered"] & ~incidents["is_unasked"]).sum())
+    return {
+        "n_total": len(inside),
+        "is_small": measured["n"] < FEWEST_LABELLED or measured["tp"] + measured["fn"] < FEWEST_POSITIVE,
+        **measured,
+        "incident": performance(complete, seed, n_with_error),
+        **{
+            name: trouble(narratives[column].to_numpy(), is_inside, narratives["incident_id"], seed)
+            for name, column in TROUBLES.items()
+        },
+    }
+
+
+def _common(incident: pd.Series, group: pd.Series) -> pd.Series:
+    """The group of each incident, by its id; of one whose narratives are in several, none."""
+    grouped = group.groupby(incident)
+    return grouped.first().where(grouped.nunique() == 1)

@@ -1,0 +1,45 @@
+"""What a user is told of an experiment that came over: what of it did, and what did not."""
+
+from collections.abc import Iterator
+
+from narrative_runs.migration.adoption import Adoption
+from narrative_runs.migration.matching import Key, Matched
+from narrative_runs.migration.r_params import LOCAL_SERVER
+from narrative_runs.source.cells import text_of
+
+NAMED = 20
+
+
+def of(adoption: Adoption, matched: Matched, is_proved: bool) -> Iterator[str]:
+    """The lines for the screen. is_proved: whether the workbook's checksum was stored, and is the same."""
+    row, params = adoption.row, adoption.params
+    yield f"Experiment {params.experiment.name} ({adoption.experiment_id}), begun {adoption.began_at} by the R system"
+    yield (
+        f"Workbook {params.data.file}: its checksum is the one that the R system stored."
+        if is_proved
+        else f"Workbook {params.data.file}: the R system stored no checksum of it; each text was compared."
+    )
+    yield (
+        f"{adoption.found:,} narratives in the workbook, {adoption.wanted:,} wanted: {len(adoption.entries):,} results "
+        f"adopted, {adoption.errors:,} of them errors; {adoption.left:,} are still to be asked."
+    )
+    yield from _named("not adopted, and asked again: the text is another one in the workbook", matched.different_text)
+    yield from _named("not adopted, and asked again: nobody knows what text was asked", matched.unproved)
+    yield from _named("left out: not in the workbook", matched.not_in_workbook)
+    if matched.without_id:
+        yield f"{matched.without_id:,} left out: no incident id or narrative type"
+    if matched.replaced:
+        yield f"{matched.replaced:,} left out: a later result for the same narrative counts"
+    status = text_of(row["status"])
+    if adoption.status != status:
+        yield f"Its status was {status}; it is {adoption.status} here, so that it can be continued."
+    if not row.get("api_url"):
+        yield f"The R system stored no api_url: {LOCAL_SERVER} is put in."
+    yield f"Folder: results/{params.slug}/"
+
+
+def _named(what: str, keys: list[Key]) -> Iterator[str]:
+    if keys:
+        shown = ", ".join(f"{incident_id} {kind}" for incident_id, kind in keys[:NAMED])
+        more = f" and {len(keys) - NAMED:,} more" if len(keys) > NAMED else ""
+        yield f"{len(keys):,} {what}: {shown}{more}"

@@ -1,0 +1,65 @@
+"""What a user should hear about the answers as they come, each said once: a pure look at journal entries."""
+
+from typing import Any
+
+from narrative_runs.asking import reply
+from narrative_runs.asking.request import PARTS
+from narrative_runs.params import Params
+from narrative_runs.results import Result, is_cut_off
+
+FEWEST = 5
+
+
+class AnswerPatterns:
+    """Looks at the answers of one session."""
+
+    def __init__(self, params: Params) -> None:
+        self._params = params
+        self._answers = 0
+        self._cut_off = 0
+        self._counts_are_odd = False
+        self._has_probability = False
+        self._follows_schema = False
+
+    def see(self, entry: dict[str, Any], result: Result | None, unsupported: set[str]) -> list[str]:
+        """Take in one journal entry and the result it gives; returns what is to be said.
+
+        unsupported: the parts of a request that the server is known not to take.
+        """
+        response = entry.get("response")
+        if response is None:
+            return []
+        said = []
+        if reply.counts_are_odd(response) and not self._counts_are_odd:
+            self._counts_are_odd = True
+            said.append("The server's counts of tokens are odd; those that cannot be read stay empty.")
+        if result is None or result.error_occurred:
+            return said
+        self._answers += 1
+        self._cut_off += is_cut_off(response)
+        self._has_probability |= result.p_detected is not None
+        self._follows_schema |= (result.raw_response or "").lstrip().startswith("{")
+        if self._answers == FEWEST:
+            said += self._ignored(unsupported)
+        return said
+
+    def at_the_end(self) -> list[str]:
+        """What is to be said when the session ends."""
+        if not self._cut_off:
+            return []
+        return [
+            f"{self._cut_off} of {self._answers} answers were cut off at the longest answer (model.max_tokens), though "
+            "they hold all values and count. A new experiment with a higher one is safer."
+        ]
+
+    def _ignored(self, unsupported: set[str]) -> list[str]:
+        model = self._params.model
+        said = []
+        if model.logprobs and "logprobs" not in unsupported and not self._has_probability:
+            said.append(
+                "The server ignores model.logprobs: its answers hold no token probabilities, p_detected is empty."
+            )
+        asks_schema = model.structured_output != "plain" and PARTS["schema"] not in model.extra_body
+        if asks_schema and "schema" not in unsupported and not self._follows_schema:
+            said.append("The server ignores the JSON schema: its answers come with other text, and are read from it.")
+        return said
