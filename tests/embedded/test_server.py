@@ -77,15 +77,19 @@ def test_a_broken_model_is_told(broken_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="cannot load the model") as told:
         start(embedded_command(broken_model, "broken"), log_file)
     assert str(broken_model) in str(told.value)
-    assert "invalid magic" in str(told.value)
     assert "earlier" not in str(told.value)
     assert "Traceback" not in str(told.value)
-    assert log_file.read_text().startswith("of an earlier run\n")
+    earlier, began, *lines = log_file.read_text().splitlines()
+    assert earlier == "of an earlier run" and began.endswith("(the server is started)") and lines
+    # The model's own program at times ends before it has written all that it would say of the reason.
+    assert [line[len("2026-01-01 00:00:00 ") :] for line in lines][-8:] == [
+        line.strip() for line in str(told.value).splitlines()[1:-1]
+    ]
 
 
 def test_a_broken_model_is_told_without_a_log(broken_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without a log file the error still tells why, and the terminal stays clean."""
-    with pytest.raises(ServerError, match="invalid magic"):
+    """Without a log file the error still ends with what the server said, and the terminal stays clean."""
+    with pytest.raises(ServerError, match=r"ends with:\n[^\n]*\S"):
         start(embedded_command(broken_model, "broken"))
     assert capfd.readouterr() == ("", "")
 

@@ -17,10 +17,10 @@ metrics_to_publish.json the same, without small counts where report.suppress_bel
 data_quality.json       what was read, skipped and dropped
 logs/performance.log    a line for each narrative, as CSV
 journal/                every answer as it came: keep it, all else is made again from it
-snapshots/              named states: `narrative-runs snapshot {slug} --list`
 ../experiments.db       the SQLite record of all experiments
 
-results.csv and results.json are there only with run.save_csv_json: true.
+results.csv and results.json are there only with run.save_csv_json: true; snapshots/ is there once a snapshot was
+made, and `narrative-runs snapshot {slug} --list` shows what it holds.
 
 Ids are texts: 000123 is not 123. Many programs take them for numbers unless they are told. In the project folder:
 
