@@ -19,6 +19,7 @@ from tests.run_contexts import context_of
 
 from benchmarks import measured, workbook
 from narrative_runs import results_file
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.findings.columns import RESERVED
 from narrative_runs.params import check
 from narrative_runs.paths import ExperimentFolder
@@ -100,8 +101,10 @@ def _build(narratives: int) -> None:
     others.write([others.add([], [])] * len(table), None, RESERVED, folder.other_columns)
     chance = random.Random(2)
     for shard in range(1, SHARDS + 1):
-        results_file.write(_results(folder.narratives_of(shard, SHARDS), chance), folder.results_of(shard, SHARDS))
-    results_file.write([], folder.retries)
+        results_file.write(
+            _results(folder.narratives_of(shard, SHARDS), chance), folder.results_of(shard, SHARDS), DEFAULT
+        )
+    results_file.write([], folder.retries, DEFAULT)
     counts = {"total": len(table), "cme": len(table) // 2, "le": len(table) // 2}
     quality = {
         "file": "cases.xlsx",

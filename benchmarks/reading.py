@@ -14,6 +14,7 @@ from rich.table import Table
 
 from narrative_runs.asking import answer
 from narrative_runs.asking.thinking import apart_from_thinking
+from narrative_runs.codebook.default import DEFAULT
 
 LENGTH = 32_000
 REPEATS = 3
@@ -54,7 +55,7 @@ def _seconds(content: str) -> float:
 def _once(content: str) -> float:
     began = time.perf_counter()
     with suppress(answer.Unreadable):
-        answer.read(apart_from_thinking(content).written)
+        answer.located(apart_from_thinking(content).written, DEFAULT)
     return time.perf_counter() - began
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrative_runs.asking.probabilities import probabilities
 from narrative_runs.asking.reply import counts_are_odd, is_reply, tokens_used
 from narrative_runs.asking.reply import read as read_reply
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.results import RESULT_COLUMNS, Result, result_of, tokens_of
 from narrative_runs.results_file import read, write
 from narrative_runs.source.shards import Narrative
@@ -40,13 +42,13 @@ def entry_of(**outcome: Any) -> dict[str, Any]:
 def result_from(name: str) -> Result:
     """The result that a server's reply gives."""
     reply = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
-    return result_of(NARRATIVE, entry_of(response=reply))
+    return result_of(NARRATIVE, entry_of(response=reply), DEFAULT)
 
 
 def result_from_text(content: str | None, finish_reason: str = "stop", **message: Any) -> Result:
     """The result that a model's words give."""
     choice = {"message": {"content": content, **message}, "finish_reason": finish_reason}
-    return result_of(NARRATIVE, entry_of(response={"choices": [choice]}))
+    return result_of(NARRATIVE, entry_of(response={"choices": [choice]}), DEFAULT)
 
 
 def test_an_answer_is_a_result_without_error() -> None:
@@ -155,7 +157,7 @@ def test_an_answer_that_is_whole_in_spite_of_its_length_counts() -> None:
 @pytest.mark.parametrize("category", sorted(CATEGORIES))
 def test_a_failure_is_a_result_with_its_category(category: str) -> None:
     """A narrative that could not be asked for has a row with the reason, and nothing invented in it."""
-    result = result_of(NARRATIVE, entry_of(error={"category": category, "message": "HTTP 400"}, attempt=3))
+    result = result_of(NARRATIVE, entry_of(error={"category": category, "message": "HTTP 400"}, attempt=3), DEFAULT)
     assert (result.error_occurred, result.error_category, result.error_message) == (True, category, "HTTP 400")
     assert (result.detected, result.confidence, result.p_detected, result.raw_response) == (None, None, None, None)
     assert (result.attempt_count, result.narrative_text) == (3, NARRATIVE.narrative_text)
@@ -164,7 +166,7 @@ def test_a_failure_is_a_result_with_its_category(category: str) -> None:
 def test_a_retry_remembers_the_first_error() -> None:
     """The row of a later pass tells what the first one failed with."""
     reply = json.loads((FIXTURES / "openai.json").read_text(encoding="utf-8"))
-    result = result_of(NARRATIVE, entry_of(response=reply, attempt=2, first_error_message="HTTP 500"))
+    result = result_of(NARRATIVE, entry_of(response=reply, attempt=2, first_error_message="HTTP 500"), DEFAULT)
     assert (result.attempt_count, result.first_error_message, result.error_occurred) == (2, "HTTP 500", False)
 
 
@@ -280,12 +282,12 @@ def test_whatever_is_taken_for_a_reply_is_a_row(tmp_path_factory: pytest.TempPat
     if not is_reply(body):
         return
     entry = json.loads(json.dumps(entry_of(response=body)))
-    result = result_of(NARRATIVE, entry)
+    result = result_of(NARRATIVE, entry, DEFAULT)
     assert result.error_category in {*CATEGORIES, None}
     assert tokens_of(entry) == tokens_used(body) == (result.tokens_used or 0)
     assert isinstance(counts_are_odd(body), bool)
     path = tmp_path_factory.mktemp("row") / "1-of-1.parquet"
-    assert write([result], path) == 1
+    assert write([result], path, DEFAULT) == 1
     assert list(read(path)) == [result]
     values = [getattr(result, name) for name in RESULT_COLUMNS]
     json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
@@ -300,7 +302,7 @@ def test_what_can_be_a_reply_can_be_asked_of_anything(body: dict[str, Any]) -> N
         return
     parts = read_reply(body)
     assert all(count is None or 0 <= count < 2**63 for count in (parts.prompt_tokens, parts.completion_tokens))
-    assert parts.p_detected is None or 0 <= parts.p_detected <= 1
+    assert all(0 <= probability <= 1 for probability in probabilities(parts, DEFAULT).values())
     for told in (parts.written, parts.thought, parts.finish_reason, parts.refusal, parts.model):
         assert told is None or isinstance(told, str)
 
@@ -323,7 +325,7 @@ def test_half_a_character_in_an_answer_does_not_stop_the_shard(escape: str, tmp_
     """An escape that stands for no character in the model's JSON still gives a row that is written to the file."""
     text = f'{{"detected": true, "confidence": 0.9, "indicators": ["a{escape}"], "rationale": "b{escape}"}}'
     result = result_from_text(text)
-    assert write([result], tmp_path / "1-of-1.parquet") == 1
+    assert write([result], tmp_path / "1-of-1.parquet", DEFAULT) == 1
     (back,) = read(tmp_path / "1-of-1.parquet")
     assert (back.detected, (back.rationale or "")[:1]) == (True, "b")
 
@@ -354,7 +356,7 @@ def test_an_adopted_answer_is_the_row_that_it_was() -> None:
         "last_attempt_at": "2025-10-27 11:00:00",
     }
     entry = {**entry_of(adopted=values), "attempt": 3, "first_error_message": "HTTP 500"}
-    result = result_of(NARRATIVE, entry)
+    result = result_of(NARRATIVE, entry, DEFAULT)
     assert {name: getattr(result, name) for name in values} == values
     assert (result.attempt_count, result.first_error_message, result.row_num) == (3, "HTTP 500", 7)
     assert (result.p_detected, result.model_answered) == (None, None)

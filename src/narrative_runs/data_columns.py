@@ -7,6 +7,7 @@ from typing import Any
 INCIDENT_ID = "incident_id"
 NARRATIVE_TYPE = "narrative_type"
 NARRATIVE_TEXT = "narrative_text"
+OWN_LABEL = "manual_flag_ind"
 LABEL = "label"
 LABEL_OF = "label_"
 USUAL_TYPES = ("cme", "le")
@@ -19,7 +20,7 @@ _SAME_AS = {
     "ipv_manual": LABEL,
     "manual_flag": LABEL,
 }
-_ONLY_LONG = (NARRATIVE_TYPE, NARRATIVE_TEXT, "manual_flag_ind")
+_ONLY_LONG = (NARRATIVE_TYPE, NARRATIVE_TEXT, OWN_LABEL)
 
 
 def plain_columns(columns: Mapping[str, str]) -> dict[str, str]:

@@ -12,11 +12,14 @@ import yaml
 
 from narrative_runs import journal, journal_set_aside, paths
 from narrative_runs.atomic_files import written_whole
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.params import Params, check, default_of
 from narrative_runs.results import is_answer
 from narrative_runs.source import rules
 
+CODEBOOK = "codebook"
 LONGEST_SHOWN = 60
 BEFORE_DIFFERENCE = 15
 FROZEN_KEYS = (
@@ -28,6 +31,7 @@ FROZEN_KEYS = (
     "model.logprobs",
     "prompt.system_prompt",
     "prompt.user_template",
+    "codebook",
     "run.seed",
     "data.sheet",
     "data.id",
@@ -71,9 +75,13 @@ def frozen_params(params: Params) -> dict[str, Any]:
 def differences(begun: ExperimentState, params: Params) -> list[tuple[str, Any, Any]]:
     """(key, frozen value, value in the params file) of each frozen key that was changed."""
     now = frozen_params(params)
-    return [
-        (key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS if _look_up(begun.params, key) != now[key]
-    ]
+    pairs = [(key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS]
+    return [(key, old, new) for key, old, new in pairs if old != new or _is_in_another_order(key, old, new)]
+
+
+def _is_in_another_order(key: str, old: Any, new: Any) -> bool:
+    """Whether a codebook has its variables or their values in another order, which the model sees."""
+    return key == CODEBOOK and json.dumps(old) != json.dumps(new)
 
 
 def must_not_differ(begun: ExperimentState, params: Params, origin: str) -> None:
@@ -109,7 +117,9 @@ def _cut(text: str, begin: int) -> str:
 def changes(before: Mapping[str, Any], params: Params) -> list[str]:
     """What differs from the params of the last session among those that may change, in words."""
     found = []
-    for section, values in params.model_dump(mode="json").items():
+    tree = params.model_dump(mode="json")
+    del tree[CODEBOOK]
+    for section, values in tree.items():
         for name, value in values.items():
             # What an earlier release did not know had its default.
             old = before.get(section, {}).get(name, default_of(section, name))
@@ -128,8 +138,8 @@ def with_frozen(begun: ExperimentState, params: Params) -> Params:
     """`params` with every frozen key put back to the value that the experiment began with."""
     tree = params.model_dump(mode="json")
     for key in FROZEN_KEYS:
-        section, name = key.split(".")
-        tree[section][name] = _look_up(begun.params, key)
+        *sections, name = key.split(".")
+        (tree[sections[0]] if sections else tree)[name] = _look_up(begun.params, key)
     return check(tree, "the experiment's frozen params")
 
 
@@ -179,9 +189,16 @@ def _begun(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> Exper
 def _first_answered(folder: paths.ExperimentFolder) -> dict[str, Any] | None:
     """The head of the first journal that holds an answer; None while there are only errors."""
     for path in journal.files(folder.journals):
-        if any(is_answer(entry) for _, entry in journal.entries(path)):
-            return journal.head(path)
+        head = journal.head(path)
+        if head and any(is_answer(entry, codebook_of(head["params"])) for _, entry in journal.entries(path)):
+            return head
     return None
+
+
+def codebook_of(params: Mapping[str, Any]) -> Codebook:
+    """The codebook of an experiment with these params, as its journals hold them."""
+    written = params.get(CODEBOOK)
+    return DEFAULT if written is None else Codebook.model_validate(written)
 
 
 def _described(folder: paths.ExperimentFolder) -> ExperimentState | None:
@@ -264,15 +281,19 @@ def describe(folder: paths.ExperimentFolder, begun: ExperimentState) -> None:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` put on top, section by section."""
+    """`base` with the values of `over` put on top, section by section; a codebook is one value."""
     result = dict(base)
     for key, value in over.items():
-        below = result.get(key)
+        below = None if key == CODEBOOK else result.get(key)
         result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return result
 
 
 def _look_up(tree: Mapping[str, Any], key: str) -> Any:
+    if key == CODEBOOK:
+        # As this release writes it, which may know more settings than the one that wrote it down.
+        written = tree.get(key)
+        return None if written is None else Codebook.model_validate(written).model_dump(mode="json")
     section, name = key.split(".")
     # What an earlier release did not know had its default.
     return tree[section].get(name, default_of(section, name))

@@ -1,7 +1,7 @@
 """A finished experiment, read from its folder: params, metrics and results."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs import experiment
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.experiment import ExperimentState
-from narrative_runs.findings.columns import RESULT_TYPES, other_columns
+from narrative_runs.findings.columns import other_columns, types_of
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.paths import RESULTS, ExperimentFolder
+
+Columns = Sequence[str] | Callable[[Codebook], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Finished:
     """An experiment with findings.
 
     snapshot: the name of the one whose state it is, empty for the present one; metrics: the content of metrics.json;
-    results: one row a narrative, those columns of `RESULT_TYPES` that were
-    asked for, and behind them `others`, the workbook's other columns that were, with the types of the file.
+    results: one row a narrative, those columns of ours that were asked for, and behind them `others`, the workbook's
+    other columns that were, with the types of the file.
     """
 
     folder: ExperimentFolder
@@ -34,15 +37,21 @@ class Finished:
     snapshot: str = ""
 
     @property
+    def codebook(self) -> Codebook:
+        """What was asked."""
+        return experiment.codebook_of(self.begun.params)
+
+    @property
     def label(self) -> str:
         """The name under which it is shown, such as `ipv` or `ipv@pilot`."""
         return f"{self.folder.slug}@{self.snapshot}" if self.snapshot else self.folder.slug
 
 
-def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) -> Finished:
+def read(which: str, columns: Columns, others: Iterable[str] | None = ()) -> Finished:
     """The experiment with this slug or id, or the one started last where `which` is empty.
 
-    others: the workbook's other columns that are to be read as well; None for all that there are.
+    columns: those that are to be read, or what gives them for a codebook; others: the workbook's other columns that are
+    to be read as well; None for all that there are.
 
     Raises:
         ExperimentError: there is none yet.
@@ -56,7 +65,7 @@ def read(which: str, columns: Sequence[str], others: Iterable[str] | None = ()) 
 
 
 def read_in(
-    folder: ExperimentFolder, begun: ExperimentState, columns: Sequence[str], others: Iterable[str] | None = ()
+    folder: ExperimentFolder, begun: ExperimentState, columns: Columns, others: Iterable[str] | None = ()
 ) -> Finished:
     """The same of an experiment whose findings are in this folder."""
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
@@ -67,11 +76,13 @@ def read_in(
         )
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        there = other_columns(pq.read_schema(folder.result_table).names)
+        codebook = experiment.codebook_of(begun.params)
+        ours = columns(codebook) if callable(columns) else columns
+        there = other_columns(pq.read_schema(folder.result_table).names, codebook)
         wanted = there if others is None else list(dict.fromkeys(others))
         unknown = [name for name in wanted if name not in there]
-        table = pq.read_table(folder.result_table, columns=[*columns, *(() if unknown else wanted)]).to_pandas()
-        results = table.astype({name: RESULT_TYPES[name] for name in columns})
+        table = pq.read_table(folder.result_table, columns=[*ours, *(() if unknown else wanted)]).to_pandas()
+        results = table.astype({name: types_of(codebook)[name] for name in ours})
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
             f"The findings in {folder.path} cannot be read: {error}. "

@@ -231,14 +231,17 @@ def entries(path: Path, offset: int = 0) -> Iterator[tuple[EntryReference, dict[
         raise _unreadable(path, error) from None
 
 
-def first_entries(journals: Path, name: str) -> dict[str, EntryReference]:
-    """Where the answers lie in the journals called `name`, by fingerprint; of two the first counts.
+def first_entries(journals: Path, name: str = "") -> dict[str, EntryReference]:
+    """Where the answers lie in the journals called `name`, or in all but those of retries, by fingerprint; of two the
+    first counts.
 
     Raises:
         JournalError: one cannot be read.
     """
     first: dict[str, EntryReference] = {}
     for path in files(journals, name):
+        if not name and name_of(path) == RETRY:
+            continue
         for reference, entry in entries(path):
             first.setdefault(entry["fingerprint"], reference)
     return first

@@ -22,6 +22,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticUndefined
 
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import RESERVED
+from narrative_runs.codebook.variables import CODEBOOK_MARK, Codebook
+from narrative_runs.codebook.yaml_text import as_typed, codebook_of
 from narrative_runs.data_columns import LABEL_OF, plain_columns, types_of
 from narrative_runs.errors import ParamsError
 from narrative_runs.secrets_in_params import has_key_argument, has_secret, secret_in_url
@@ -351,6 +355,7 @@ class Params(Section):
     run: Run = Field(default_factory=Run)
     shards: Shards = Field(default_factory=Shards)
     report: Report = Field(default_factory=Report)
+    codebook: Codebook | None = Field(None, description="What is asked; left out, it is today's one question.")
 
     @model_validator(mode="before")
     @classmethod
@@ -367,6 +372,11 @@ class Params(Section):
     def slug(self) -> str:
         """The experiment's folder under results/."""
         return self.experiment.slug
+
+    @property
+    def variables(self) -> Codebook:
+        """What is asked: the codebook, or the usual question where the file leaves it out."""
+        return DEFAULT if self.codebook is None else self.codebook
 
 
 def _shown(url: str) -> str:
@@ -458,13 +468,33 @@ def slug_of(name: str) -> str:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The keys and values of a params file.
+    """The keys and values of a params file; a codebook is the content of its file, with its values as typed.
 
     Raises:
-        ParamsError: the file is missing, or is not a YAML mapping.
+        ParamsError: the file is missing, is not a YAML mapping, or holds a codebook that cannot be used.
     """
+    text, values = _read_yaml(path)
+    if values.get("codebook") is not None:
+        values["codebook"] = _codebook(values["codebook"], text, path).model_dump(mode="json")
+    return values
+
+
+def _codebook(written: Any, text: str, path: Path) -> Codebook:
+    """The codebook of a params file: a mapping that stands in it, or the name of a file that holds one."""
+    if not isinstance(written, str):
+        return codebook_of(as_typed(text, "codebook"), str(path), text, RESERVED, ["codebook"])
+    file = Path(written)
+    text, values = _read_yaml(file)
+    # Who copies the part of a params file takes its heading along.
+    within = ["codebook"] if list(values) == ["codebook"] else []
+    return codebook_of(as_typed(text, *within), str(file), text, RESERVED, within)
+
+
+def _read_yaml(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a YAML file, and its keys and values."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing. Start the command in the project folder.") from None
     except OSError as error:
@@ -480,7 +510,7 @@ def read_file(path: Path) -> dict[str, Any]:
             f"{path} repeats its own parts so often, by anchors (&) and aliases (*), that it would fill the memory. "
             "Write them out."
         )
-    return values
+    return text, values
 
 
 def of_file(path: Path) -> Params:
@@ -536,9 +566,18 @@ def check(values: dict[str, Any], origin: str) -> Params:
 
 def warnings(params: Params) -> list[str]:
     """What the file asks for and this software does not do."""
+    found = []
     if not params.run.save_incremental:
-        return ["run.save_incremental: false has no effect: every answer is kept as soon as it comes."]
-    return []
+        found.append("run.save_incremental: false has no effect: every answer is kept as soon as it comes.")
+    is_shown = any(CODEBOOK_MARK in prompt for prompt in (params.prompt.system_prompt, params.prompt.user_template))
+    if params.codebook is None and is_shown:
+        found.append(f"The prompt holds {CODEBOOK_MARK}, and the file no codebook: the model sees the mark as it is.")
+    if params.codebook is not None and not is_shown:
+        found.append(
+            f"The prompt does not hold {CODEBOOK_MARK}: the model sees no definition of the codebook's variables, and "
+            "the form of the answer only where the server takes a schema."
+        )
+    return found
 
 
 def _explain(problem: Any) -> str:

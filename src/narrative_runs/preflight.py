@@ -37,7 +37,8 @@ async def preflight(file: Path) -> None:
     checksum.verify(params.data.file)
     begun = experiment.find(ExperimentFolder(params.slug))
     reading_rules = rules.numbered(begun.reading_rules) if begun else rules.CURRENT
-    source = workbook.read(params.data.file, reading_of(params.data.model_dump(mode="json"), reading_rules), RESULTS)
+    how = reading_of(params.data.model_dump(mode="json"), reading_rules, params.variables)
+    source = workbook.read(params.data.file, how, RESULTS)
     for line in summary_lines(source.quality):
         print(line)
     server = ModelServer(params, print)
@@ -66,7 +67,8 @@ async def _ask(narratives: list[Narrative], params: Params, model_server: ModelS
     results = []
     try:
         for narrative in narratives:
-            results.append(result_of(narrative, await _entry(narrative, question, client, unsupported)))
+            entry = await _entry(narrative, question, client, unsupported)
+            results.append(result_of(narrative, entry, params.variables))
             print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
     finally:
         await client.close()

@@ -2,11 +2,17 @@
 
 import json
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from narrative_runs.asking import answer, reply
+from narrative_runs.asking.probabilities import probabilities
 from narrative_runs.asking.refusal import is_refusal
+from narrative_runs.codebook.coded import coded_columns, coded_without_answer, values_lost
+from narrative_runs.codebook.values import Value
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.source.shards import Narrative
 
 
@@ -17,7 +23,8 @@ class Result:
     indicators: JSON list; response_sec: seconds; times: `YYYY-MM-DD HH:MM:SS`, local where it was asked;
     error_category: api_error, rate_limit, timeout, parse_error, data_error, unknown, or None;
     attempt_count: passes over this narrative, not requests; p_detected: 0 to 1; model_answered: as the server named
-    it; fingerprint: of what was asked; source_row: its row in the workbook.
+    it; fingerprint: of what was asked; source_row: its row in the workbook; coded: what stands in the columns beside
+    those of the record, by their names.
     """
 
     row_num: int
@@ -47,6 +54,12 @@ class Result:
     model_answered: str | None
     fingerprint: str
     source_row: int | None
+    coded: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The result by the names of its columns, with those beside the record's."""
+        return dict(zip(RESULT_COLUMNS, values_of(self), strict=True)) | dict(self.coded)
 
 
 REFUSED = "the model refused to answer; its words are in raw_response"
@@ -61,11 +74,13 @@ _FILTERS = (
     "blocklist",
     "sensitive",
 )
-RESULT_COLUMNS = tuple(field.name for field in fields(Result))
+RESULT_COLUMNS = tuple(each.name for each in fields(Result) if each.name != "coded")
+# The values of a result, in the order of these columns.
+values_of = attrgetter(*RESULT_COLUMNS)
 
 
-def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
-    """The result that a journal entry gives for its narrative."""
+def result_of(narrative: Narrative, entry: dict[str, Any], codebook: Codebook) -> Result:
+    """The result that a journal entry gives for its narrative, read by the experiment's codebook."""
     when = str(entry["asked_at"])[:19].replace("T", " ")
     common: dict[str, Any] = {
         "row_num": narrative.row_num,
@@ -86,15 +101,27 @@ def result_of(narrative: Narrative, entry: dict[str, Any]) -> Result:
         # The R system's own row: what it read from the reply stands, for the reply itself it did not always keep.
         return Result(**{**common, **entry["adopted"], "p_detected": None, "model_answered": None})
     if "error" in entry:
-        return Result(**common, **_failed(entry["error"]["category"], entry["error"]["message"]))
-    return Result(**common, **_answered(entry["response"]))
+        return Result(**common, **_failed(codebook, entry["error"]["category"], entry["error"]["message"]))
+    return Result(**common, **_answered(entry["response"], codebook, narrative.narrative_text))
 
 
-def is_answer(entry: dict[str, Any]) -> bool:
-    """Whether a journal entry holds an answer; an error is none."""
+def is_answer(entry: dict[str, Any], codebook: Codebook) -> bool:
+    """Whether a journal entry holds an answer, in which at least one variable can be read; an error is none."""
     if "adopted" in entry:
         return entry["adopted"]["error_category"] is None
-    return "response" in entry and _answered(entry["response"])["error_category"] is None
+    if "response" not in entry:
+        return False
+    parts = reply.read(entry["response"])
+    try:
+        return not parts.refusal and bool(_counting(parts, codebook))
+    except answer.Unreadable:
+        return False
+
+
+def replaces(again: Result, before: Result, codebook: Codebook) -> bool:
+    """Whether the result of a retry takes the place of the one before: as a whole, as values of two answers are never
+    mixed in one row, and only if all that was readable before is readable again."""
+    return not values_lost(before.coded, again.coded, codebook)
 
 
 def is_cut_off(body: dict[str, Any]) -> bool:
@@ -108,7 +135,7 @@ def tokens_of(entry: dict[str, Any]) -> int:
     return int(adopted["tokens_used"] or 0) if adopted else reply.tokens_used(entry.get("response") or {})
 
 
-def _answered(body: dict[str, Any]) -> dict[str, Any]:
+def _answered(body: dict[str, Any], codebook: Codebook, narrative_text: str) -> dict[str, Any]:
     parts = reply.read(body)
     counted: dict[str, Any] = {
         "reasoning_steps": parts.thought,
@@ -119,29 +146,37 @@ def _answered(body: dict[str, Any]) -> dict[str, Any]:
         "model_answered": parts.model,
     }
     if parts.refusal:
-        return _failed("data_error", REFUSED, counted)
+        return _failed(codebook, "data_error", REFUSED, counted)
     try:
-        answered = _counting(parts)
+        values = _counting(parts, codebook)
     except answer.Unreadable as problem:
-        return _failed(*_why_unreadable(parts, problem), counted)
+        return _failed(codebook, *_why_unreadable(parts, problem), counted)
+    wrong = [value.missing for value in values.values() if value.is_error and value.missing]
+    likely = probabilities(parts, codebook)
+    first = codebook.first_binary
     return {
-        "detected": answered.detected,
-        "confidence": answered.confidence,
-        "indicators": json.dumps(answered.indicators, ensure_ascii=False),
-        "rationale": answered.rationale,
-        "p_detected": parts.p_detected,
-        "error_occurred": False,
-        "error_message": None,
-        "error_category": None,
+        "detected": values[first].value if first else None,
+        "confidence": values[first].confidence if first else None,
+        "indicators": json.dumps(list(_value_of(values, "indicators") or ()), ensure_ascii=False),
+        "rationale": _value_of(values, "rationale"),
+        "p_detected": likely.get(first or ""),
+        "error_occurred": bool(wrong),
+        "error_message": "; ".join(wrong) or None,
+        "error_category": "parse_error" if wrong else None,
+        "coded": coded_columns(codebook, values, likely, narrative_text),
         **counted,
     }
 
 
-def _counting(parts: reply.Reply) -> answer.Answer:
-    """The answer, which counts in a text that was broken off only if it is whole and no draft."""
-    found = answer.located(parts.written)
+def _value_of(values: Mapping[str, Value], name: str) -> Any:
+    return values[name].value if name in values else None
+
+
+def _counting(parts: reply.Reply, codebook: Codebook) -> Mapping[str, Value]:
+    """What was answered, which counts in a text that was broken off only if it is whole and no draft."""
+    found = answer.located(parts.written, codebook)
     if parts.is_at_its_end or (found.is_final and not parts.is_draft_open):
-        return found.answer
+        return found.values
     raise answer.Unreadable("the answer is no whole JSON object")
 
 
@@ -169,7 +204,7 @@ def _ending(reason: str) -> str:
     return f"finish_reason: {reason if re.fullmatch('[a-z0-9_.-]{1,40}', reason) else 'unknown'}"
 
 
-def _failed(category: str, message: str, counted: dict[str, Any] | None = None) -> dict[str, Any]:
+def _failed(codebook: Codebook, category: str, message: str, counted: dict[str, Any] | None = None) -> dict[str, Any]:
     nothing: dict[str, Any] = dict.fromkeys(
         ("reasoning_steps", "raw_response", "prompt_tokens", "completion_tokens", "tokens_used", "model_answered")
     )
@@ -182,6 +217,7 @@ def _failed(category: str, message: str, counted: dict[str, Any] | None = None) 
         "error_occurred": True,
         "error_message": message,
         "error_category": category,
+        "coded": coded_without_answer(codebook),
         **nothing,
         **(counted or {}),
     }

@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +10,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.atomic_files import written_whole
-from narrative_runs.results import RESULT_COLUMNS, Result
+from narrative_runs.codebook.result_columns import READ_COLUMNS, Kind, ResultColumn, columns_beside, names_of
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.results import Result, values_of
 
 _TYPES = {
-    "row_num": pa.int64(),
-    "manual_flag_ind": pa.int64(),
-    "manual_flag": pa.int64(),
-    "detected": pa.bool_(),
-    "confidence": pa.float64(),
-    "response_sec": pa.float64(),
-    "error_occurred": pa.bool_(),
-    "prompt_tokens": pa.int64(),
-    "completion_tokens": pa.int64(),
-    "tokens_used": pa.int64(),
-    "attempt_count": pa.int64(),
-    "p_detected": pa.float64(),
-    "source_row": pa.int64(),
+    Kind.TEXT: pa.string(),
+    Kind.LIST: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.FRACTION: pa.float64(),
+    Kind.LOGICAL: pa.bool_(),
 }
-SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in RESULT_COLUMNS])
 _ROW_GROUP = 500
-_values = attrgetter(*RESULT_COLUMNS)
+_NAMES = names_of(READ_COLUMNS)
 
 
-def write(results: Iterable[Result], path: Path) -> int:
-    """Write results to `path`, which is moved into place whole; returns the number of rows."""
+def write(results: Iterable[Result], path: Path, codebook: Codebook) -> int:
+    """Write results to `path`, which is moved into place whole; returns the number of rows.
+
+    codebook: what was asked, and so which columns there are.
+    """
+    beside = columns_beside(codebook)
+    schema, names = _schema((*READ_COLUMNS, *beside)), names_of(beside)
     rows, rows_left = 0, iter(results)
-    with written_whole(path) as draft, pq.ParquetWriter(draft, SCHEMA) as writer:
+    with written_whole(path) as draft, pq.ParquetWriter(draft, schema) as writer:
         while part := list(islice(rows_left, _ROW_GROUP)):
-            columns = zip(*map(_values, part), strict=True)
-            arrays = [_array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+            columns = [*zip(*map(values_of, part), strict=True)]
+            columns += [tuple(result.coded.get(name) for result in part) for name in names]
+            arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             rows += len(part)
     return rows
 
@@ -48,10 +46,16 @@ def write(results: Iterable[Result], path: Path) -> int:
 def read(path: Path) -> Iterator[Result]:
     """The results of a file, in its order."""
     with pq.ParquetFile(path) as file:
+        beside = [name for name in file.schema_arrow.names if name not in _NAMES]
         for group in range(file.num_row_groups):
             columns = file.read_row_group(group).to_pydict()
-            for values in zip(*(columns[name] for name in RESULT_COLUMNS), strict=True):
+            coded = ({name: columns[name][row] for name in beside} for row in range(len(columns[_NAMES[0]])))
+            for values in zip(*(columns[name] for name in _NAMES), coded, strict=True):
                 yield Result(*values)
+
+
+def _schema(columns: Iterable[ResultColumn]) -> pa.Schema:
+    return pa.schema([pa.field(column.name, _TYPES[column.kind]) for column in columns])
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

@@ -1,13 +1,14 @@
 import json
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.asking.answer import Answer, Unreadable, located, read
+from narrative_runs.asking.answer import Unreadable, located
+from narrative_runs.codebook.default import DEFAULT
 
 answers = st.fixed_dictionaries(
     {
@@ -32,6 +33,22 @@ pieces = st.sampled_from(
     ]
 ).flatmap(lambda word: st.sampled_from([word, *'{}[]:,"\\\n', "```json", "<think>", "</think>", "<|end|>", "//", "'"]))
 damaged = st.lists(st.one_of(pieces, st.text(max_size=3)), max_size=25).map("".join)
+
+
+class Answer(NamedTuple):
+    """What an answer to the usual question says."""
+
+    detected: bool
+    confidence: float | None
+    indicators: list[str]
+    rationale: str | None
+
+
+def read(written: str) -> Answer:
+    """The answer to the usual question in what a model wrote."""
+    values: dict[str, Any] = dict(located(written, DEFAULT).values)
+    detected, indicators, rationale = values["detected"], values["indicators"], values["rationale"]
+    return Answer(detected.value, detected.confidence, list(indicators.value), rationale.value)
 
 
 @given(answers)
@@ -219,9 +236,8 @@ def test_a_decision_among_the_indicators_counts(key: str) -> None:
 def test_the_place_of_the_decision_is_told(answer: dict[str, Any], around: str) -> None:
     """Wherever an answer stands, its place is that of the word which decides it."""
     text = around.replace("{}", json.dumps(answer))
-    found = located(text)
-    assert found.place is not None
-    assert text[found.place :].startswith(json.dumps(answer["detected"]))
+    start = located(text, DEFAULT).starts["detected"]
+    assert text[start:].startswith(json.dumps(answer["detected"]))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +255,7 @@ def test_the_place_of_the_decision_is_told(answer: dict[str, Any], around: str) 
 )
 def test_a_place_is_told_for_certain_or_not_at_all(written: str, behind: str | None) -> None:
     """In a damaged answer too the place is known where there is one, and not where there are several."""
-    assert located(written).place == (None if behind is None else len(behind))
+    assert located(written, DEFAULT).starts == ({} if behind is None else {"detected": len(behind)})
 
 
 @pytest.mark.parametrize(
@@ -254,7 +270,7 @@ def test_a_place_is_told_for_certain_or_not_at_all(written: str, behind: str | N
 )
 def test_what_is_whole_and_last_is_final(written: str, is_final: bool) -> None:
     """Only an object that is whole in its form, and behind which no other begins, can outlast a text broken off."""
-    assert located(written).is_final is is_final
+    assert located(written, DEFAULT).is_final is is_final
 
 
 @pytest.mark.parametrize(

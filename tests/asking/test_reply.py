@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.asking import answer
+from narrative_runs.asking.answer import located
+from narrative_runs.asking.probabilities import probabilities
 from narrative_runs.asking.reply import Counts, Reply, counts_are_odd, counts_of, is_reply, read, tokens_used
+from narrative_runs.codebook.default import DEFAULT
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RATIONALE = "Her boyfriend struck V on Sunday."
@@ -18,6 +20,11 @@ def fixture(name: str) -> dict[str, Any]:
     """A reply as a server writes it."""
     body: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
     return body
+
+
+def p_detected(parts: Reply) -> float | None:
+    """The probability that goes with the answer to the usual question."""
+    return probabilities(parts, DEFAULT).get("detected")
 
 
 def body_of(message: dict[str, Any], **choice: Any) -> dict[str, Any]:
@@ -72,10 +79,11 @@ def test_the_answer_of_every_server_is_found(name: str) -> None:
     body = fixture(name)
     assert is_reply(body)
     parts = read(body)
-    answered = answer.read(parts.written)
-    assert answered.detected is detected
+    values = located(parts.written, DEFAULT).values
+    assert values["detected"].value is detected
     if detected:
-        assert answered == answer.Answer(True, 0.9, ["struck by boyfriend"], RATIONALE)
+        assert values["detected"].confidence == 0.9
+        assert (values["indicators"].value, values["rationale"].value) == (("struck by boyfriend",), RATIONALE)
     assert parts.thought is None if thought is None else (parts.thought or "").startswith(thought)
     assert (parts.finish_reason, parts.refusal) == ("stop", None)
     assert (parts.model, parts.prompt_tokens, parts.completion_tokens) == (model, prompt_tokens, completion_tokens)
@@ -121,7 +129,7 @@ def test_a_withheld_answer_says_so() -> None:
 )
 def test_the_probability_is_that_of_true_against_false(name: str, probability: float | None) -> None:
     """`p_detected` is the share of true among true and false where the decision was made; None without logprobs."""
-    found = read(fixture(name)).p_detected
+    found = p_detected(read(fixture(name)))
     assert found is None if probability is None else found == pytest.approx(probability)
 
 
@@ -131,7 +139,7 @@ def test_the_probability_does_not_depend_on_what_was_drawn(true: float, false: f
     likely: dict[str, float | None] = {f"{blank}true": true, f"{blank}false": false}
     taken = f"{blank}true" if drawn else f"{blank}false"
     tokens = [('{"', 0.0, {}), ("detected", 0.0, {}), ('":', 0.0, {}), (taken, likely[taken], likely), ("}", 0.0, {})]
-    found = read(body_of({"content": text_of(tokens)}, logprobs=logprobs_of(*tokens))).p_detected
+    found = p_detected(read(body_of({"content": text_of(tokens)}, logprobs=logprobs_of(*tokens))))
     assert found == pytest.approx(math.exp(true) / (math.exp(true) + math.exp(false)))
 
 
@@ -150,14 +158,14 @@ def test_the_probability_does_not_depend_on_what_was_drawn(true: float, false: f
 def test_any_token_probabilities_are_a_probability_or_none(tokens: list[Any]) -> None:
     """However the tokens are cut, and where a server gives no logarithm, the outcome is from 0 to 1, or None."""
     content = text_of(tokens)
-    found = read(body_of({"content": content}, logprobs=logprobs_of(*tokens))).p_detected
+    found = p_detected(read(body_of({"content": content}, logprobs=logprobs_of(*tokens))))
     assert found is None or 0 <= found <= 1
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"content": None}, {"content": []}, [], {"tokens": ["true"]}])
 def test_other_forms_of_logprobs_give_no_probability(nothing: Any) -> None:
     """Without a list of tokens there is no probability, and no error."""
-    assert read(body_of({"content": "x"}, logprobs=nothing)).p_detected is None
+    assert p_detected(read(body_of({"content": "x"}, logprobs=nothing))) is None
 
 
 @pytest.mark.parametrize(
@@ -176,7 +184,7 @@ def test_other_forms_of_logprobs_give_no_probability(nothing: Any) -> None:
 )
 def test_content_without_text_is_nothing_written(content: Any) -> None:
     """A message whose content holds no text is read as empty."""
-    assert read(body_of({"content": content})) == Reply("", None, None, None, None, None, None, None)
+    assert read(body_of({"content": content})) == Reply("", None, None, None, None, None, None)
 
 
 @given(st.text(st.characters(categories=["Cs", "L", "N"])))

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from narrative_runs.asking.request import ANSWER_SCHEMA, Question
+from narrative_runs.asking.request import Question
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.schema import schema
 from narrative_runs.params import Params, check
 from narrative_runs.source.shards import Narrative
 
@@ -153,13 +155,14 @@ def test_the_schema_is_sent_where_it_is_wanted_and_taken(wish: str, takes_schema
     body = body_of(params_of(model={"structured_output": wish}), structured=takes_schema)
     assert ("response_format" in body) == sent
     if sent:
-        assert body["response_format"]["json_schema"]["schema"] == ANSWER_SCHEMA
+        assert body["response_format"]["json_schema"]["schema"] == schema(DEFAULT)
 
 
 def test_the_schema_wants_all_its_keys_and_no_others() -> None:
     """Strict servers take a schema only when every key is required and no other allowed."""
-    assert ANSWER_SCHEMA["required"] == list(ANSWER_SCHEMA["properties"])
-    assert ANSWER_SCHEMA["additionalProperties"] is False
+    asked = schema(DEFAULT)
+    assert asked["required"] == list(asked["properties"])
+    assert asked["additionalProperties"] is False
 
 
 @pytest.mark.parametrize(("wanted", "offered"), [(True, True), (True, False), (False, True)])

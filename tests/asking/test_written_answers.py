@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from tests.asking.written_answers import WRITTEN, Written
 
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.results import Result, result_of
 from narrative_runs.source.shards import Narrative
 
@@ -21,6 +22,7 @@ def result_from(case: Written) -> Result:
             "asked_at": "2024-05-01T12:00:00+02:00",
             "response": {"choices": [choice]},
         },
+        DEFAULT,
     )
 
 

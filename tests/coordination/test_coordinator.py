@@ -37,6 +37,7 @@ from tests.small_experiment import (
 )
 
 from narrative_runs import experiment, journal, snapshots
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.coordination import client as client_module
 from narrative_runs.coordination import coordinator as coordinator_module
 from narrative_runs.coordination import jobs_process
@@ -364,7 +365,7 @@ def test_error_rows_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     keep_answers(replace(context, session=2), NARRATIVES[2:])
     state.begin("0b6d", "2026-01-01 12:00:00", FOLDER, params)
     with database.transaction() as connection:
-        found = [result_of(*pair) for pair in zip(NARRATIVES[:2], entries, strict=True)]
+        found = [result_of(*pair, DEFAULT) for pair in zip(NARRATIVES[:2], entries, strict=True)]
         database.put_results(connection, "0b6d", found)
     with session(monkeypatch, resumes=True, retry_errors=True, shards=[]) as (run, connected):
         aside(connected("retry_errors").wait_until_answered).result(SOON_S)

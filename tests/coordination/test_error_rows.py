@@ -9,6 +9,7 @@ from tests.small_experiment import FOLDER, entry_of, error_of, keep, narratives_
 from narrative_runs import journal
 from narrative_runs.asking.ask import Open
 from narrative_runs.asking.request import Question
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.coordination.error_rows import narratives_with_errors
 from narrative_runs.params import Params
 from narrative_runs.record import database, state
@@ -36,7 +37,7 @@ def record(changed: dict[int, dict[str, Any]]) -> None:
         narrative = NARRATIVES[number - 1]
         category = CATEGORIES.get(number)
         entry = entry_of(narrative, PARAMS) if category is None else error_of(narrative, PARAMS, category)
-        rows.append(replace(result_of(narrative, entry), **values))
+        rows.append(replace(result_of(narrative, entry, DEFAULT), **values))
     with database.transaction() as connection:
         database.put_results(connection, "0b6d", rows)
 

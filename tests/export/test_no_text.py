@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.export import no_text
 from narrative_runs.export.no_text import without_text
 from narrative_runs.findings.columns import RESULT_TYPES
@@ -45,7 +46,7 @@ def test_columns_are_a_list_of_what_goes_out_not_of_what_stays() -> None:
     """A column that results gain one day does not go out by itself."""
     results = secret_results().assign(new_column=SECRET)
     assert "new_column" not in without_text(results)
-    assert set(without_text(results)) == {*no_text.COLUMNS, "incident"} - {"incident_id"}
+    assert set(without_text(results)) == {*no_text.columns_of(DEFAULT), "incident"} - {"incident_id"}
 
 
 def test_named_columns_of_the_workbook_go_out() -> None:

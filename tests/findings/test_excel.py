@@ -107,7 +107,7 @@ def test_other_columns_are_beside_all_rows_and_disagreements(result_table: Resul
 def test_every_column_of_every_sheet_is_explained(result_table: ResultTable, tmp_path: Path) -> None:
     """The last sheet has one line for each column of the others, in their order, and tells which are the workbook's."""
     results = result_table({"manual_flag_ind": 0, "detected": True})
-    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, tmp_path, False, others_of(results))
+    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, tmp_path, False, others=others_of(results))
     *sheets, columns = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
     header, *lines = columns.values
     assert (columns.title, header) == ("columns", ("sheet", "column", "meaning"))

@@ -19,7 +19,7 @@ FILES = {"results.parquet", "results.csv", "results.json", "results.xlsx"}
 
 def write(results: pd.DataFrame, folder: Path, csv_json: bool = True, others: pd.DataFrame | None = None) -> Path:
     """All tables of the results, in the folder."""
-    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, folder, csv_json, others)
+    write_tables(results, measure(results, "id", seed=1), {"rows_read": 3}, folder, csv_json, others=others)
     return folder
 
 

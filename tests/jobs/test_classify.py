@@ -16,6 +16,7 @@ from tests.small_experiment import (
 )
 
 from narrative_runs import results_file
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.errors import JournalError
 from narrative_runs.jobs.classify import write_results
 from narrative_runs.results import Result, result_of
@@ -44,7 +45,7 @@ def test_each_narrative_of_the_shard_has_its_result() -> None:
     keep(CONTEXT, "1-of-2", [entries[3], entries[0]])
     keep(replace(CONTEXT, session=2), "1-of-2", [entries[4], entries[1], entries[2]])
     assert write_results(FOLDER, PARAMS, 1) == 5
-    assert written() == [result_of(narrative, entry) for narrative, entry in zip(mine, entries, strict=True)]
+    assert written() == [result_of(narrative, entry, DEFAULT) for narrative, entry in zip(mine, entries, strict=True)]
     assert [result.error_category for result in written()] == [None] * 4 + ["timeout"]
 
 

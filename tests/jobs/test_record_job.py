@@ -18,6 +18,7 @@ from tests.small_experiment import (
 )
 
 from narrative_runs import results_file
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings.seal import seal_of
 from narrative_runs.jobs.record import merge, restore
@@ -156,14 +157,14 @@ def test_what_was_completed_stays_completed(context: RunContext) -> None:
 def lacks_one(number: int) -> None:
     """A shard lacks its last result."""
     path = FOLDER.results_of(number, 2)
-    results_file.write(list(results_file.read(path))[:-1], path)
+    results_file.write(list(results_file.read(path))[:-1], path, DEFAULT)
 
 
 def has_one_twice(number: int) -> None:
     """A shard has its first result instead of its last, too."""
     path = FOLDER.results_of(number, 2)
     found = list(results_file.read(path))
-    results_file.write([*found[:-1], found[0]], path)
+    results_file.write([*found[:-1], found[0]], path, DEFAULT)
 
 
 @pytest.mark.parametrize("damage", [lacks_one, has_one_twice])

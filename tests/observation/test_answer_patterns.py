@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.observation.answer_patterns import FEWEST, AnswerPatterns
 from narrative_runs.params import Params, check
 from narrative_runs.results import Result, result_of
@@ -37,7 +38,7 @@ def said(
         "first_error_message": None,
         "response": {"choices": [choice], **reply},
     }
-    result: Result = result_of(NARRATIVE, entry)
+    result: Result = result_of(NARRATIVE, entry, DEFAULT)
     return [text for _ in range(count) for text in watch.see(entry, result, without or set())]
 
 

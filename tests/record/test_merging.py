@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from tests.result_tables import table_of
 
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.record import database
 from narrative_runs.record.merging import put_merged_results
 
@@ -21,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 def put(path: Path, experiment_id: str, results: pd.DataFrame) -> None:
     """Put the finished results of an experiment into the record."""
     with database.transaction(path) as connection:
-        put_merged_results(connection, experiment_id, results)
+        put_merged_results(connection, experiment_id, results, DEFAULT)
 
 
 def rows_of(path: Path, experiment_id: str) -> dict[str, tuple[int, int | None, str | None]]:

@@ -2,22 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from narrative_runs.asking import damaged, json_objects
-from narrative_runs.asking.confidence import confidence_of
+from narrative_runs.codebook.values import Value, is_form, read_values, value_of
+from narrative_runs.codebook.variables import Binary, Codebook, Multi, Quote, Text, confidence_key
 
-CONTRADICTION = "the answer holds both detected: true and detected: false"
-NEITHER = "`detected` is neither true nor false"
-_KEYS = ("detected", "confidence", "indicators", "rationale")
-_YES_NO = {"true": True, "yes": True, "false": False, "no": False}
-# What the form of the answer has in the place of a decision.
-_FORM = re.compile(r"<.*>|\.{3}|…|bool(?:ean)?|(?:true|yes)\W+(?:or\W+)?(?:false|no)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]{1,40}>")
 _LEAD_IN = re.compile(r"(?:[^\n{}]{0,200}:)?[\s\ufeff]*(?:`{3,}\w*)?[\s\[]*")
-_VALUE = re.compile(r'"detected"\s*+:\s*+"?+', re.IGNORECASE)
 
 
 class Unreadable(Exception):
@@ -25,216 +20,255 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model answered for one narrative.
-
-    confidence: 0 to 1, or None where the model gave none that is a number in this range.
-    """
-
-    detected: bool
-    confidence: float | None
-    indicators: list[str]
-    rationale: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Located:
     """An answer and where it stands.
 
-    place: of the first letter of the value of `detected`, None where it cannot be told; is_final: whether it is an
-    object that is whole in its form, with no words before it but such as lead in to it, and no other begun behind it.
+    values: what was read of each variable of the codebook, by its name; starts: where the value of a variable begins in
+    the text, without those of which that cannot be said; is_final: whether it is an object that is whole in its form,
+    with no words before it but such as lead in to it, and no other begun behind it.
     """
 
-    answer: Answer
-    place: int | None
+    values: Mapping[str, Value]
+    starts: Mapping[str, int]
     is_final: bool
 
 
+def located(written: str, codebook: Codebook) -> Located:
+    """The answer in the text that a model wrote, without its thinking, and where it stands.
+
+    Where the record has a column for each variable, and so none for what is wrong with one of them, an answer is read
+    whole or not at all.
+
+    Raises:
+        Unreadable: there is no answer in it: not one of the variables by which an answer is known can be read.
+    """
+    if not written.strip():
+        raise Unreadable("the answer is empty")
+    found = _reader_of(codebook).located(written)
+    wrong = {name: value.missing or "" for name, value in found.values.items() if value.is_error}
+    if wrong and codebook.fits_the_record:
+        raise Unreadable(next(iter(wrong.values())))
+    if wrong.keys() >= set(codebook.anchors):
+        raise Unreadable("; ".join(dict.fromkeys(wrong[name] for name in codebook.anchors)))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """An object in the text that holds a decision; `decision` is None for the form of one that is only said back."""
+class _Object:
+    """An object in the text that holds at least one of the anchors; is_form: whether it is only the form of an answer
+    that is said back."""
 
     values: dict[str, Any]
     start: int
     end: int
-    decision: bool | None
+    n_anchors: int
+    is_form: bool
 
 
-def read(written: str) -> Answer:
-    """The answer in the text that a model wrote, without its thinking.
+@dataclass(slots=True)
+class _Readings:
+    """What a text gives for each variable, wherever it does: several values, or one that cannot be read, are none."""
 
-    Raises:
-        Unreadable: there is no answer in it, or more than one and they differ.
-    """
-    return located(written).answer
+    wrong: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, list[Any]] = field(default_factory=dict)
 
+    def add(self, name: str, value: Value) -> None:
+        if value.is_error:
+            self.wrong.setdefault(name, value)
+        elif (meant := (value.value, value.missing)) not in (known := self.values.setdefault(name, [])):
+            known.append(meant)
 
-def located(written: str) -> Located:
-    """The answer in the text that a model wrote, without its thinking, and where it stands.
-
-    Raises:
-        Unreadable: there is no answer in it, or more than one and they differ.
-    """
-    if not written.strip():
-        raise Unreadable("the answer is empty")
-    whole = list(_whole(written))
-    decided = [found for found in whole if found.decision is not None]
-    if not decided:
-        return _located_in_damage(written)
-    decisions = {found.decision for found in decided} | set(_decisions_around(written, whole))
-    if len(decisions) > 1:
-        raise Unreadable(CONTRADICTION)
-    taken = decided[-1]
-    return Located(
-        answer=_validated(taken.values, decisions == {True}),
-        place=_place(written, taken),
-        is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
-    )
+    def objections(self, codebook: Codebook) -> dict[str, Value]:
+        """What is wrong with the variables, by their names."""
+        several = {name: _contradiction(name, codebook) for name, known in self.values.items() if len(known) > 1}
+        return {**several, **self.wrong}
 
 
-def fit_for_files(text: str) -> str:
-    """The text without lone surrogates, which JSON can carry and no file takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+class _Reader:
+    """Reads answers by one codebook."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        self._codebook = codebook
+        self._anchors = codebook.anchors
+        variables = codebook.variables
+        # What a model wrote twice can be compared where it is one of few values.
+        self._compared = [name for name, variable in variables.items() if not isinstance(variable, Quote | Text)]
+        self._compared = self._compared or list(self._anchors)
+        self._keys = {*variables, *map(confidence_key, variables)}
+        # Models leave line breaks in their strings as they are.
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._without_doubles, strict=False)
+        self._starts = {
+            name: re.compile(rf'"{re.escape(name)}"\s*+:\s*+"?+', re.IGNORECASE)
+            for name in self._compared
+            if not isinstance(variables[name], Multi)
+        }
+
+    def located(self, written: str) -> Located:
+        whole = list(self._whole(written))
+        decided = [found for found in whole if not found.is_form]
+        if not decided:
+            return self._located_in_damage(written)
+        most = max(found.n_anchors for found in decided)
+        taken = [found for found in decided if found.n_anchors == most][-1]
+        readings = _Readings()
+        for found in decided:
+            for name in self._compared:
+                if name in found.values:
+                    readings.add(name, self._value(name, found.values[name]))
+        self._read_around(written, whole, readings)
+        return Located(
+            self._values(taken.values, readings.objections(self._codebook)),
+            self._starts_in(written, taken),
+            is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
+        )
+
+    def _values(self, values: Mapping[str, Any], objections: Mapping[str, Value]) -> dict[str, Value]:
+        return read_values(self._codebook, values, objections)
+
+    def _value(self, name: str, raw: Any) -> Value:
+        return value_of(name, self._codebook.variables[name], raw)
+
+    def _whole(self, text: str) -> Iterator[_Object]:
+        for start, end in json_objects.spans(text):
+            for values in self._answers_in(self._decoded(text[start:end])):
+                anchors = [values[name] for name in self._anchors if name in values]
+                yield _Object(values, start, end, len(anchors), all(map(is_form, anchors)))
+
+    def _decoded(self, text: str) -> Any:
+        try:
+            return self._decoder.decode(text)
+        except (ValueError, RecursionError):
+            return None
+
+    def _answers_in(self, value: Any, is_within_answer: bool = False) -> Iterator[dict[str, Any]]:
+        """All mappings in a value that have an anchor; a text that is JSON counts as what it stands for."""
+        if isinstance(value, str):
+            for start, end in () if is_within_answer else json_objects.spans(value):
+                yield from self._answers_in(self._decoded(value[start:end]), is_within_answer=True)
+        if isinstance(value, dict) and any(name in value for name in self._anchors):
+            is_within_answer = True
+            yield value
+        if isinstance(value, dict | list):
+            for part in value.values() if isinstance(value, dict) else value:
+                yield from self._answers_in(part, is_within_answer)
+
+    def _read_around(self, text: str, whole: list[_Object], readings: _Readings) -> None:
+        """Take in what damaged objects beside the whole ones say, and lines such as `detected: no`.
+
+        A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a value is no other
+        value where it is the form of the answer, or stands in prose.
+        """
+        edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(text)]
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            part = text[start:end]
+            if not part.strip():
+                continue
+            has_braces = "{" in part or "}" in part
+            for name in self._starts:
+                for written in damaged.written_in(part, name):
+                    value = self._of_word(name, written.word)
+                    is_meant = has_braces or not written.is_sure
+                    if value.is_error:
+                        is_meant = has_braces and written.is_sure and not is_form(written.word)
+                    if is_meant:
+                        readings.add(name, value)
+
+    def _of_word(self, name: str, word: str | None) -> Value:
+        """The value that a word is; of one that the text breaks off, and of the form of an answer, none is known."""
+        return self._value(name, {} if word is None or is_form(word) else word)
+
+    def _located_in_damage(self, text: str) -> Located:
+        written = {name: damaged.written_in(text, name) for name in self._anchors}
+        starts = [each.start for found in written.values() for each in found]
+        if not starts:
+            if inner := self._unescaped(text):
+                return replace(self.located(inner), starts={})
+            raise Unreadable(_no_key(self._anchors))
+        # An echo of the instructions, such as `true or false`, is no value, and not one to be repaired into one.
+        readings = _Readings()
+        for name in self._compared:
+            for each in written.get(name) or damaged.written_in(text, name):
+                if name in self._starts:
+                    readings.add(name, self._of_word(name, each.word))
+        objections = readings.objections(self._codebook)
+        if objections.keys() >= set(self._anchors):
+            raise Unreadable("; ".join(dict.fromkeys(objections[name].missing or "" for name in self._anchors)))
+        found = damaged.object_around(text, max(starts))
+        if found is None:
+            raise Unreadable("the answer holds no JSON object")
+        confidences = {name: found.numbers(confidence_key(name)) for name in self._codebook.variables}
+        if not found.is_closed and (len(self._anchors) > 1 or not confidences[self._anchors[0]]):
+            # Cut off before its second value ends, an answer is a guess.
+            raise Unreadable("the answer is no whole JSON object")
+        values = damaged.corrected(found.text, self._anchors)
+        if values is None:
+            raise Unreadable("the answer is no JSON object")
+        for name in self._compared:
+            written_as = readings.values.get(name, [])
+            if name in objections or not (written_as or name in values):
+                continue
+            # Only what stands in the text as a word of its own was not made by the correction.
+            value = self._value(name, values.get(name))
+            if value.is_error:
+                objections[name] = value
+            elif (value.value, value.missing) not in written_as and not self._is_written_list(found, name, value):
+                objections[name] = _contradiction(name, self._codebook)
+        for name, numbers in confidences.items():
+            values[confidence_key(name)] = numbers[0] if len(set(numbers)) == 1 else None
+        return Located(
+            self._values(values, objections),
+            {name: each[0].start for name, each in written.items() if len(each) == 1 and name in self._starts},
+            is_final=False,
+        )
+
+    def _is_written_list(self, found: damaged.DamagedObject, name: str, value: Value) -> bool:
+        """Whether a list of values stands in a damaged object word by word."""
+        if name in self._starts or value.is_error:
+            return False
+        words = found.words_of_list(name)
+        return words is not None and self._value(name, words) == value
+
+    def _unescaped(self, text: str) -> str | None:
+        """The text that a JSON string stands for, with its quotes or without; None where there is no such string."""
+        string = text.strip().strip("`").removeprefix("json").strip().removeprefix('"').removesuffix('"')
+        value = self._decoded(f'"{string}"') if '\\"' in string else None
+        return value if isinstance(value, str) else None
+
+    def _starts_in(self, text: str, found: _Object) -> dict[str, int]:
+        starts = {}
+        for name, pattern in self._starts.items():
+            ends = [match.end() for match in pattern.finditer(text, found.start, found.end)]
+            if len(ends) == 1:
+                starts[name] = ends[0]
+        return starts
+
+    def _without_doubles(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        plain = [(name.strip().lower(), name, value) for name, value in pairs]
+        named = [(key if key in self._keys else name, value) for key, name, value in plain]
+        names = [name for name, _ in named]
+        for name in self._compared:
+            if names.count(name) > 1:
+                raise Unreadable(f"the answer has more than one key `{name}`")
+        return dict(named)
 
 
-def _whole(text: str) -> Iterator[_Whole]:
-    for start, end in json_objects.spans(text):
-        for values in _deciding(_decoded(text[start:end])):
-            yield _Whole(values, start, end, _decision(values["detected"]))
+@lru_cache(maxsize=16)
+def _reader_of(codebook: Codebook) -> _Reader:
+    return _Reader(codebook)
 
 
-def _decoded(text: str) -> Any:
-    try:
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return None
+def _contradiction(name: str, codebook: Codebook) -> Value:
+    if isinstance(codebook.variables[name], Binary):
+        return Value(None, f"the answer holds both {name}: true and {name}: false", is_error=True)
+    return Value(None, f"the answer holds more than one value of `{name}`", is_error=True)
 
 
-def _deciding(value: Any, is_within_answer: bool = False) -> Iterator[dict[str, Any]]:
-    """All mappings in a value that have the key `detected`; a text that is JSON counts as what it stands for."""
-    if isinstance(value, str):
-        for start, end in () if is_within_answer else json_objects.spans(value):
-            yield from _deciding(_decoded(value[start:end]), is_within_answer=True)
-    if isinstance(value, dict) and "detected" in value:
-        is_within_answer = True
-        yield value
-    if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _deciding(part, is_within_answer)
-
-
-def _decisions_around(text: str, whole: list[_Whole]) -> Iterator[bool]:
-    """What damaged objects beside the whole ones decide, and lines such as `detected: no`.
-
-    A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a decision is no other
-    decision where it is the form of the answer, or stands in prose.
-    """
-    edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(text)]
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        part = text[start:end]
-        has_braces = "{" in part or "}" in part
-        for told in damaged.told_in(part):
-            decision = _YES_NO.get(told.word or "")
-            if decision is not None and (has_braces or not told.is_sure):
-                yield decision
-            elif decision is None and has_braces and told.is_sure and not _is_form(told.word):
-                raise Unreadable(NEITHER)
-
-
-def _located_in_damage(text: str) -> Located:
-    told = damaged.told_in(text)
-    if not told:
-        if inner := _unescaped(text):
-            return replace(located(inner), place=None)
-        raise Unreadable("the answer has no key `detected`")
-    # An echo of the instructions, such as `true or false`, is no decision, and not one to be repaired into one.
-    decisions = {_YES_NO.get(each.word or "") for each in told}
-    if None in decisions:
-        raise Unreadable(NEITHER)
-    if len(decisions) > 1:
-        raise Unreadable(CONTRADICTION)
-    found = damaged.object_around(text, told[-1].start)
-    if found is None:
-        raise Unreadable("the answer holds no JSON object")
-    confidences = found.confidences
-    if not found.is_closed and not confidences:
-        # Cut off before its second value ends, an answer is a guess.
-        raise Unreadable("the answer is no whole JSON object")
-    values = damaged.corrected(found.text)
-    if values is None:
-        raise Unreadable("the answer is no JSON object")
-    if _decision(values.get("detected")) not in decisions:
-        raise Unreadable(CONTRADICTION)
-    confidence = confidences[0] if len(set(confidences)) == 1 else None
-    return Located(
-        answer=_validated({**values, "confidence": confidence}, decisions == {True}),
-        place=told[0].start if len(told) == 1 else None,
-        is_final=False,
-    )
-
-
-def _unescaped(text: str) -> str | None:
-    """The text that a JSON string stands for, with its quotes or without; None where there is no such string."""
-    string = text.strip().strip("`").removeprefix("json").strip().removeprefix('"').removesuffix('"')
-    value = _decoded(f'"{string}"') if '\\"' in string else None
-    return value if isinstance(value, str) else None
+def _no_key(anchors: tuple[str, ...]) -> str:
+    if len(anchors) == 1:
+        return f"the answer has no key `{anchors[0]}`"
+    return f"the answer has none of the keys {', '.join(f'`{name}`' for name in anchors)}"
 
 
 def _leads_in(before: str) -> bool:
     """Whether words announce what follows; others may be thinking that the prompt had opened."""
     return _LEAD_IN.fullmatch(_TAG.sub("", before).strip().removeprefix("assistant")) is not None
-
-
-def _place(text: str, found: _Whole) -> int | None:
-    values = [match.end() for match in _VALUE.finditer(text, found.start, found.end)]
-    return values[0] if len(values) == 1 else None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    named = [(name.strip().lower() if name.strip().lower() in _KEYS else name, value) for name, value in pairs]
-    if sum(name == "detected" for name, _ in named) > 1:
-        raise Unreadable("the answer has more than one key `detected`")
-    return dict(named)
-
-
-# Models leave line breaks in their strings as they are.
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_doubles, strict=False)
-
-
-def _decision(value: Any) -> bool | None:
-    """The decision that a value is; None for the form of one.
-
-    Raises:
-        Unreadable: it is neither; what it is instead is not told: it could be a piece of the narrative.
-    """
-    word = value.strip().lower() if isinstance(value, str) else None
-    if isinstance(value, bool):
-        return value
-    if word in _YES_NO:
-        return _YES_NO[word]
-    if isinstance(value, dict) or _is_form(word):
-        return None
-    raise Unreadable(NEITHER)
-
-
-def _is_form(word: str | None) -> bool:
-    return word is not None and (word.startswith("{") or _FORM.fullmatch(word) is not None)
-
-
-def _validated(values: dict[str, Any], detected: bool) -> Answer:
-    indicators = values.get("indicators") or []
-    if isinstance(indicators, str):
-        indicators = [indicators]
-    if not isinstance(indicators, list):
-        raise Unreadable("`indicators` is not a list")
-    rationale = values.get("rationale")
-    return Answer(
-        detected=detected,
-        confidence=confidence_of(values.get("confidence")),
-        indicators=[_text(indicator) for indicator in indicators],
-        rationale=None if rationale is None else _text(rationale),
-    )
-
-
-def _text(value: Any) -> str:
-    return fit_for_files(value if isinstance(value, str) else json.dumps(value))

@@ -1,18 +1,16 @@
 """Answers that are no JSON any more, but leave no doubt: other quotes, comments, commas too many, a lost end."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from narrative_runs.asking.confidence import confidence_of
+from narrative_runs.codebook.confidence import confidence_of
 
 # A longer text with damage is no answer that a model gave on purpose.
 LONGEST = 20_000
 _LONGEST_WORD = 40
-# Such a key cannot stand in a string, unless a quote in it is not escaped: then it is better seen than overlooked.
-_SURE_KEY = re.compile(r"""(?:["“]detected["”]|(?<=\{)\s*+'?detected'?)\s*+:\s*+""", re.IGNORECASE)
-_OTHER_KEY = re.compile(r"(?:'detected'|(?:^|(?<=[{,\n]))[ \t]*+detected)\s*+:\s*+", re.IGNORECASE)
 _WORD = re.compile(rf"""["'“”]?+([^,}}\n"'“”]{{0,{_LONGEST_WORD}}}+)(.?)""", re.DOTALL)
 _COMMENT = re.compile(r"//|/\*|#")
 # A quote within a string, not escaped, is told from its end by what follows.
@@ -28,23 +26,22 @@ _MASKED = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _COLON = re.compile(r"\s*+:")
-_CONFIDENCE = re.compile(
-    r"""(?:["'“]|\b)confidence["'”]?\s*+:\s*+"""
+_LIST = re.compile(r"\[([^\[\]{}]{0,2000}+)\]")
+_NUMBER = (
     r"""(?:["“](?P<double>[^"“”\n]{0,40}+)["”]|'(?P<single>[^'\n]{0,40}+)'"""
     r"""|(?P<bare>[^,}\n"'\[{]{1,300}+(?:,[0-9]{1,20}(?=\s*+[,}\n]))?))"""
     # A comma at the end of the text, or before a digit, may be that of a decimal.
-    r"""(?=[ \t\r]*+(?:[}\n"']|,\s*+[^\s0-9]))""",
-    re.IGNORECASE,
+    r"""(?=[ \t\r]*+(?:[}\n"']|,\s*+[^\s0-9]))"""
 )
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What stands behind a key `detected`.
+class Written:
+    """What stands behind a key.
 
-    word: in lower case, None where the text ends within it; start: its place; is_sure: whether nothing but a key can
-    look so.
+    word: in lower case, None where the text ends within it; start: where it begins; is_sure: whether nothing but a key
+    can look so.
     """
 
     word: str | None
@@ -60,18 +57,28 @@ class DamagedObject:
     outline: str
     is_closed: bool
 
-    @property
-    def confidences(self) -> list[float | None]:
-        """The confidences that are written out in it, None where one is no number from 0 to 1."""
-        spans = [match.span(str(match.lastgroup)) for match in _CONFIDENCE.finditer(self.outline)]
+    def numbers(self, key: str) -> list[float | None]:
+        """The confidences that are written out in it behind this key, None where one is no number from 0 to 1."""
+        spans = [match.span(str(match.lastgroup)) for match in _number_behind(key).finditer(self.outline)]
         return [confidence_of(_COMMENT.split(self.text[start:end], maxsplit=1)[0]) for start, end in spans]
 
+    def words_of_list(self, key: str) -> list[str] | None:
+        """The words of the list that stands behind this key; None where there is none, or more than one."""
+        sure, other = _keys(key)
+        ends = {match.end() for pattern in (sure, other) for match in pattern.finditer(self.text)}
+        lists = [_LIST.match(self.text, end) for end in ends]
+        if len(lists) != 1 or lists[0] is None:
+            return None
+        words = [word.strip().strip("\"'“”‘’").strip() for word in lists[0][1].split(",")]
+        return [word for word in words if word]
 
-def told_in(text: str) -> list[Told]:
-    """What stands behind each key `detected`, in its order; keys that are only spoken of in a string are none."""
-    others = [_told(text, match, is_sure=False) for match in _OTHER_KEY.finditer(_outline(text))]
-    sure = [_told(text, match, is_sure=True) for match in _SURE_KEY.finditer(text)]
-    return [told for _, told in sorted({told.start: told for told in others + sure}.items())]
+
+def written_in(text: str, key: str) -> list[Written]:
+    """What stands behind each such key, in its order; keys that are only spoken of in a string are none."""
+    sure, other = _keys(key)
+    others = [_written(text, match, is_sure=False) for match in other.finditer(_outline(text))]
+    found = others + [_written(text, match, is_sure=True) for match in sure.finditer(text)]
+    return [written for _, written in sorted({written.start: written for written in found}.items())]
 
 
 def object_around(text: str, place: int) -> DamagedObject | None:
@@ -93,8 +100,11 @@ def object_around(text: str, place: int) -> DamagedObject | None:
     return DamagedObject(text[start:], outline[start:], is_closed=False)
 
 
-def corrected(text: str) -> dict[str, Any] | None:
-    """The object that a damaged one was to be; None where it cannot be told, or is too long for an answer."""
+def corrected(text: str, keys: Collection[str]) -> dict[str, Any] | None:
+    """The object that a damaged one was to be; None where that cannot be said, or it is too long for an answer.
+
+    keys: one of them stands in an answer.
+    """
     # Imported here: it is rarely needed, and each job would pay for it.
     from json_repair import repair_json
 
@@ -105,16 +115,31 @@ def corrected(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(value, list):
-        value = next((part for part in value if isinstance(part, dict) and "detected" in part), None)
+        value = next((part for part in value if isinstance(part, dict) and not part.keys().isdisjoint(keys)), None)
     return value if isinstance(value, dict) else None
 
 
-def _told(text: str, key: re.Match[str], is_sure: bool) -> Told:
+@cache
+def _keys(key: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """How a key is written: in a way that nothing else is, and in others."""
+    name = re.escape(key)
+    # Such a key cannot stand in a string, unless a quote in it is not escaped: then it is better seen than overlooked.
+    sure = rf"""(?:["“]{name}["”]|(?<=\{{)\s*+'?{name}'?)\s*+:\s*+"""
+    other = rf"(?:'{name}'|(?:^|(?<=[{{,\n]))[ \t]*+{name})\s*+:\s*+"
+    return re.compile(sure, re.IGNORECASE), re.compile(other, re.IGNORECASE)
+
+
+@cache
+def _number_behind(key: str) -> re.Pattern[str]:
+    return re.compile(rf"""(?:["'“]|\b){re.escape(key)}["'”]?\s*+:\s*+""" + _NUMBER, re.IGNORECASE)
+
+
+def _written(text: str, key: re.Match[str], is_sure: bool) -> Written:
     word = _WORD.match(text, key.end())
     assert word is not None
     said, *comment = _COMMENT.split(word[1], maxsplit=1)
     is_whole = bool(word[2] or comment)
-    return Told(said.strip().lower() if is_whole else None, word.start(1), is_sure)
+    return Written(said.strip().lower() if is_whole else None, word.start(1), is_sure)
 
 
 def _outline(text: str) -> str:

@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from narrative_runs.asking import answer
-from narrative_runs.asking.answer import fit_for_files
-from narrative_runs.asking.thinking import Content, apart_from_thinking
-from narrative_runs.asking.token_probability import probability_of_true
+from narrative_runs.asking.thinking import apart_from_thinking
+from narrative_runs.codebook.texts import fit_for_files
 
 # More tokens than any context holds: what is larger is no count.
 LARGEST_COUNT = 2**31 - 1
@@ -30,8 +28,9 @@ class Reply:
 
     written: the answer's text, without thinking; thought: the thinking, if the server or the model tells it;
     finish_reason: `stop`, `length`, `content_filter`, ...; prompt_tokens, completion_tokens: None where nobody knows
-    them; p_detected: probability of true against false at the answer's token, None without logprobs or without an
-    answer; is_draft_open: whether the text has thinking in it that was begun and never ended.
+    them; is_draft_open: whether the text has thinking in it that was begun and never ended; logprobs: as the server
+    gives them, None where it gives none; content: the message's text with its thinking, to which they belong; in_place:
+    as long as that, with blanks instead of the thinking.
     """
 
     written: str
@@ -41,8 +40,10 @@ class Reply:
     model: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
-    p_detected: float | None
     is_draft_open: bool = False
+    logprobs: dict[str, Any] | None = None
+    content: str = ""
+    in_place: str = ""
 
     @property
     def is_at_its_end(self) -> bool:
@@ -74,8 +75,8 @@ def read(body: dict[str, Any]) -> Reply:
     """The parts of a decoded reply for which `is_reply` holds."""
     choice = body["choices"][0]
     message = choice["message"]
-    told = _text(_parts(message.get("content"), are_thinking=False))
-    content = apart_from_thinking(told)
+    written = _text(_parts(message.get("content"), are_thinking=False))
+    content = apart_from_thinking(written)
     counts = counts_of(body)
     thoughts = [*(_text(message.get(name)) for name in _THOUGHT), _thought_in(message.get("content"))]
     return Reply(
@@ -86,8 +87,10 @@ def read(body: dict[str, Any]) -> Reply:
         model=model_of(body),
         prompt_tokens=counts.prompt,
         completion_tokens=counts.completion,
-        p_detected=_p_detected(choice.get("logprobs"), told, content),
         is_draft_open=content.is_draft_open,
+        logprobs=_logprobs(choice.get("logprobs")),
+        content=written,
+        in_place=content.in_place,
     )
 
 
@@ -160,14 +163,8 @@ def _is_shallow(body: Any) -> bool:
     return False
 
 
-def _p_detected(logprobs: Any, told: str, content: Content) -> float | None:
-    if not _mapping(logprobs).get("content"):
-        return None
-    try:
-        place = answer.located(content.in_place).place
-    except answer.Unreadable:
-        return None
-    return probability_of_true(logprobs, told, place)
+def _logprobs(logprobs: Any) -> dict[str, Any] | None:
+    return logprobs if _mapping(logprobs).get("content") else None
 
 
 def _text(value: Any) -> str:

@@ -5,20 +5,11 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from narrative_runs.codebook.form import in_words
+from narrative_runs.codebook.schema import schema
+from narrative_runs.codebook.variables import CODEBOOK_MARK
 from narrative_runs.params import TEXT_MARK, Params
 from narrative_runs.source.shards import Narrative
-
-ANSWER_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "detected": {"type": "boolean"},
-        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-        "indicators": {"type": "array", "items": {"type": "string"}},
-        "rationale": {"type": "string"},
-    },
-    "required": ["detected", "confidence", "indicators", "rationale"],
-    "additionalProperties": False,
-}
 
 # Where each part of a request stands that a server may not take, though the answer can do without.
 PARTS = {"schema": "response_format", "logprobs": "logprobs"}
@@ -43,8 +34,8 @@ class Question:
 
     def __init__(self, params: Params) -> None:
         """Take the frozen params; nothing else makes a question."""
-        self._template = params.prompt.user_template
-        self._system = params.prompt.system_prompt
+        self._template = _with_codebook(params.prompt.user_template, params)
+        self._system = _with_codebook(params.prompt.system_prompt, params)
         self._settings: dict[str, Any] = {
             "model": params.model.name,
             "temperature": params.model.temperature,
@@ -54,7 +45,7 @@ class Question:
             # As it stands after a round trip through JSON, so that keys that are numbers change no fingerprint.
             "extra_body": json.loads(json.dumps(params.model.extra_body)),
         }
-        self._schema = None if params.model.structured_output == "plain" else ANSWER_SCHEMA
+        self._schema = None if params.model.structured_output == "plain" else schema(params.variables)
         self._around: dict[frozenset[str], list[str]] = {}
         self._needs_schema = params.model.structured_output == "json_schema"
         self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))
@@ -123,6 +114,11 @@ class Question:
             request["logprobs"] = True
             request["top_logprobs"] = TOP_LOGPROBS
         return {**request, **settings["extra_body"]}
+
+
+def _with_codebook(prompt: str, params: Params) -> str:
+    """A prompt with the codebook in words in the place of its mark, where there is a codebook."""
+    return prompt if params.codebook is None else prompt.replace(CODEBOOK_MARK, in_words(params.codebook))
 
 
 def _canonical(value: Any) -> bytes:

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from narrative_runs.experiment import FROZEN_KEYS, ExperimentState
+from narrative_runs.experiment import CODEBOOK, FROZEN_KEYS, ExperimentState
 
 SOURCE = "source_md5"
 _SHOWN_LINES = 12
@@ -70,4 +70,7 @@ def _part(line: str, place: int, width: int) -> str:
 
 
 def _flat(params: dict[str, Any]) -> dict[str, Any]:
-    return {f"{section}.{name}": value for section, values in params.items() for name, value in values.items()}
+    """The values by their dotted names; a codebook is one value."""
+    sections = {section: values for section, values in params.items() if section != CODEBOOK}
+    flat = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+    return flat if params.get(CODEBOOK) is None else {**flat, CODEBOOK: params[CODEBOOK]}

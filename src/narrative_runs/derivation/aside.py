@@ -97,10 +97,10 @@ def _derive(begun: ExperimentState, params: Params, aside: ExperimentFolder, is_
     """Derive all findings into the folder, which holds the journals alone; is_partial: of what is answered."""
     md5 = checksum.verify(params.data.file)
     checksum.must_be(params.data.file, begun.source_md5, md5)
-    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(begun.reading_rules))
+    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(begun.reading_rules), params.variables)
     source = workbook.read(params.data.file, how, aside.path)
     checksum.must_be(params.data.file, begun.source_md5)
-    write_source(source, aside, params.shards.count)
+    write_source(source, aside, params)
     write_quality(source, md5, aside)
     for shard in range(1, params.shards.count + 1):
         write_results(aside, params, shard, is_partial)

@@ -5,6 +5,7 @@ the journals, aside, without a model or a server, and compared with the findings
 with `dvc.lock`: what it records as the reference may only have changed if the workbook, the params or the answers have.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,9 @@ def _that_count(values: dict[str, Any]) -> list[Any]:
         "report.groups",
         "report.suppress_below",
     )
-    named = [key.split(".") for key in keys]
-    return [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
+    named = [key.split(".") for key in keys if key != experiment.CODEBOOK]
+    found = [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
+    return [*found, json.dumps(values.get(experiment.CODEBOOK))]
 
 
 def _must_follow(

@@ -8,6 +8,7 @@ import pyarrow as pa
 from rich.table import Table
 
 from narrative_runs import finished
+from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.errors import FindingsError
 from narrative_runs.experiment import last_params
 from narrative_runs.export import no_text, review
@@ -52,14 +53,16 @@ def export_no_text(which: str, others: Sequence[str], output: Path | None, force
     Raises:
         FindingsError: there are no findings or no such columns, or the file cannot be written.
     """
-    experiment = finished.read(which, no_text.COLUMNS, others)
+    experiment = finished.read(which, no_text.columns_of, others)
     path = _checked(output or experiment.folder.no_text, force)
-    rows = no_text.without_text(experiment.results, experiment.others)
     below = last_params(experiment.folder, experiment.begun).get("report", {}).get("suppress_below", 0)
+    rows = no_text.without_text(experiment.results, experiment.others, DEFAULT if below else experiment.codebook)
     _write(masked_rows(rows, experiment.others, below) if below else rows, "results", path)
     print(f"{path}: {len(experiment.results)} rows of {experiment.folder.slug}, without text, ids and messages.")
     if experiment.others:
         print(f"With these columns of the workbook, as they are: {', '.join(experiment.others)}.")
+    if below and not experiment.codebook.fits_the_record:
+        print("Left out are the values of the codebook's variables: their small counts cannot be masked yet.")
     if below:
         print(
             f"Cells by which counts below {below} could be found are blank, the rows have no order, and nothing tells "

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from narrative_runs.findings.columns import OUTCOME_COLUMNS
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import OUTCOME_COLUMNS, columns_beside
+from narrative_runs.codebook.variables import Codebook
 
 _AS_THEY_ARE = (
     "narrative_type",
@@ -28,18 +30,28 @@ _AS_THEY_ARE = (
     "attempt_count",
     "model_answered",
 )
-COLUMNS = ("row_num", "incident_id", *_AS_THEY_ARE)
+_KEY = ("row_num", "incident_id")
 # A server may name its model by a path, in which there is a person's name.
 _FOLDERS = re.compile(r"^(?:/|[A-Za-z]:\\).*[/\\]")
 
 
-def without_text(results: pd.DataFrame, others: Sequence[str] = ()) -> pd.DataFrame:
+def columns_of(codebook: Codebook) -> list[str]:
+    """The columns that are read for it: those that go out, and the id that is numbered."""
+    return [*_KEY, *_that_go_out(codebook)]
+
+
+def without_text(results: pd.DataFrame, others: Sequence[str] = (), codebook: Codebook = DEFAULT) -> pd.DataFrame:
     """The rows by `row_num`, with `incident` (a running number from 1, by first appearance) for the id.
 
-    others: the workbook's other columns that go out too, as they are.
+    others: the workbook's other columns that go out too, as they are; codebook: of its variables go out all but quotes
+    and texts.
     """
     ordered = results.sort_values("row_num", ignore_index=True)
-    kept = ordered[["row_num", *_AS_THEY_ARE, *others]].copy()
+    kept = ordered[["row_num", *_that_go_out(codebook), *others]].copy()
     kept["model_answered"] = kept["model_answered"].str.replace(_FOLDERS, "", regex=True)
     kept.insert(1, "incident", pd.factorize(ordered["incident_id"])[0] + 1)
     return kept
+
+
+def _that_go_out(codebook: Codebook) -> list[str]:
+    return [*_AS_THEY_ARE, *(column.name for column in columns_beside(codebook) if column.is_free_of_text)]

@@ -17,8 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import columns_of, names_of
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.column_meanings import meaning_of
-from narrative_runs.findings.columns import RESULT_TYPES, other_columns
+from narrative_runs.findings.columns import other_columns
 from narrative_runs.findings.read_first import NEEDED, read_first
 from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
@@ -39,10 +42,19 @@ REVIEWED = (
 FOR_THE_REVIEWER = ("reviewer_verdict", "reviewer_notes")
 
 
-def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[str, Any], path: Path) -> None:
-    """Write the finished results, metrics and data quality; the same content gives the same bytes."""
-    table = with_rounded_fractions(table)
-    reviewed = disagreements(table)
+def write_workbook(
+    table: pa.Table,
+    metrics: dict[str, Any],
+    data_quality: dict[str, Any],
+    path: Path,
+    codebook: Codebook = DEFAULT,
+) -> None:
+    """Write the finished results, metrics and data quality; the same content gives the same bytes.
+
+    codebook: what was asked, which says what the columns of its variables mean.
+    """
+    table = with_rounded_fractions(table, codebook)
+    reviewed = disagreements(table, codebook)
     shown = table.select([name for name in table.column_names if name not in LEFT_OUT])
     lines, facts = metric_lines(metrics), quality_lines(data_quality)
     first = to_read_first(table)
@@ -64,21 +76,23 @@ def write_workbook(table: pa.Table, metrics: dict[str, Any], data_quality: dict[
         ),
         Sheet("data_quality", ["name", "value"], facts, len(facts), widths={"name": _width(facts, 0), "value": 80}),
     ]
-    write_sheets([*sheets, columns_sheet(sheets)], path)
+    write_sheets([*sheets, columns_sheet(sheets, codebook)], path)
 
 
-def columns_sheet(sheets: Iterable[Sheet]) -> Sheet:
+def columns_sheet(sheets: Iterable[Sheet], codebook: Codebook = DEFAULT) -> Sheet:
     """The sheet that tells of every column of these sheets, in their order, what it means."""
-    meanings = [(sheet.title, name, meaning_of(sheet.title, name)) for sheet in sheets for name in sheet.columns]
+    named = [(sheet.title, name) for sheet in sheets for name in sheet.columns]
+    meanings = [(title, name, meaning_of(title, name, codebook)) for title, name in named]
     widths = {"sheet": 16, "column": 30, "meaning": 100}
     return Sheet("columns", list(widths), meanings, len(meanings), widths=widths)
 
 
-def with_rounded_fractions(table: pa.Table) -> pa.Table:
+def with_rounded_fractions(table: pa.Table, codebook: Codebook = DEFAULT) -> pa.Table:
     """The table of results with the fractions of our own columns rounded; the workbook's other ones stay as they
     are."""
+    ours = names_of(columns_of(codebook))
     for place, field in enumerate(table.schema):
-        if field.name in RESULT_TYPES and pa.types.is_floating(field.type):
+        if field.name in ours and pa.types.is_floating(field.type):
             values = [_rounded(value) for value in table.column(place).to_pylist()]
             table = table.set_column(place, field, pa.array(values, field.type))
     return table
@@ -93,7 +107,7 @@ def to_read_first(table: pa.Table) -> pa.Table:
     return rows.add_column(0, "rank", ranks).add_column(1, "why", pa.array(first["why"], pa.string()))
 
 
-def disagreements(table: pa.Table) -> pa.Table:
+def disagreements(table: pa.Table, codebook: Codebook = DEFAULT) -> pa.Table:
     """The false positives and false negatives: `disagreement`, which of the two it is, the REVIEWED
     columns, and the workbook's other ones."""
     kinds = [
@@ -103,7 +117,7 @@ def disagreements(table: pa.Table) -> pa.Table:
         )
     ]
     kind = pa.array(kinds, pa.string())
-    shown = table.select([*REVIEWED, *other_columns(table.column_names)])
+    shown = table.select([*REVIEWED, *other_columns(table.column_names, codebook)])
     return shown.add_column(0, "disagreement", kind).filter(kind.is_valid())
 
 

@@ -13,7 +13,7 @@ Behind our columns stand the workbook's other ones, as they are; nothing is comp
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.atomic_files import written_whole
-from narrative_runs.findings.columns import CLOCK_BOUND, OUTCOME_COLUMNS, RESULT_TYPES
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import Kind, columns_of
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.findings.columns import CLOCK_BOUND, OUTCOME_COLUMNS, types_of
 from narrative_runs.findings.csv_of_0_1_0 import write_csv_of_0_1_0
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
@@ -30,15 +33,16 @@ from narrative_runs.findings.text_cells import guarded
 _ROWS_AT_ONCE = 1_000
 
 
-def finish(results: pd.DataFrame) -> pd.DataFrame:
-    """The results by `row_num`, all columns of `RESULT_TYPES` in their order and types, with outcomes.
+def finish(results: pd.DataFrame, codebook: Codebook = DEFAULT) -> pd.DataFrame:
+    """The results by `row_num`, all columns that this codebook gives in their order and types, with outcomes.
 
     Of the four outcomes exactly one is true for a labelled answer; all are missing where the row has an error
     or no label of its own (`manual_flag_ind`). Columns that are missing come out empty; others are dropped.
     """
-    given = [name for name in RESULT_TYPES if name in results and name not in OUTCOME_COLUMNS]
+    types = types_of(codebook)
+    given = [name for name in types if name in results and name not in OUTCOME_COLUMNS]
     table = results[given].sort_values("row_num", kind="stable", ignore_index=True)
-    table = table.reindex(columns=list(RESULT_TYPES)).astype(RESULT_TYPES)
+    table = table.reindex(columns=list(types)).astype(types)
     judged = table["manual_flag_ind"].notna() & table["detected"].notna() & ~table["error_occurred"]
     positive = table["manual_flag_ind"].eq(1).fillna(False).to_numpy(dtype=bool)
     detected = table["detected"].fillna(False).to_numpy(dtype=bool)
@@ -55,29 +59,31 @@ def write_tables(
     data_quality: dict[str, Any],
     folder: Path,
     csv_json: bool,
+    codebook: Codebook = DEFAULT,
     others: pd.DataFrame | None = None,
     is_of_0_1_0: bool = False,
 ) -> None:
     """Write results.parquet and results.xlsx, and with `csv_json` results.csv and results.json, into the
     folder.
 
-    In: results in any order, finished or not; the content of metrics.json and data_quality.json; the workbook's other
-    columns with the `row_num` of their narrative, None where it has none; whether the first release began the
-    experiment, whose results.csv then keeps its form. Each file appears whole or not at all.
+    In: results in any order, finished or not; the content of metrics.json and data_quality.json; the codebook by which
+    they were read; the workbook's other columns with the `row_num` of their narrative, None where it has none; whether
+    the first release began the experiment, whose results.csv then keeps its form. Each file appears whole or not at
+    all.
     """
-    finished = finish(results).drop(columns=list(CLOCK_BOUND))
+    finished = finish(results, codebook).drop(columns=list(CLOCK_BOUND))
     if others is not None:
         finished = finished.join(others.set_index("row_num"), on="row_num")
     table = pa.Table.from_pandas(finished, preserve_index=False)
     with written_whole(folder / "results.parquet") as draft:
         pq.write_table(table, draft, compression="zstd")
     with written_whole(folder / "results.xlsx") as draft:
-        write_workbook(table, metrics, data_quality, draft)
+        write_workbook(table, metrics, data_quality, draft, codebook)
     if csv_json:
         with written_whole(folder / "results.csv") as draft:
             (write_csv_of_0_1_0 if is_of_0_1_0 else write_csv)(table, draft)
         with written_whole(folder / "results.json") as draft:
-            _write_json(table, draft)
+            _write_json(table, draft, codebook)
     else:
         # Those of an earlier merge would pass for this one's.
         for name in ("results.csv", "results.json"):
@@ -130,20 +136,23 @@ def _fraction(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
 
 
-def _write_json(table: pa.Table, path: Path) -> None:
+def _write_json(table: pa.Table, path: Path, codebook: Codebook) -> None:
+    lists = [column.name for column in columns_of(codebook) if column.kind is Kind.LIST]
     with path.open("w", encoding="utf-8", newline="\n") as file:
         separator = "[\n"
-        for record in _records(table):
+        for record in _records(table, lists):
             file.write(separator + json.dumps(record, ensure_ascii=False, allow_nan=False))
             separator = ",\n"
         file.write("\n]\n" if table.num_rows else "[]\n")
 
 
-def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
+def _records(table: pa.Table, lists: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The rows as objects; lists: the columns that hold lists as JSON."""
     for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE):
         for record in batch.to_pylist():
-            if record["indicators"] is not None:
-                record["indicators"] = json.loads(record["indicators"])
+            for name in lists:
+                if record[name] is not None:
+                    record[name] = json.loads(record[name])
             # JSON has no infinity; another column of the workbook may.
             yield {name: None if _is_infinite(value) else value for name, value in record.items()}
 

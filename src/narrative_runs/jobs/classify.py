@@ -34,14 +34,14 @@ def write_results(folder: ExperimentFolder, params: Params, shard: int, is_parti
             for narrative in narratives:
                 entry = entries.get(question.fingerprint(narrative))
                 if entry is not None:
-                    yield result_of(narrative, read(entry))
+                    yield result_of(narrative, read(entry), params.variables)
                 elif not is_partial:
                     raise JournalError(
                         f"{folder.journals}: no answer for {narrative.incident_id} {narrative.narrative_type}. Delete "
                         f"{folder.shards}/ and {folder.metrics}, then start the run again: what is missing is asked."
                     )
 
-        return results_file.write(results(), folder.results_of(shard, count))
+        return results_file.write(results(), folder.results_of(shard, count), params.variables)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from narrative_runs.data_columns import types_of
 from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
-from narrative_runs.findings.columns import RESULT_TYPES
+from narrative_runs.findings.columns import types_of as types_of_columns
 from narrative_runs.findings.readme import write_readme
 from narrative_runs.jobs.error_patterns import patterns_of
 from narrative_runs.params import Params, bootstrap_seed
@@ -31,6 +31,7 @@ from narrative_runs.source import rules
 from narrative_runs.source.groups import read_groups
 from narrative_runs.source.incidents import read_incidents
 from narrative_runs.source.shards import iterate_all
+from narrative_runs.source.variable_labels import labels_by_variable
 
 # By pandas' own types whole numbers with a missing value would become fractions.
 _WITH_MISSING = {
@@ -93,10 +94,11 @@ def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reas
     Raises:
         RecordError: the record cannot be written.
     """
-    results = tables.finish(cut_texts.mark(gathered(derived, params.shards.count)))
+    results = tables.finish(cut_texts.mark(gathered(derived, params)), params.variables)
     patterns = patterns_of(derived, experiment_id, params)
     with database.transaction() as connection:
-        put_merged_results(connection, experiment_id, results)
+        labels = _labels(derived, params, results)
+        put_merged_results(connection, experiment_id, results, params.variables, labels)
         put_error_patterns(connection, experiment_id, patterns, state.now())
         database.update_experiment(connection, experiment_id, _not_completed(results, params, reason, total))
 
@@ -134,7 +136,7 @@ def _write(
     is_of_0_1_0 = reading_rules == rules.OF_0_1_0
     # The files of the first release held no other columns.
     others = None if is_of_0_1_0 else _other_columns(folder)
-    tables.write_tables(results, measured, whole, folder.path, exports, others, is_of_0_1_0)
+    tables.write_tables(results, measured, whole, folder.path, exports, params.variables, others, is_of_0_1_0)
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def _found(
     folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
     """The finished results, what they measure, and the quality of their source."""
-    results = tables.finish(cut_texts.mark(gathered(folder, params.shards.count)))
+    results = tables.finish(cut_texts.mark(gathered(folder, params)), params.variables)
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
     if params.run.max_narratives is not None:
@@ -207,17 +209,29 @@ def _fill(context: RunContext, results: pd.DataFrame, measured: dict[str, Any]) 
     """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
     patterns = patterns_of(context.folder, context.experiment_id, context.params)
     with database.transaction() as connection:
-        put_merged_results(connection, context.experiment_id, results)
+        labels = _labels(context.folder, context.params, results)
+        put_merged_results(connection, context.experiment_id, results, context.params.variables, labels)
         completed = _columns(context.folder, results, measured, context.params)
         database.update_experiment(connection, context.experiment_id, completed)
         put_error_patterns(connection, context.experiment_id, patterns, state.now())
     _restore_sources(context)
 
 
-def gathered(folder: ExperimentFolder, count: int) -> pd.DataFrame:
+def _labels(folder: ExperimentFolder, params: Params, results: pd.DataFrame) -> Iterator[dict[str, str | None]]:
+    """The human labels of the variables of each row of the results, in their order; none where the record has a column
+    for each variable."""
+    if params.variables.fits_the_record:
+        return iter(())
+    keys = results[["row_num", "narrative_type", "manual_flag_ind"]]
+    plain = keys.astype(object).where(pd.notna(keys), None)
+    return labels_by_variable(folder.other_columns, params.variables, plain.itertuples(index=False, name=None))
+
+
+def gathered(folder: ExperimentFolder, params: Params) -> pd.DataFrame:
     """All results of an experiment: those of the shards, and in their place what retries found."""
-    parts = [_table(folder.results_of(shard, count)) for shard in range(1, count + 1)]
-    parts.append(_table(folder.retries))
+    count, types = params.shards.count, types_of_columns(params.variables)
+    parts = [_table(folder.results_of(shard, count), types) for shard in range(1, count + 1)]
+    parts.append(_table(folder.retries, types))
     results = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return results.drop_duplicates("row_num", keep="last")
 
@@ -236,9 +250,9 @@ def _groups(folder: ExperimentFolder, names: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
     table: pd.DataFrame = pq.read_table(path).to_pandas(types_mapper=None)
-    return table.astype({name: kind for name, kind in RESULT_TYPES.items() if name in table})
+    return table.astype({name: kind for name, kind in types.items() if name in table})
 
 
 def _restore_sources(context: RunContext) -> None:

@@ -4,7 +4,8 @@ import json
 from typing import Protocol
 
 from narrative_runs.atomic_files import written_whole
-from narrative_runs.findings.columns import RESERVED
+from narrative_runs.codebook.result_columns import reserved_beside
+from narrative_runs.params import Params
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.sources import put_sources
@@ -16,6 +17,7 @@ from narrative_runs.source.narratives import write_shards
 from narrative_runs.source.reading import reading_of
 from narrative_runs.source.shards import iterate_all
 from narrative_runs.source.summary import summary_lines
+from narrative_runs.source.variable_labels import check_labels
 
 
 class Channel(Protocol):
@@ -34,7 +36,7 @@ def read_source(context: RunContext, channel: Channel) -> None:
     In: the run; whom to tell that the workbook can be used, and what was found in it.
 
     Raises:
-        SourceError: the workbook is missing, changed, or of no known layout.
+        SourceError: the workbook is missing, changed, of no known layout, or does not fit the codebook.
         FindingsError: it has no column that report.groups names, or one of too many groups.
         RecordError: the record cannot be written.
     """
@@ -43,15 +45,16 @@ def read_source(context: RunContext, channel: Channel) -> None:
     checksum.fetch(file)
     md5 = checksum.verify(file)
     checksum.must_be(file, context.source_md5, md5)
-    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(context.reading_rules))
+    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(context.reading_rules), params.variables)
     source = workbook.read(file, how, folder.path)
     # It may have been saved while it was read.
     checksum.must_be(file, context.source_md5)
-    groups, there = params.report.groups, source.names_of_other_columns(RESERVED)
+    check_labels(params.variables, how.types, source.others.names, source.rows_of_other_columns())
+    groups, there = params.report.groups, source.names_of_other_columns(reserved_beside(params.variables))
     for name in groups:
         column_of(name, there)
     channel.source_is_ready()
-    write_source(source, folder, params.shards.count)
+    write_source(source, folder, params)
     _keep_in_record(context, md5, source)
     write_quality(source, md5, folder)
     # How many groups a column has is told by its cells, which lie there now.
@@ -60,11 +63,12 @@ def read_source(context: RunContext, channel: Channel) -> None:
         channel.show(line)
 
 
-def write_source(source: workbook.Source, folder: ExperimentFolder, count: int) -> None:
-    """Write the narratives of a workbook into `count` shards, and its incidents and other columns beside them."""
-    write_shards(source.dealt(count), folder.narratives)
+def write_source(source: workbook.Source, folder: ExperimentFolder, params: Params) -> None:
+    """Write the narratives of a workbook into the experiment's shards, and its incidents and other columns beside
+    them."""
+    write_shards(source.dealt(params.shards.count), folder.narratives)
     write_incidents(source.incidents, folder.incidents)
-    source.write_other_columns(folder.other_columns, RESERVED)
+    source.write_other_columns(folder.other_columns, reserved_beside(params.variables))
 
 
 def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -> None:

@@ -48,7 +48,7 @@ class Adoption:
     @property
     def results(self) -> list[Result]:
         """The rows for the record, in the order of the answers."""
-        return [result_of(narrative, entry) for narrative, entry in self.entries]
+        return [result_of(narrative, entry, self.params.variables) for narrative, entry in self.entries]
 
     @property
     def errors(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from narrative_runs import journal
 from narrative_runs.asking.reply import counts_of, model_of
 from narrative_runs.asking.request import Question
+from narrative_runs.codebook.result_columns import READ_COLUMNS, Part, names_of
 from narrative_runs.error_patterns.outcomes import ErrorKind, Outcomes
 from narrative_runs.observation.progress import Progress
 from narrative_runs.params import Params
@@ -22,7 +23,7 @@ from narrative_runs.source.shards import Narrative, iterate
 # The texts of a whole experiment are not held: the narrative without its text, and how many characters that has.
 NarrativeWithoutText = tuple[Narrative, int]
 # What a release may read differently from the same answer.
-READ_FROM_ANSWERS = ("detected", "confidence", "indicators", "rationale", "error_category", "p_detected")
+READ_FROM_ANSWERS = (*names_of(column for column in READ_COLUMNS if column.part is Part.ANSWER), "error_category")
 
 
 class JournalTail:
@@ -48,6 +49,7 @@ class JournalTail:
         self._params = params
         self._progress = progress
         self._question = Question(params)
+        self._codebook = params.variables
         self._narratives: dict[str, NarrativeWithoutText] | None = None
         # By the session's number and the file's name: a session that is sealed while it is followed changes its folder.
         self._offsets: dict[tuple[int, str], int] = {}
@@ -131,7 +133,7 @@ class JournalTail:
         if response:
             self.longest_answered = max(self.longest_answered, characters)
         if journal.name_of(path) == journal.RETRY:
-            again = result_of(narrative, entry)
+            again = result_of(narrative, entry, self._codebook)
             self._note_outcome(again, characters, entry, path)
             self._count_error(fingerprint, again.error_category, of_session)
             # The merge applies what a retry found; only a record that was lost has it from here.
@@ -140,7 +142,7 @@ class JournalTail:
         if fingerprint not in self._open:
             return None
         self._open.remove(fingerprint)
-        result = result_of(narrative, entry)
+        result = result_of(narrative, entry, self._codebook)
         self._note_outcome(result, characters, entry, path)
         self._progress.done += 1
         self._processed[session] += 1

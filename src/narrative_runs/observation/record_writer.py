@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from narrative_runs import paths
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import RecordLocked
 from narrative_runs.observation.progress import Interval
 from narrative_runs.observation.run_status import RunStatus
@@ -40,14 +41,17 @@ class RecordWriter:
         are_narratives_there: Callable[[], bool],
         data_source: str,
         data_checksum: str,
+        codebook: Codebook,
         tell: Callable[[str], None],
     ) -> None:
         """narratives: gives those of the workbook, for a record that has not got them, once they are there;
-        data_source, data_checksum: path and md5 of the workbook; tell: shows a line to the user."""
+        data_source, data_checksum: path and md5 of the workbook; codebook: what is asked; tell: shows a line to the
+        user."""
         self._experiment_id = experiment_id
         self._narratives = narratives
         self._are_narratives_there = are_narratives_there
         self._source = data_source, data_checksum
+        self._codebook = codebook
         self._has_sources = False
         self._unrecorded = unrecorded
         self._tell = tell
@@ -96,6 +100,7 @@ class RecordWriter:
             processed=status.n_narratives_processed,
             completed=status.n_narratives_processed - sum(status.errors.values()),
             eta=status.estimated_completion_time,
+            codebook=self._codebook,
             patterns=self.patterns,
             patience_s=patience_s,
         )

@@ -70,6 +70,7 @@ class RunMonitor:
             self._tail.are_narratives_there,
             str(params.data.file),
             spec.source_md5,
+            params.variables,
             self.tell,
         )
         self._logs: Logs | None = None

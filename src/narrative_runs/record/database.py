@@ -4,7 +4,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.paths import RECORD
 from narrative_runs.permissions import file_mode
 from narrative_runs.record import release, schema
-from narrative_runs.results import RESULT_COLUMNS, Result
+from narrative_runs.results import RESULT_COLUMNS, Result, values_of
 from narrative_runs.shell import quoted
 
 BUSY_TIMEOUT_S = 60.0
@@ -121,7 +120,7 @@ def update_experiment(connection: sqlite3.Connection, experiment_id: str, values
 
 def put_results(connection: sqlite3.Connection, experiment_id: str, results: Iterable[Result]) -> None:
     """Add results, or put them in the place of those of an earlier or the same pass; `result_id` stays."""
-    columns, values_of = ["experiment_id", *RESULT_COLUMNS], attrgetter(*RESULT_COLUMNS)
+    columns = ["experiment_id", *RESULT_COLUMNS]
     connection.executemany(
         f"INSERT INTO narrative_results ({', '.join(columns)}) VALUES ({_marks(columns)}) "
         "ON CONFLICT (experiment_id, incident_id, narrative_type) "

@@ -1,17 +1,31 @@
 """The finished results of an experiment in the record, once all of its shards are merged."""
 
 import sqlite3
+from collections.abc import Iterable, Mapping
+from itertools import chain, repeat
 
 import pandas as pd
 
+from narrative_runs.codebook.result_columns import RECORD_NAMES
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.record.coded_values import keep_coded_values_of_results, put_coded_values
 
-def put_merged_results(connection: sqlite3.Connection, experiment_id: str, results: pd.DataFrame) -> None:
+
+def put_merged_results(
+    connection: sqlite3.Connection,
+    experiment_id: str,
+    results: pd.DataFrame,
+    codebook: Codebook,
+    labels: Iterable[Mapping[str, str | None]] = (),
+) -> None:
     """Make the experiment's rows in the record the finished results and no others; `result_id` stays.
 
     In: a writing transaction; the id of an experiment that is in the record; all its finished results, one row a
-    narrative, with columns as `narrative_results` names them.
+    narrative, with columns as `narrative_results` names them, and those of the codebook's variables; of each row the
+    human labels by variable, as text.
     """
-    plain = results.astype(object).where(pd.notna(results), None)
+    whole = results.astype(object).where(pd.notna(results), None)
+    plain = whole[[name for name in whole.columns if name in RECORD_NAMES]]
     columns = list(plain.columns)
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
     connection.executemany(
@@ -31,3 +45,7 @@ def put_merged_results(connection: sqlite3.Connection, experiment_id: str, resul
         "DELETE FROM narrative_results WHERE result_id = ?",
         [(result_id,) for result_id, *key in kept if tuple(key) not in keys],
     )
+    if not codebook.fits_the_record:
+        rows = (dict(zip(whole.columns, row, strict=True)) for row in whole.itertuples(index=False, name=None))
+        put_coded_values(connection, experiment_id, codebook, zip(rows, chain(labels, repeat({})), strict=False))
+        keep_coded_values_of_results(connection, experiment_id)

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from narrative_runs.codebook.result_columns import RECORD_COLUMNS
+
 EXPERIMENTS = """
 CREATE TABLE IF NOT EXISTS experiments (
   experiment_id TEXT PRIMARY KEY,
@@ -52,41 +54,16 @@ CREATE TABLE IF NOT EXISTS experiments (
   software_version TEXT
 )"""
 
-NARRATIVE_RESULTS = """
+# The R system has the narrative's key first.
+_KEY = ("incident_id", "narrative_type")
+_RESULT_COLUMNS = ",\n".join(
+    f"  {column.name} {column.sql}" for column in sorted(RECORD_COLUMNS, key=lambda column: column.name not in _KEY)
+)
+NARRATIVE_RESULTS = f"""
 CREATE TABLE IF NOT EXISTS narrative_results (
   result_id INTEGER PRIMARY KEY AUTOINCREMENT,
   experiment_id TEXT NOT NULL,
-  incident_id TEXT,
-  narrative_type TEXT,
-  row_num INTEGER,
-  narrative_text TEXT,
-  manual_flag_ind INTEGER,
-  manual_flag INTEGER,
-  detected INTEGER,
-  confidence REAL,
-  indicators TEXT,
-  rationale TEXT,
-  reasoning_steps TEXT,
-  raw_response TEXT,
-  response_sec REAL,
-  processed_at TEXT,
-  error_occurred INTEGER DEFAULT 0,
-  error_message TEXT,
-  prompt_tokens INTEGER,
-  completion_tokens INTEGER,
-  tokens_used INTEGER,
-  is_true_positive INTEGER,
-  is_true_negative INTEGER,
-  is_false_positive INTEGER,
-  is_false_negative INTEGER,
-  attempt_count INTEGER DEFAULT 1,
-  first_error_message TEXT,
-  last_attempt_at TEXT,
-  error_category TEXT,
-  p_detected REAL,
-  model_answered TEXT,
-  fingerprint TEXT,
-  source_row INTEGER
+{_RESULT_COLUMNS}
 )"""
 
 SOURCE_NARRATIVES = """
@@ -121,6 +98,22 @@ CREATE TABLE IF NOT EXISTS error_patterns (
   message TEXT NOT NULL,
   noticed_at TEXT NOT NULL,
   PRIMARY KEY (experiment_id, dimension, value)
+)"""
+
+# Of our own, for codebooks with variables that the R system has no column for: a row a variable of a narrative.
+CODED_VALUES = """
+CREATE TABLE IF NOT EXISTS coded_values (
+  experiment_id TEXT NOT NULL,
+  incident_id TEXT NOT NULL,
+  narrative_type TEXT NOT NULL,
+  variable TEXT NOT NULL,
+  value TEXT,
+  label TEXT,
+  probability REAL,
+  error_message TEXT,
+  confidence REAL,
+  not_in_text TEXT,
+  PRIMARY KEY (experiment_id, incident_id, narrative_type, variable)
 )"""
 
 # Those of the R system, in the order in which they are made.

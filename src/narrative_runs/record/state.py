@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from narrative_runs import __version__
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.params import Params
 from narrative_runs.paths import BACKUPS, RECORD, ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.backup import back_up
+from narrative_runs.record.coded_values import put_coded_values
 from narrative_runs.record.error_patterns import PatternAndMessage, put_error_patterns
 from narrative_runs.results import Result
 
@@ -81,6 +83,7 @@ def move(
     processed: int,
     completed: int,
     eta: str | None,
+    codebook: Codebook,
     patterns: Sequence[PatternAndMessage] = (),
     patience_s: float = database.BUSY_TIMEOUT_S,
 ) -> None:
@@ -91,9 +94,9 @@ def move(
 
     results: their texts are left empty, and come from the record's own narratives of the workbook: data_source,
     data_checksum, as `put_sources` takes them; total: narratives to classify; processed: those with a result, errors
-    included; completed: those without error;
-    eta: local time at which it will be done, if that can be said; patterns: what its errors have in common, each with
-    what the user reads of it; patience_s: how long to wait for other programs.
+    included; completed: those without error; eta: local time at which it will be done, if that can be said; codebook:
+    what was asked; patterns: what its errors have in common, each with what the user reads of it; patience_s: how long
+    to wait for other programs.
 
     Raises:
         RecordLocked: another program kept the record for longer than that; nothing was written.
@@ -116,6 +119,8 @@ def move(
                 for row in rows
             ),
         )
+        # The merge adds the labels.
+        put_coded_values(connection, experiment_id, codebook, ((row.row, {}) for row in rows))
         connection.execute(
             "UPDATE experiments SET n_narratives_total = ?, n_narratives_processed = ?, n_narratives_completed = ?, "
             "last_progress_update = ?, estimated_completion_time = ? WHERE experiment_id = ? AND status = 'running'",

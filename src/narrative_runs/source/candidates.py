@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE
+from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, OWN_LABEL
 from narrative_runs.errors import SourceError
 from narrative_runs.source.cells import Unreadable, label_of, text_of, told_apart, whole_number
 from narrative_runs.source.choice import Candidate
 from narrative_runs.source.formats import Cells
-from narrative_runs.source.layouts import KEY_PART, OWN_LABEL
+from narrative_runs.source.layouts import KEY_PART
 from narrative_runs.source.other_columns import OtherColumns
 from narrative_runs.source.placeholders import is_placeholder, normal
 from narrative_runs.source.quality import OddLabel, UnreadableCells

@@ -10,11 +10,19 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, USUAL_TYPES
+from narrative_runs.codebook.labels import INCIDENT
+from narrative_runs.data_columns import (
+    INCIDENT_ID,
+    LABEL,
+    LABEL_OF,
+    NARRATIVE_TEXT,
+    NARRATIVE_TYPE,
+    OWN_LABEL,
+    USUAL_TYPES,
+)
 from narrative_runs.source.cells import text_of
 from narrative_runs.source.reading import Reading
 
-OWN_LABEL = "manual_flag_ind"
 # The role of the n-th column of `data.id`, from 0.
 KEY_PART = "id {}"
 _WIDE = {
@@ -48,7 +56,7 @@ class Match:
 
     layout: production, labelled or long. positions: the place from 0 of each role that was found; names: what the
     column of each role is called; missing: names of columns that were not found; doubled: those found twice, so that
-    either may be meant.
+    either may be meant; labels_ride_along: whether the columns of labels ride along too, as a codebook names them.
     """
 
     layout: str
@@ -57,6 +65,7 @@ class Match:
     missing: tuple[str, ...]
     doubled: tuple[str, ...]
     share_missing: float = field(default=0.0, compare=False)
+    labels_ride_along: bool = False
 
     @property
     def complete(self) -> bool:
@@ -69,8 +78,11 @@ class Match:
         return self.layout == LONG
 
     def others(self, header: Sequence[object]) -> dict[int, str]:
-        """Place and name of each column that has no role but, perhaps, that of a part of the key."""
-        used = {place for role, place in self.positions.items() if not role.startswith("id ")}
+        """Place and name of each column that has no role but, perhaps, that of a part of the key, or of a codebook's
+        label."""
+        shared = [role for role in self.positions if role.startswith("id ")]
+        shared += [role for role in self.positions if self.labels_ride_along and _is_label(role)]
+        used = {place for role, place in self.positions.items() if role not in shared}
         names = [text_of(cell).strip() for cell in header]
         return {place: name for place, name in enumerate(names) if name and place not in used}
 
@@ -115,11 +127,28 @@ def _roles(header: list[str], reading: Reading, is_long: bool) -> _Roles:
             needed |= {kind: own.get(kind, usual.get(kind, kind)) for kind in reading.types}
     needed |= {role: name for role, name in own.items() if role not in possible}
     possible |= {role: name for role, name in own.items() if role in possible}
+    if reading.labels != OWN_LABEL:
+        needed = {role: name for role, name in needed.items() if not _is_label(role)} | _labels_of(reading, is_long)
+        possible = {role: name for role, name in possible.items() if not _is_label(role)}
     if reading.id_columns:
         needed.pop(INCIDENT_ID, None)
         needed |= {KEY_PART.format(number): name for number, name in enumerate(reading.id_columns)}
-    labelled = any(role == LABEL or role.startswith(LABEL_OF) for role in needed)
+    labelled = any(role != OWN_LABEL and _is_label(role) for role in needed)
     return _Roles(needed, possible, LONG if is_long else LABELLED if labelled else PRODUCTION)
+
+
+def _is_label(role: str) -> bool:
+    return role in (LABEL, OWN_LABEL) or role.startswith(LABEL_OF)
+
+
+def _labels_of(reading: Reading, is_long: bool) -> dict[str, str]:
+    """The columns of labels that a codebook names, by their roles; where a row has several narratives, a single column
+    has the labels of incidents."""
+    given = reading.labels
+    if isinstance(given, str):
+        return {OWN_LABEL if is_long else LABEL: given}
+    roles = {LABEL if kind == INCIDENT else f"{LABEL_OF}{kind}": name for kind, name in (given or {}).items()}
+    return {role: name for role, name in roles.items() if role == LABEL} if is_long else roles
 
 
 def _labels_asked_for(header: list[str], reading: Reading) -> tuple[str, ...]:
@@ -141,6 +170,7 @@ def _compare(header: list[str], roles: _Roles, reading: Reading) -> Match:
         missing=missing,
         doubled=tuple(names[role] for role, found in places.items() if len(found) > 1),
         share_missing=len(missing) / len(roles.needed),
+        labels_ride_along=reading.labels != OWN_LABEL,
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from narrative_runs.data_columns import plain_columns, types_of
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.data_columns import OWN_LABEL, plain_columns, types_of
 from narrative_runs.source.rules import CURRENT, ReadingRules
 
 
@@ -14,7 +16,9 @@ class Reading:
 
     sheets: the names of the sheets to read, in this order; none for the one that there is. id_columns: the columns that
     make the key together; none for the layout's own. columns: the workbook's names by ours; see `layouts`. skips:
-    whether placeholders are skipped; placeholders: texts that count as such besides the usual ones.
+    whether placeholders are skipped; placeholders: texts that count as such besides the usual ones. labels: the columns
+    of the labels that `detected` is compared with: OWN_LABEL for the layout's own, another name for one column, names
+    by narrative type and `incident`, or None where there are none.
     """
 
     rules: ReadingRules = CURRENT
@@ -23,6 +27,7 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     skips_placeholders: bool = False
     placeholders: tuple[str, ...] = ()
+    labels: str | Mapping[str, str] | None = OWN_LABEL
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -30,9 +35,9 @@ class Reading:
         return types_of(self.columns)
 
 
-def reading_of(data: Mapping[str, Any], rules: ReadingRules = CURRENT) -> Reading:
+def reading_of(data: Mapping[str, Any], rules: ReadingRules = CURRENT, codebook: Codebook = DEFAULT) -> Reading:
     """How the `data` section of these params has the workbook read; what an earlier release did not know is left
-    out there."""
+    out there. codebook: its first binary variable says which labels are meant."""
     sheet, placeholders = data.get("sheet"), data.get("placeholders", "ask")
     return Reading(
         rules=rules,
@@ -41,4 +46,5 @@ def reading_of(data: Mapping[str, Any], rules: ReadingRules = CURRENT) -> Readin
         columns=plain_columns(data.get("columns") or {}),
         skips_placeholders=placeholders != "ask",
         placeholders=tuple(placeholders["skip"]) if isinstance(placeholders, Mapping) else (),
+        labels=codebook.variables[codebook.first_binary].label if codebook.first_binary else None,
     )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from narrative_runs.errors import SourceError
 from narrative_runs.source.candidates import Collected, Collector, place_of
+from narrative_runs.source.cells import Plain
 from narrative_runs.source.choice import Choice, choose
 from narrative_runs.source.formats import open_tables
 from narrative_runs.source.incidents import incidents_of, labelled_blanks
@@ -66,6 +67,10 @@ class Source:
     def names_of_other_columns(self, reserved: Collection[str]) -> list[str]:
         """What the workbook's other columns are called in the results, as `write_other_columns` writes them."""
         return [*([SHEET] if len(self.sheets) > 1 else []), *self.others.named(reserved).values()]
+
+    def rows_of_other_columns(self) -> Iterator[dict[str, Plain]]:
+        """Of each narrative those cells of its row that ride along and are not blank, by the names of their columns."""
+        return (self.others[number] for number in self.keys["other"])
 
     def write_other_columns(self, path: Path, reserved: Collection[str]) -> None:
         """Write the workbook's other columns, a row a narrative; where several sheets were read, with its sheet.

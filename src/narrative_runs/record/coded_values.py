@@ -1,0 +1,56 @@
+"""The values of a codebook's variables in the record: a row a variable, beside the narrative's own row."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from narrative_runs.codebook.coded import coded_values
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.record import schema
+
+Row = Mapping[str, Any]
+Labels = Mapping[str, str | None]
+
+
+def put_coded_values(
+    connection: sqlite3.Connection, experiment_id: str, codebook: Codebook, rows: Iterable[tuple[Row, Labels]]
+) -> None:
+    """Add the values of these narratives, or put them in the place of those that are there.
+
+    In: a writing transaction; the experiment's codebook; of each narrative its row of results, with the columns of the
+    variables, and its human labels as text, by variable. Nothing is written where the codebook has no variable beyond
+    the columns of `narrative_results`.
+    """
+    if codebook.fits_the_record:
+        return
+    connection.execute(schema.CODED_VALUES)
+    connection.executemany(
+        "INSERT OR REPLACE INTO coded_values (experiment_id, incident_id, narrative_type, variable, value, label, "
+        "probability, error_message, confidence, not_in_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                *(experiment_id, row["incident_id"], row["narrative_type"]),
+                *(coded.variable, coded.value, labels.get(coded.variable)),
+                *(coded.probability, coded.error_message, coded.confidence, coded.not_in_text),
+            )
+            for row, labels in rows
+            for coded in coded_values(codebook, row)
+        ),
+    )
+
+
+def keep_coded_values_of_results(connection: sqlite3.Connection, experiment_id: str) -> None:
+    """Take out the values of narratives that have no result any more, as after a rollback."""
+    if has_coded_values(connection):
+        connection.execute(
+            "DELETE FROM coded_values WHERE experiment_id = ? AND NOT EXISTS (SELECT 1 FROM narrative_results AS "
+            "result WHERE result.experiment_id = coded_values.experiment_id AND result.incident_id = "
+            "coded_values.incident_id AND result.narrative_type = coded_values.narrative_type)",
+            (experiment_id,),
+        )
+
+
+def has_coded_values(connection: sqlite3.Connection) -> bool:
+    """Whether the record has the table."""
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'coded_values'").fetchone()
+    return found is not None
