@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from narrative_runs import experiment
 from narrative_runs.errors import ExperimentError, JournalError
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.experiment import FROZEN_KEYS, ExperimentState
 from narrative_runs.journal import SESSION_FOLDER, Journal
 from narrative_runs.params import Params, check
 from narrative_runs.paths import ExperimentFolder
 
 # Another valid value of every frozen key.
+CODEBOOK = Codebook.model_validate({"variables": {"weapon": {"type": "category", "values": ["gun", "knife"]}}})
 OTHER: dict[str, Any] = {
     "model.name": "other",
     "model.temperature": 0.7,
@@ -26,6 +28,7 @@ OTHER: dict[str, Any] = {
     "model.logprobs": True,
     "prompt.system_prompt": "Other.",
     "prompt.user_template": "Other: <<TEXT>>",
+    "codebook": CODEBOOK.model_dump(mode="json"),
     "run.seed": 43,
     "data.sheet": "2019",
     "data.id": ["SiteID", "IncidentID"],
@@ -63,8 +66,8 @@ def params_of(**changes: Any) -> Params:
         "report": {},
     }
     for key, value in changes.items():
-        section, name = key.split(".")
-        values[section][name] = value
+        *sections, name = key.split(".")
+        (values[sections[0]] if sections else values)[name] = value
     return check(values, "params.yaml")
 
 

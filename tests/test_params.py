@@ -93,7 +93,9 @@ def keys_shown(path: Path) -> set[str]:
     """The dotted names of all keys that a params file shows, those in comments too (`# key: value`)."""
     keys, section = set(), ""
     for line in path.read_text(encoding="utf-8").splitlines():
-        if found := re.match(r"^([a-z_]+):", line):
+        if found := re.match(r"^([a-z_]+): [^#]", line):
+            keys.add(found[1])
+        elif found := re.match(r"^([a-z_]+):", line):
             section = found[1]
         elif found := re.match(r"^  (?:# )?([a-z_]+): ?", line):
             keys.add(f"{section}.{found[1]}")
@@ -123,7 +125,9 @@ def test_params_yaml_tells_what_is_frozen() -> None:
     """The file marks as frozen exactly the keys that the software freezes."""
     marked, section = set(), ""
     for line in (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines():
-        if found := re.match(r"^([a-z_]+):", line):
+        if found := re.match(r"^([a-z_]+): [^#].*# \[frozen\]", line):
+            marked.add(found[1])
+        elif found := re.match(r"^([a-z_]+):", line):
             section = found[1]
         elif (found := re.match(r"^  ([a-z_]+):.*# \[frozen\]", line)) is not None:
             marked.add(f"{section}.{found[1]}")

@@ -118,7 +118,7 @@ def changes(before: Mapping[str, Any], params: Params) -> list[str]:
     """What differs from the params of the last session among those that may change, in words."""
     found = []
     tree = params.model_dump(mode="json")
-    del tree[CODEBOOK]
+    tree.pop(CODEBOOK, None)
     for section, values in tree.items():
         for name, value in values.items():
             # What an earlier release did not know had its default.

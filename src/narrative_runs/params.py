@@ -15,9 +15,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticUndefined
@@ -367,6 +369,12 @@ class Params(Section):
             if isinstance(run, dict) and "max_in_flight" not in run:
                 return {**values, "run": {**run, "max_in_flight": 1}}
         return values
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_codebook(self, as_usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Journals of experiments without one begin as they always did.
+        tree: dict[str, Any] = as_usual(self)
+        return {name: value for name, value in tree.items() if name != "codebook" or value is not None}
 
     @property
     def slug(self) -> str:

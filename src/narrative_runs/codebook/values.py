@@ -27,7 +27,8 @@ from narrative_runs.codebook.variables import (
 UNCLEAR = UNCLEAR_VALUE
 NOT_ASKED = "not asked"
 _YES_NO = {"true": True, "yes": True, "false": False, "no": False}
-_WORDS_FOR_UNCLEAR = (UNCLEAR, "null", "none")
+# Not `none`, which may as well mean none of the values.
+_WORDS_FOR_UNCLEAR = (UNCLEAR, "null")
 # What the form of the answer has where a value belongs.
 _FORM = re.compile(
     r"<.*>|\.{3}|…|bool(?:ean)?|(?:true|yes)\W+(?:or\W+)?(?:false|no)(?:\W+(?:or\W+)?null)?",

@@ -37,7 +37,7 @@ _FOLDERS = re.compile(r"^(?:/|[A-Za-z]:\\).*[/\\]")
 
 def columns_of(codebook: Codebook) -> list[str]:
     """The columns that are read for it: those that go out, and the id that is numbered."""
-    return [*_KEY, *_that_go_out(codebook)]
+    return [*_KEY, *_free_of_text(codebook)]
 
 
 def without_text(results: pd.DataFrame, others: Sequence[str] = (), codebook: Codebook = DEFAULT) -> pd.DataFrame:
@@ -47,11 +47,11 @@ def without_text(results: pd.DataFrame, others: Sequence[str] = (), codebook: Co
     and texts.
     """
     ordered = results.sort_values("row_num", ignore_index=True)
-    kept = ordered[["row_num", *_that_go_out(codebook), *others]].copy()
+    kept = ordered[["row_num", *_free_of_text(codebook), *others]].copy()
     kept["model_answered"] = kept["model_answered"].str.replace(_FOLDERS, "", regex=True)
     kept.insert(1, "incident", pd.factorize(ordered["incident_id"])[0] + 1)
     return kept
 
 
-def _that_go_out(codebook: Codebook) -> list[str]:
+def _free_of_text(codebook: Codebook) -> list[str]:
     return [*_AS_THEY_ARE, *(column.name for column in columns_beside(codebook) if column.is_free_of_text)]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from narrative_runs.codebook.variables import Variable
+from narrative_runs.experiment import CODEBOOK, codebook_of
 from narrative_runs.run_context import RunContext
 
 PROMPTS = ("prompt.system_prompt", "prompt.user_template")
@@ -46,13 +48,19 @@ class ReportHeader:
 
     @property
     def settings(self) -> list[tuple[str, Any]]:
-        """All params but the prompts, by their dotted names."""
-        named = [(f"{section}.{key}", value) for section, keys in self.params.items() for key, value in keys.items()]
+        """All params but the prompts and the codebook, by their dotted names."""
+        sections = {section: keys for section, keys in self.params.items() if section != CODEBOOK}
+        named = [(f"{section}.{key}", value) for section, keys in sections.items() for key, value in keys.items()]
         return [
             (name, _without_logins(value) if name == "model.api_url" else value)
             for name, value in named
             if name not in PROMPTS
         ]
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The variables of the codebook, by their names; none where the usual question was asked."""
+        return codebook_of(self.params).variables if self.params.get(CODEBOOK) else {}
 
 
 def header_of(context: RunContext, heads: list[dict[str, Any]]) -> ReportHeader:
