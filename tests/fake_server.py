@@ -33,10 +33,12 @@ class Behaviour:
     all ways; odd_share: of all narratives, so many get a reply without an answer, in all ways; refuse_schema,
     refuse_logprobs: answer requests for them with this status, 0 for not at all; models: what it lists; answers_as: the
     model that it names in its answers; replies: (status, body) for each narrative that holds this text; faults: named
-    faults, each with the fields of its `Scope`, of which the first that hits a request is the reply.
+    faults, each with the fields of its `Scope`, of which the first that hits a request is the reply; schema: by which
+    it answers where a request holds none, None for the usual question's.
 
     What follows holds for requests that contain `only_if`, and for the next `next_calls` of them: status and headers
-    of the reply; body: instead of an answer; hang: accept and never answer; drop: break off.
+    of the reply; body: instead of an answer; odd_values: in the place of those of the answer, by their keys; hang:
+    accept and never answer; drop: break off.
     """
 
     latency_s: float = 0.0
@@ -46,6 +48,7 @@ class Behaviour:
     body: str | None = None
     hang: bool = False
     drop: bool = False
+    odd_values: dict[str, Any] = field(default_factory=dict)
     only_if: str = ""
     next_calls: int | None = None
     fault_share: float = 0.0
@@ -58,6 +61,10 @@ class Behaviour:
     context_tokens: int = 1_000_000
     replies: dict[str, tuple[int, str]] = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    schema: dict[str, Any] | None = None
+
+
+USUAL_KEYS = ["detected", "confidence", "indicators", "rationale"]
 
 
 def answer_to(text: str) -> dict[str, Any]:
@@ -69,6 +76,31 @@ def answer_to(text: str) -> dict[str, Any]:
         "indicators": ["threat"] if digest[0] < 100 else [],
         "rationale": f"read {digest.hex()[:12]}",
     }
+
+
+def answer_by(schema: dict[str, Any], text: str) -> dict[str, Any]:
+    """What the server answers by a schema other than that of the usual question: decided by the message alone."""
+    return {name: _value_by(kind, name, text) for name, kind in schema["properties"].items()}
+
+
+def _value_by(kind: dict[str, Any], name: str, text: str) -> Any:
+    digest = hashlib.sha256(f"{name}|{text}".encode()).digest()
+    types = kind["type"] if isinstance(kind["type"], list) else [kind["type"]]
+    if "null" in types and digest[1] < 32:
+        return None
+    match types[0]:
+        case "boolean":
+            return digest[0] < 128
+        case "number" | "integer":
+            low, high = kind.get("minimum", 0), kind.get("maximum", 100)
+            return low + (high - low) * (digest[0] / 256 if high - low <= 1 else digest[0] // 3 / 100)
+        case "array":
+            values = kind["items"].get("enum")
+            words = text.removeprefix("Narrative: ").split()
+            return [value for value in values if digest[len(value) % 32] < 128] if values else [" ".join(words[:3])]
+        case _:
+            values = [value for value in kind.get("enum", []) if value is not None]
+            return values[digest[0] % len(values)] if values else f"read {digest.hex()[:12]}"
 
 
 ODDITIES = {
@@ -212,11 +244,19 @@ class FakeServer:
                 answered[text] += 1
             return odd
         read = min(len(text), 4 * behaviour.context_tokens)
-        body = completion(json.dumps(answer_to(text)), behaviour.answers_as, read, behaviour.padding)
+        answer = self._answer(request, text) | (behaviour.odd_values if special else {})
+        body = completion(json.dumps(answer), behaviour.answers_as, read, behaviour.padding)
         sound: Reply = (200, {}, body)
         reply = await self._with_faults("chat", text, request, sound)
         answered[text] += reply is sound or is_completion(reply)
         return reply
+
+    def _answer(self, request: dict[str, Any], text: str) -> dict[str, Any]:
+        schema = self.behaviour.schema
+        if "response_format" in request:
+            schema = request["response_format"]["json_schema"]["schema"]
+        is_usual = schema is None or list(schema["properties"]) == USUAL_KEYS
+        return answer_to(text) if schema is None or is_usual else answer_by(schema, text)
 
     async def _fault(self, text: str) -> Reply:
         match self._random.randrange(6):

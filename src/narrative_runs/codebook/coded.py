@@ -15,7 +15,7 @@ from narrative_runs.codebook.result_columns import (
     value_column,
 )
 from narrative_runs.codebook.texts import written
-from narrative_runs.codebook.values import NOT_ASKED, UNCLEAR, Value
+from narrative_runs.codebook.values import UNCLEAR, Value
 from narrative_runs.codebook.variables import Binary, Codebook, Quote, Variable, confidence_key
 
 ERROR = "error: "
@@ -111,7 +111,7 @@ def _is_read(row: Mapping[str, Any], name: str) -> bool:
 
 
 def _is_error(missing: str | None) -> bool:
-    return missing is not None and missing not in (UNCLEAR, NOT_ASKED)
+    return missing is not None and missing.startswith(ERROR)
 
 
 def _in_column(value: Any) -> Any:

@@ -14,6 +14,10 @@ import numpy as np
 import pandas as pd
 
 from narrative_runs.atomic_files import written_whole
+from narrative_runs.codebook.coded import ERROR
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import missing_column
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answer_quality import is_refused
 from narrative_runs.findings.by_group import by_group
@@ -30,6 +34,7 @@ def measure(
     unasked: Collection[str] = (),
     inconsistent: Collection[str] = (),
     grouped: pd.DataFrame | None = None,
+    codebook: Codebook = DEFAULT,
 ) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
@@ -37,10 +42,11 @@ def measure(
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
     `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment; unasked: incidents
     with a narrative that the limit left out; inconsistent: those with a blank narrative that is labelled 1.
-    grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without.
+    grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without. codebook: what was asked: its
+    first binary variable is measured, of which only its own errors are left out.
     `agreement` is None where there are not two types.
     """
-    narratives = _narratives(results)
+    narratives = _narratives(results, codebook)
     answered = narratives[narratives["answered"]]
     incidents = by_incident(narratives, unasked, inconsistent)
     complete = incidents[incidents["answered"]]
@@ -50,8 +56,8 @@ def measure(
     return {
         "experiment_id": experiment_id,
         "n_total": len(narratives),
-        "n_processed": int((narratives["answered"] | narratives["error"]).sum()),
-        "n_errors": int(narratives["error"].sum()),
+        "n_processed": int(narratives["processed"].sum()),
+        "n_errors": int(narratives["any_error"].sum()),
         "n_labelled": int(narratives["label"].notna().sum()),
         "labels": label_selection(answered),
         "overall": performance(answered, seed, len(errors)),
@@ -82,10 +88,16 @@ def write_metrics(metrics: dict[str, Any], path: Path) -> None:
         draft.write_text(text + "\n", encoding="utf-8")
 
 
-def _narratives(results: pd.DataFrame) -> pd.DataFrame:
+def _narratives(results: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
     """What the metrics need of the results, in row order, as plain bool and float columns."""
     ordered = results.sort_values("row_num", kind="stable", ignore_index=True)
-    error = ordered["error_occurred"].astype("boolean").fillna(False).astype(bool)
+    any_error = ordered["error_occurred"].astype("boolean").fillna(False).astype(bool)
+    error = any_error
+    if not codebook.fits_the_record:
+        first = codebook.first_binary
+        error = (
+            error if first is None else ordered[missing_column(first)].str.startswith(ERROR).fillna(False).astype(bool)
+        )
     detected = ordered["detected"].astype("boolean")
     answered = detected.notna() & ~error
     number = {
@@ -99,6 +111,9 @@ def _narratives(results: pd.DataFrame) -> pd.DataFrame:
             "incident_id": ordered["incident_id"],
             "narrative_type": ordered["narrative_type"],
             "error": error,
+            "any_error": any_error,
+            # The text may not tell, which is an answer too.
+            "processed": answered | error | (not codebook.fits_the_record),
             "refused": is_refused(ordered),
             "answered": answered,
             "detected": detected.fillna(False).astype(bool) & answered,

@@ -43,7 +43,10 @@ def finish(results: pd.DataFrame, codebook: Codebook = DEFAULT) -> pd.DataFrame:
     given = [name for name in types if name in results and name not in OUTCOME_COLUMNS]
     table = results[given].sort_values("row_num", kind="stable", ignore_index=True)
     table = table.reindex(columns=list(types)).astype(types)
-    judged = table["manual_flag_ind"].notna() & table["detected"].notna() & ~table["error_occurred"]
+    judged = table["manual_flag_ind"].notna() & table["detected"].notna()
+    if codebook.fits_the_record:
+        # Else another variable may be what could not be read.
+        judged &= ~table["error_occurred"]
     positive = table["manual_flag_ind"].eq(1).fillna(False).to_numpy(dtype=bool)
     detected = table["detected"].fillna(False).to_numpy(dtype=bool)
     outcomes = (detected & positive, ~detected & ~positive, detected & ~positive, ~detected & positive)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs import journal
 from narrative_runs.atomic_files import written_whole
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.data_columns import types_of
 from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
@@ -184,6 +185,7 @@ def _found(
         _unasked(folder, params, results) if is_partial or params.run.max_narratives is not None else set(),
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
         _groups(folder, names) if (names := params.report.groups) else None,
+        params.variables,
     )
     return results, measured, quality
 
@@ -283,8 +285,7 @@ def _columns(
         "n_narratives_processed": measured["n_processed"],
         "n_narratives_completed": measured["n_processed"] - measured["n_errors"],
         "avg_time_per_narrative_sec": None if pd.isna(seconds) or math.isnan(seconds) else round(float(seconds), 3),
-        "n_positive_detected": int(results["detected"].sum()),
-        "n_negative_detected": int((~results["detected"]).sum()),
+        **_detections(results, params.variables),
         "n_positive_manual": int((labels == 1).sum()),
         "n_negative_manual": int((labels == 0).sum()),
         "accuracy": _value(overall["accuracy"]),
@@ -299,6 +300,16 @@ def _columns(
         "csv_file": str(folder.path / "results.csv") if exports else None,
         "json_file": str(folder.path / "results.json") if exports else None,
         **_ended_elsewhere(folder),
+    }
+
+
+def _detections(results: pd.DataFrame, codebook: Codebook) -> dict[str, int | None]:
+    """How many narratives are detected, and how many are not; None where no variable is binary."""
+    if codebook.first_binary is None:
+        return {"n_positive_detected": None, "n_negative_detected": None}
+    return {
+        "n_positive_detected": int(results["detected"].sum()),
+        "n_negative_detected": int((~results["detected"]).sum()),
     }
 
 
