@@ -45,7 +45,7 @@ def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
     lines = [*above, "=" * max(map(len, above))]
     for heading, body in (
         ("NARRATIVE", _text(row["narrative_text"], width)),
-        ("ANSWER", _answer(row, width)),
+        ("ANSWER", _values(row, width) if row.get("coded") else _answer(row, width)),
         ("INDICATORS", _indicators(row["indicators"], width)),
         ("RATIONALE", _text(row["rationale"], width)),
         ("REASONING", _text(row["reasoning_steps"], width)),
@@ -78,6 +78,24 @@ def _answer(row: dict[str, Any], width: int) -> list[str]:
     for name, value in facts.items():
         if value is not None:
             lines += _wrapped(value, width, f"{_INDENT}{name:{_NAMES_WIDTH}}")
+    return lines
+
+
+def _values(row: dict[str, Any], width: int) -> list[str]:
+    """What was answered for each variable of the codebook, with its label where there is one."""
+    lines: list[str] = []
+    if row["error_occurred"]:
+        lines += _wrapped(f"error ({row['error_category']}): {row['error_message']}", width, _INDENT)
+    names = max(len(coded["variable"]) for coded in row["coded"]) + 2
+    for coded in row["coded"]:
+        value = f"error: {coded['error_message']}" if coded["error_message"] else coded["value"] or "-"
+        facts = [value]
+        facts += [f"label {coded['label']}"] if coded["label"] is not None else []
+        facts += [f"confidence {shown(coded['confidence'], 2)}"] if coded["confidence"] is not None else []
+        facts += [f"probability {shown(coded['probability'], 3)}"] if coded["probability"] is not None else []
+        if coded["not_in_text"] not in (None, "[]"):
+            facts.append(f"not in the narrative: {coded['not_in_text']}")
+        lines += _wrapped("; ".join(facts), width, f"{_INDENT}{coded['variable']:{names}}")
     return lines
 
 

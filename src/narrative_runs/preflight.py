@@ -12,6 +12,8 @@ from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.failures import RequestFailed
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.trial import look_for_evidence
+from narrative_runs.codebook.coded import coded_values
+from narrative_runs.codebook.variables import Codebook, Quote, Text
 from narrative_runs.coordination.model_server import ModelServer
 from narrative_runs.errors import ServerError
 from narrative_runs.observation.progress import duration
@@ -69,7 +71,7 @@ async def _ask(narratives: list[Narrative], params: Params, model_server: ModelS
         for narrative in narratives:
             entry = await _entry(narrative, question, client, unsupported)
             results.append(result_of(narrative, entry, params.variables))
-            print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1])}")
+            print(f"{len(narrative.narrative_text):6} characters: {_outcome(results[-1], params.variables)}")
     finally:
         await client.close()
     if not any(result.tokens_used for result in results):
@@ -104,9 +106,21 @@ async def _entry(narrative: Narrative, question: Question, client: Client, unsup
     return {**entry, "error": {"category": failure.category, "message": failure.message}}
 
 
-def _outcome(result: Result) -> str:
-    answer = result.error_message if result.error_occurred else f"detected: {str(result.detected).lower()}"
+def _outcome(result: Result, codebook: Codebook) -> str:
+    answer = result.error_message if result.error_occurred else _answer(result, codebook)
     return f"{result.response_sec or 0.0:.1f} s, {result.tokens_used or 0} tokens, {answer}"
+
+
+def _answer(result: Result, codebook: Codebook) -> str:
+    """What was answered, without texts and passages, which may tell of somebody."""
+    if codebook.fits_the_record:
+        return f"detected: {str(result.detected).lower()}"
+    short = [
+        coded
+        for coded in coded_values(codebook, result.row)
+        if not isinstance(codebook.variables[coded.variable], Quote | Text)
+    ]
+    return ", ".join(f"{coded.variable}: {coded.value or '-'}" for coded in short) or "answered"
 
 
 def told(results: list[Result], total: int, longest: int, params: Params) -> list[str]:

@@ -69,7 +69,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     return {
         "experiment": f"{row['experiment_name']} ({row['experiment_id']})",
         "narrative": f"{incident_id} {narrative_type}",
-        "result": result["error_category"] or ("detected" if result["detected"] else "not detected"),
+        "result": result["error_category"] or _detection(result),
         "model_asked": head["params"]["model"]["name"],
         "model_answered": result["model_answered"],
         "fingerprint": entry["fingerprint"],
@@ -86,6 +86,12 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         "source_row": result["source_row"],
         "source_column": _column(quality["layout"], narrative_type, head["params"]["data"].get("columns") or {}),
     }
+
+
+def _detection(result: dict[str, Any]) -> str:
+    if result["coded"]:
+        return f"{len(result['coded'])} variables"
+    return "detected" if result["detected"] else "not detected"
 
 
 def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> EntryReference:

@@ -33,6 +33,11 @@ def export_review(
         FindingsError: there are no findings or no such columns, too few are asked for, or the file cannot be written.
     """
     experiment = finished.read(which, review.COLUMNS, others if blind else None)
+    if experiment.codebook.first_binary is None:
+        raise FindingsError(
+            "A review sample is drawn by what the model detected, and this codebook has no binary variable. Its values "
+            f"are in {experiment.folder.path / 'results.xlsx'}."
+        )
     path = _checked(output or experiment.folder.review, force)
     check_git_ignores(path, experiment.folder.review)
     drawn = sample(experiment.results, count, seed)

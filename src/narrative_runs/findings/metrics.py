@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from narrative_runs.atomic_files import written_whole
-from narrative_runs.codebook.coded import ERROR
 from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.codebook.result_columns import missing_column
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answer_quality import is_refused
+from narrative_runs.findings.answers_by_variable import counts_by_variable, is_error
 from narrative_runs.findings.by_group import by_group
 from narrative_runs.findings.calibration import calibration
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
@@ -42,8 +42,9 @@ def measure(
     `manual_flag_ind`, `manual_flag`, `detected`, `error_occurred`, and where there are any `confidence` and
     `p_detected`. The seed is that of the bootstrap; types: the narrative types of the experiment; unasked: incidents
     with a narrative that the limit left out; inconsistent: those with a blank narrative that is labelled 1.
-    grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without. codebook: what was asked: its
-    first binary variable is measured, of which only its own errors are left out.
+    grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without. codebook: what was asked:
+    its first binary variable is measured, of which only its own errors are left out; where there are others,
+    `variables` counts the answers of each.
     `agreement` is None where there are not two types.
     """
     narratives = _narratives(results, codebook)
@@ -78,6 +79,7 @@ def measure(
         "completeness": completeness(narratives, types),
         "calibration": calibration(answered[answered["label"].notna()]),
         **({} if grouped is None else {"groups": by_group(by_row, incidents, grouped, seed)}),
+        **({} if codebook.fits_the_record else {"variables": counts_by_variable(results, codebook)}),
     }
 
 
@@ -95,9 +97,7 @@ def _narratives(results: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
     error = any_error
     if not codebook.fits_the_record:
         first = codebook.first_binary
-        error = (
-            error if first is None else ordered[missing_column(first)].str.startswith(ERROR).fillna(False).astype(bool)
-        )
+        error = error if first is None else is_error(ordered[missing_column(first)])
     detected = ordered["detected"].astype("boolean")
     answered = detected.notna() & ~error
     number = {

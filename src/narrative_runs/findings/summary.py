@@ -37,6 +37,8 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
         console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
     for column, groups in metrics.get("groups", {}).items():
         console.print(_groups_table(column, groups))
+    if "variables" in metrics:
+        console.print(_variables_table(metrics["variables"]))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
@@ -112,6 +114,17 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
     for rate in ("detection_rate", *RATES):
         name = rate.replace("detection_rate", "detected")
         table.add_row(name, *(shown_rate(scope[rate]) for _, scope in scopes))
+    return table
+
+
+def _variables_table(variables: Mapping[str, Mapping[str, int]]) -> Table:
+    table = Table(title="answers by variable", box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    counts = {"answered": "n_answered", "unclear": "n_unclear", "not asked": "n_not_asked", "errors": "n_errors"}
+    for title in counts:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, of_variable in variables.items():
+        table.add_row(name, *(f"{of_variable[count]:,}" for count in counts.values()))
     return table
 
 

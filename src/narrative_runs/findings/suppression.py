@@ -195,13 +195,15 @@ class _Masking:
 
 
 def masked_metrics(metrics: dict[str, Any], below: int) -> dict[str, Any]:
-    """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out.
+    """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out,
+    and so are the counts of a codebook's variables.
 
     below: the limit; 0 masks nothing.
     """
     if not below:
         return metrics
     masking, found = _Masking(metrics, below), deepcopy(metrics)
+    found.pop("variables", None)
     _show(found["overall"], masking.overall)
     _show(found["incident"], masking.incident)
     for kind, part in masking.types.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from narrative_runs.codebook.coded import coded_values
 from narrative_runs.codebook.variables import Codebook
-from narrative_runs.record import schema
+from narrative_runs.record import database, schema
 
 Row = Mapping[str, Any]
 Labels = Mapping[str, str | None]
@@ -37,6 +37,36 @@ def put_coded_values(
             for coded in coded_values(codebook, row)
         ),
     )
+
+
+def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> list[dict[str, Any]]:
+    """The rows of a narrative's variables, in the order of the codebook; none where there are none.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    if not _is_there():
+        return []
+    return database.query(
+        "SELECT variable, value, label, probability, error_message, confidence, not_in_text FROM coded_values "
+        "WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ? ORDER BY rowid",
+        (experiment_id, incident_id, narrative_type),
+    )
+
+
+def has_values_of(experiment_id: str) -> bool:
+    """Whether the experiment has variables beyond the columns of `narrative_results`.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    return _is_there() and bool(
+        database.query("SELECT 1 FROM coded_values WHERE experiment_id = ? LIMIT 1", (experiment_id,))
+    )
+
+
+def _is_there() -> bool:
+    return bool(database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'coded_values'"))
 
 
 def keep_coded_values_of_results(connection: sqlite3.Connection, experiment_id: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from narrative_runs.record import database
+from narrative_runs.record import coded_values, database
 
 Row = dict[str, Any]
 
@@ -17,7 +17,11 @@ _OUTCOME = """CASE
   WHEN manual_flag_ind = 1 THEN 'false negative'
   ELSE 'true negative'
 END"""
-_WITH_OUTCOME = f"SELECT *, {_OUTCOME} AS outcome FROM narrative_results"
+# Where a row holds several variables, the first binary one may have no value and nothing be wrong.
+_OUTCOME_OF_SEVERAL = _OUTCOME.replace(
+    "WHEN error_occurred OR detected IS NULL THEN 'error'",
+    "WHEN error_occurred THEN 'error'\n  WHEN detected IS NULL THEN 'no value'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,18 @@ def of_experiment(experiment_id: str, columns: Sequence[str]) -> list[Row]:
 
 
 def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> Row | None:
-    """The row of a narrative, with its outcome in words as `outcome`; None where there is none.
+    """The row of a narrative, with its outcome in words as `outcome` and the rows of its variables as `coded`; None
+    where there is none.
 
     Raises:
         RecordError: the record cannot be read.
     """
     where = "experiment_id = ? AND incident_id = ? AND narrative_type = ?"
-    return _first(database.query(f"{_WITH_OUTCOME} WHERE {where}", (experiment_id, incident_id, narrative_type)))
+    rows = database.query(
+        f"SELECT *, {_outcome_of(experiment_id)} AS outcome FROM narrative_results WHERE {where}",
+        (experiment_id, incident_id, narrative_type),
+    )
+    return {**rows[0], "coded": coded_values.of_narrative(experiment_id, incident_id, narrative_type)} if rows else None
 
 
 def with_id(result_id: int) -> Row | None:
@@ -58,7 +67,10 @@ def with_id(result_id: int) -> Row | None:
     Raises:
         RecordError: the record cannot be read.
     """
-    return _first(database.query(f"{_WITH_OUTCOME} WHERE result_id = ?", (result_id,)))
+    rows = database.query(
+        "SELECT experiment_id, incident_id, narrative_type FROM narrative_results WHERE result_id = ?", (result_id,)
+    )
+    return of_narrative(**rows[0]) if rows else None
 
 
 def ids_with_outcome(experiment_id: str, outcome: str) -> list[int]:
@@ -68,7 +80,7 @@ def ids_with_outcome(experiment_id: str, outcome: str) -> list[int]:
         RecordError: the record cannot be read.
     """
     rows = database.query(
-        f"SELECT result_id FROM narrative_results WHERE experiment_id = ? AND {_OUTCOME} = ? "
+        f"SELECT result_id FROM narrative_results WHERE experiment_id = ? AND {_outcome_of(experiment_id)} = ? "
         "ORDER BY row_num, result_id",
         (experiment_id, outcome),
     )
@@ -101,5 +113,5 @@ def tokens_of(experiment_id: str) -> Tokens:
     return Tokens(**rows[0]) if rows else Tokens(0, 0, 0)
 
 
-def _first(rows: Sequence[Row]) -> Row | None:
-    return rows[0] if rows else None
+def _outcome_of(experiment_id: str) -> str:
+    return _OUTCOME_OF_SEVERAL if coded_values.has_values_of(experiment_id) else _OUTCOME

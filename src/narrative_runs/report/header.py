@@ -60,7 +60,7 @@ class ReportHeader:
     @property
     def variables(self) -> dict[str, Variable]:
         """The variables of the codebook, by their names; none where the usual question was asked."""
-        return codebook_of(self.params).variables if self.params.get(CODEBOOK) else {}
+        return dict(codebook_of(self.params).variables) if self.params.get(CODEBOOK) else {}
 
 
 def header_of(context: RunContext, heads: list[dict[str, Any]]) -> ReportHeader:
