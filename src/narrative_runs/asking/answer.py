@@ -12,6 +12,7 @@ from narrative_runs.codebook.values import Value, is_form, read_values, value_of
 from narrative_runs.codebook.variables import Binary, Codebook, Multi, Quote, Text, confidence_key
 
 _TAG = re.compile(r"<[^<>]{1,40}>")
+_WHOLE_STRING = re.compile(r'\s*"\s*\{\s*\\".*\}\s*"\s*', re.DOTALL)
 _LEAD_IN = re.compile(r"(?:[^\n{}]{0,200}:)?[\s\ufeff]*(?:`{3,}\w*)?[\s\[]*")
 
 
@@ -180,9 +181,9 @@ class _Reader:
     def _located_in_damage(self, text: str) -> Located:
         written = {name: damaged.written_in(text, name) for name in self._anchors}
         starts = [each.start for found in written.values() for each in found]
+        if (not starts or _WHOLE_STRING.fullmatch(text)) and (inner := self._unescaped(text)):
+            return replace(self.located(inner), starts={})
         if not starts:
-            if inner := self._unescaped(text):
-                return replace(self.located(inner), starts={})
             raise Unreadable(_no_key(self._anchors))
         # An echo of the instructions, such as `true or false`, is no value, and not one to be repaired into one.
         readings = _Readings()

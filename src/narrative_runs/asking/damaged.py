@@ -12,6 +12,7 @@ from narrative_runs.codebook.confidence import confidence_of
 LONGEST = 20_000
 _LONGEST_WORD = 40
 _WORD = re.compile(rf"""["'“”]?+([^,}}\n"'“”]{{0,{_LONGEST_WORD}}}+)(.?)""", re.DOTALL)
+_ANOTHER_VALUE = re.compile(r"""["'”]?\s*+\|""")
 _COMMENT = re.compile(r"//|/\*|#")
 # A quote within a string, not escaped, is told from its end by what follows.
 _STRING_ENDS = (
@@ -139,6 +140,9 @@ def _written(text: str, key: re.Match[str], is_sure: bool) -> Written:
     assert word is not None
     said, *comment = _COMMENT.split(word[1], maxsplit=1)
     is_whole = bool(word[2] or comment)
+    if _ANOTHER_VALUE.match(text, word.end(1)):
+        # Of the form of an answer, in which all values stand.
+        said = f"{said} | …"
     return Written(said.strip().lower() if is_whole else None, word.start(1), is_sure)
 
 

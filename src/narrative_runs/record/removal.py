@@ -67,8 +67,8 @@ def remove(path: Path, experiment_ids: Sequence[str]) -> None:
         tables, sources = _tables(connection), _own_sources(connection, experiment_ids)
         if "source_narratives" in tables:
             _delete(connection, "source_narratives", "data_source", sources)
-        if "error_patterns" in tables:
-            _delete(connection, "error_patterns", "experiment_id", experiment_ids)
+        for table in tables & {"error_patterns", "coded_values"}:
+            _delete(connection, table, "experiment_id", experiment_ids)
         _delete(connection, "narrative_results", "experiment_id", experiment_ids)
         _delete(connection, "experiments", "experiment_id", experiment_ids)
         connection.execute("COMMIT")
