@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -24,14 +24,18 @@ class Unreadable(Exception):
 class Located:
     """An answer and where it stands.
 
-    values: what was read of each variable of the codebook, by its name; starts: where the value of a variable begins in
-    the text, without those of which that cannot be said; is_final: whether it is an object that is whole in its form,
-    with no words before it but such as lead in to it, and no other begun behind it.
+    values: what was read of each variable of the codebook, by its name; is_final: whether it is an object that is whole
+    in its form, with no words before it but such as lead in to it, and no other begun behind it.
     """
 
     values: Mapping[str, Value]
-    starts: Mapping[str, int]
     is_final: bool
+    _starts: Callable[[], Mapping[str, int]]
+
+    @property
+    def starts(self) -> Mapping[str, int]:
+        """Where the value of a variable begins in the text, without those of which that cannot be said."""
+        return self._starts()
 
 
 def located(written: str, codebook: Codebook) -> Located:
@@ -111,29 +115,46 @@ class _Reader:
             return self._located_in_damage(written)
         most = max(found.n_anchors for found in decided)
         taken = [found for found in decided if found.n_anchors == most][-1]
+        return Located(
+            read_values(self._codebook, taken.values, self._objections(written, whole, decided)),
+            is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
+            _starts=lambda: self._starts_in(written, taken),
+        )
+
+    def _objections(self, written: str, whole: list[_Object], decided: list[_Object]) -> dict[str, Value]:
+        """What is wrong with the variables for another reason than what stands in one object alone."""
+        edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(written)]
+        around = [written[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+        around = [part for part in around if part.strip()]
+        if len(decided) == 1 and not around:
+            return {}
         readings = _Readings()
         for found in decided:
             for name in self._compared:
                 if name in found.values:
                     readings.add(name, self._value(name, found.values[name]))
-        self._read_around(written, whole, readings)
-        return Located(
-            self._values(taken.values, readings.objections(self._codebook)),
-            self._starts_in(written, taken),
-            is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
-        )
-
-    def _values(self, values: Mapping[str, Any], objections: Mapping[str, Value]) -> dict[str, Value]:
-        return read_values(self._codebook, values, objections)
+        for part in around:
+            self._read_around(part, readings)
+        return readings.objections(self._codebook)
 
     def _value(self, name: str, raw: Any) -> Value:
         return value_of(name, self._codebook.variables[name], raw)
 
     def _whole(self, text: str) -> Iterator[_Object]:
-        for start, end in json_objects.spans(text):
-            for values in self._answers_in(self._decoded(text[start:end])):
+        for start, end, value in self._decoded_in(text):
+            for values in self._answers_in(value):
                 anchors = [values[name] for name in self._anchors if name in values]
                 yield _Object(values, start, end, len(anchors), all(map(is_form, anchors)))
+
+    def _decoded_in(self, text: str) -> Iterator[tuple[int, int, Any]]:
+        """Each outermost object in the text with its start and end; None for one that cannot be decoded."""
+        object_alone = text.strip()
+        value = self._decoded(object_alone) if object_alone[:1] == "{" else None
+        if value is not None:
+            start = text.index("{")
+            yield start, start + len(object_alone), value
+        else:
+            yield from ((start, end, self._decoded(text[start:end])) for start, end in json_objects.spans(text))
 
     def _decoded(self, text: str) -> Any:
         try:
@@ -153,26 +174,21 @@ class _Reader:
             for part in value.values() if isinstance(value, dict) else value:
                 yield from self._answers_in(part, is_within_answer)
 
-    def _read_around(self, text: str, whole: list[_Object], readings: _Readings) -> None:
-        """Take in what damaged objects beside the whole ones say, and lines such as `detected: no`.
+    def _read_around(self, part: str, readings: _Readings) -> None:
+        """Take in what a part beside the whole objects says, in damaged ones, and in lines such as `detected: no`.
 
         A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a value is no other
         value where it is the form of the answer, or stands in prose.
         """
-        edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(text)]
-        for start, end in zip(edges[::2], edges[1::2], strict=True):
-            part = text[start:end]
-            if not part.strip():
-                continue
-            has_braces = "{" in part or "}" in part
-            for name in self._starts:
-                for written in damaged.written_in(part, name):
-                    value = self._of_word(name, written.word)
-                    is_meant = has_braces or not written.is_sure
-                    if value.is_error:
-                        is_meant = has_braces and written.is_sure and not is_form(written.word)
-                    if is_meant:
-                        readings.add(name, value)
+        has_braces = "{" in part or "}" in part
+        for name in self._starts:
+            for written in damaged.written_in(part, name):
+                value = self._of_word(name, written.word)
+                is_meant = has_braces or not written.is_sure
+                if value.is_error:
+                    is_meant = has_braces and written.is_sure and not is_form(written.word)
+                if is_meant:
+                    readings.add(name, value)
 
     def _of_word(self, name: str, word: str | None) -> Value:
         """The value that a word is; of one that the text breaks off, and of the form of an answer, none is known."""
@@ -182,7 +198,7 @@ class _Reader:
         written = {name: damaged.written_in(text, name) for name in self._anchors}
         starts = [each.start for found in written.values() for each in found]
         if (not starts or _WHOLE_STRING.fullmatch(text)) and (inner := self._unescaped(text)):
-            return replace(self.located(inner), starts={})
+            return replace(self.located(inner), _starts=dict)
         if not starts:
             raise Unreadable(_no_key(self._anchors))
         # An echo of the instructions, such as `true or false`, is no value, and not one to be repaired into one.
@@ -216,11 +232,8 @@ class _Reader:
                 objections[name] = _contradiction(name, self._codebook)
         for name, numbers in confidences.items():
             values[confidence_key(name)] = numbers[0] if len(set(numbers)) == 1 else None
-        return Located(
-            self._values(values, objections),
-            {name: each[0].start for name, each in written.items() if len(each) == 1 and name in self._starts},
-            is_final=False,
-        )
+        single = {name: each[0].start for name, each in written.items() if len(each) == 1 and name in self._starts}
+        return Located(read_values(self._codebook, values, objections), is_final=False, _starts=lambda: single)
 
     def _is_written_list(self, found: damaged.DamagedObject, name: str, value: Value) -> bool:
         """Whether a list of values stands in a damaged object word by word."""

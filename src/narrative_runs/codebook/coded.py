@@ -59,8 +59,11 @@ def coded_columns(
         found[missing_column(name)] = f"{ERROR}{value.missing}" if value.is_error else value.missing
         if isinstance(variable, Quote):
             passages = value.value if isinstance(value.value, tuple) else ()
-            strangers = [passage for passage in passages if not stands_in(passage, narrative_text)]
-            found[not_in_text_column(name)] = _as_list(strangers) if narrative_text else None
+            found[not_in_text_column(name)] = (
+                _as_list([passage for passage in passages if not stands_in(passage, narrative_text)])
+                if narrative_text
+                else None
+            )
     return {name: found[name] for name in names_of(columns_beside(codebook))}
 
 

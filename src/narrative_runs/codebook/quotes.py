@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 _QUOTATION_MARKS = "\"'`´‘’‚‛“”„‟«»‹›′″＂＇"
@@ -65,6 +66,8 @@ def _spans(parts: list[str], narrative: _Compared) -> list[tuple[int, int]]:
     return spans
 
 
+# Several passages of one narrative are looked up one after the other.
+@lru_cache(maxsize=8)
 def _compared(text: str) -> _Compared:
     alike = _in_one_case(text).translate(_ALIKE)
     pieces: list[str] = []

@@ -1,0 +1,576 @@
+"""A codebook: what is asked is the researcher's, and each value of it is in its row."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from openpyxl import load_workbook
+
+from tests.end_to_end.test_reproduce import activate
+from tests.fake_server import answer_by
+from tests.project import LABELLED, Fake, Project, cases, fake_server, processes_in, wait_until
+
+pytestmark = pytest.mark.end_to_end
+
+INCIDENTS, NARRATIVES = 20, 40
+FINDINGS = ("results.parquet", "results.csv", "results.json", "results.xlsx", "metrics.json", "data_quality.json")
+WEAPONS = ["gun", " KNIFE", None, "none"]
+WEAPONS_READ = ["gun", "knife", None, "none"]
+CODEBOOK: dict[str, Any] = {
+    "variables": {
+        "detected": {
+            "type": "binary",
+            "label": "manual_flag_ind",
+            "confidence": True,
+            "definition": "A partner hurt the person who died.",
+        },
+        "weapon": {"type": "category", "label": "Weapon", "values": ["gun", "knife", "none"]},
+        "severity": {"type": "ordinal", "values": ["low", "middle", "high"], "only_if": {"detected": "yes"}},
+        "relations": {"type": "multi", "values": ["partner", "child", "neighbour"]},
+        "age": {"type": "number", "minimum": 0, "maximum": 110},
+        "evidence": {"type": "quote"},
+        "summary": {"type": "text"},
+    }
+}
+# What a server without schemas answers by; the software's own is held against it.
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "detected": {"type": ["boolean", "null"]},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "weapon": {"type": ["string", "null"], "enum": ["gun", "knife", "none", None]},
+        "severity": {"type": ["string", "null"], "enum": ["low", "middle", "high", None]},
+        "relations": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "enum": ["partner", "child", "neighbour"]},
+        },
+        "age": {"type": ["number", "null"], "minimum": 0, "maximum": 110},
+        "evidence": {"type": ["array", "null"], "items": {"type": "string"}},
+        "summary": {"type": ["string", "null"]},
+    },
+    "required": ["detected", "confidence", "weapon", "severity", "relations", "age", "evidence", "summary"],
+    "additionalProperties": False,
+}
+VARIABLES = list(CODEBOOK["variables"])
+COLUMNS = [
+    *("detected_missing", "weapon", "p_weapon", "weapon_missing", "severity", "severity_missing"),
+    *("relations", "relations_missing", "age", "age_missing"),
+    *("evidence", "evidence_not_in_text", "evidence_missing", "summary", "summary_missing"),
+]
+NOT_ASKED, UNCLEAR = "not asked", "unclear"
+
+
+def write_book(project: Project, url: str, codebook: Any = CODEBOOK, name: str = "params.yaml", **changes: Any) -> None:
+    """A params file with a codebook, or with the name of its file; what stands in it keeps its order."""
+    changes = {"prompt": {"system_prompt": "Decide.\n<<CODEBOOK>>"}, **changes}
+    params = {**project.write_params(url, name, **changes), "codebook": codebook}
+    (project.folder / name).write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
+
+
+def changed(variable: str, **values: Any) -> dict[str, Any]:
+    """The codebook with other settings of one variable, which may be a new one."""
+    book: dict[str, Any] = json.loads(json.dumps(CODEBOOK))
+    book["variables"].setdefault(variable, {}).update(values)
+    return book
+
+
+def write_cases(project: Project, count: int = INCIDENTS) -> None:
+    """Incidents with two narratives each, and their weapon as a person coded it."""
+    rows = [[*row, WEAPONS[number % len(WEAPONS)]] for number, row in enumerate(cases(count))]
+    project.write_workbook(rows, [*LABELLED, "Weapon"])
+
+
+def make_ready(project: Project, fake: Fake) -> None:
+    write_cases(project)
+    write_book(project, fake.url)
+
+
+@pytest.fixture
+def ready(project: Project, fake: Fake) -> Project:
+    """40 narratives, and a codebook with a variable of each type."""
+    make_ready(project, fake)
+    return project
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Fake]]:
+    """A completed experiment that tests only look at, and the server that answered."""
+    project = Project(tmp_path_factory.mktemp("codebook"))
+    with fake_server() as fake:
+        make_ready(project, fake)
+        done(project, "snakemake", "--cores", "4")
+        yield project, fake
+
+
+@pytest.fixture
+def finished(looked_at: tuple[Project, Fake], tmp_path: Path) -> tuple[Project, Fake]:
+    """A copy of it that a test may change, and its server."""
+    folder = tmp_path / "project"
+    shutil.copytree(looked_at[0].folder, folder, symlinks=True)
+    return Project.at(folder, looked_at[0].environment), looked_at[1]
+
+
+def done(project: Project, *words: str) -> str:
+    """Run a command that has to work; returns what it said."""
+    ended = project.run(*words)
+    assert ended.returncode == 0 and "Traceback" not in ended.stdout, ended.stdout
+    return ended.stdout
+
+
+def refused(project: Project, *words: str) -> str:
+    """Run a command that has to be refused in a sentence; returns it."""
+    ended = project.run(*words)
+    assert ended.returncode != 0 and "Traceback" not in ended.stdout, ended.stdout
+    return ended.stdout
+
+
+def read_anew(answer: dict[str, Any]) -> dict[str, tuple[Any, str | None]]:
+    """(value, why it is missing) of each variable, read from an answer without the software."""
+    read = {name: (value, None if value is not None else UNCLEAR) for name, value in answer.items()}
+    read["age"] = (None if answer["age"] is None else float(answer["age"]), read["age"][1])
+    read["evidence"] = (answer["evidence"] or [], None)
+    read["summary"] = (answer["summary"], None)
+    if answer["detected"] is not True:
+        read["severity"] = (None, NOT_ASKED)
+    return read
+
+
+def as_text(value: Any) -> str | None:
+    """A value as the record's text has it."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return f"{value:.0f}" if value == int(value) else repr(value)
+
+
+def coded(project: Project, slug: str = "cases") -> list[tuple[Any, ...]]:
+    """The record's values of an experiment, in the order of narratives and variables, without ids."""
+    return project.query(
+        "SELECT coded_values.incident_id, coded_values.narrative_type, variable, value, label, probability, "
+        "coded_values.confidence, coded_values.error_message, not_in_text "
+        "FROM coded_values JOIN narrative_results USING (experiment_id, incident_id, narrative_type) "
+        "JOIN experiments USING (experiment_id) WHERE slug = ? ORDER BY row_num, coded_values.rowid",
+        slug,
+    )
+
+
+def results(project: Project, slug: str = "cases") -> list[dict[str, Any]]:
+    """The rows of results.parquet; what is missing is None."""
+    table = pd.read_parquet(project.folder / f"results/{slug}/results.parquet")
+    return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
+def assert_all_in_their_rows(project: Project, odd: dict[str, dict[str, Any]] | None = None) -> None:
+    """Table, record and labels hold, of each narrative, what was answered to its own text, and nothing else.
+
+    odd: by text, what the answer has in the place of its own values; where it cannot be read it is no value.
+    """
+    of_record: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {}
+    for incident, kind, variable, *rest in coded(project):
+        assert of_record.setdefault((incident, kind), {}).setdefault(variable, tuple(rest)) == tuple(rest)
+    rows = results(project)
+    assert len(rows) == len(of_record) == NARRATIVES
+    for row in rows:
+        text = row["narrative_text"]
+        answer = answer_by(SCHEMA, f"Narrative: {text}") | (odd or {}).get(text, {})
+        expected = read_anew(answer)
+        wrong = [] if answer["weapon"] in (None, "gun", "knife", "none") else ["weapon"]
+        assert row["confidence"] == answer["confidence"] and bool(row["error_occurred"]) == bool(wrong), row
+        assert list(of_record[row["incident_id"], row["narrative_type"]]) == VARIABLES
+        for name in VARIABLES:
+            value, missing = expected[name] if name not in wrong else (None, "error: `weapon` is none of its values")
+            assert row[f"{name}_missing"] == missing, (text, name)
+            assert row[name] == (json.dumps(value) if isinstance(value, list) else value), (text, name)
+            told, label, probability, confidence, message, not_in_text = of_record[
+                row["incident_id"], row["narrative_type"]
+            ][name]
+            assert told == (UNCLEAR if missing == UNCLEAR else as_text(value)), (text, name)
+            assert label == label_of(row, name) and probability is None
+            assert confidence == (answer["confidence"] if name == "detected" else None)
+            assert message == ("`weapon` is none of its values" if name in wrong else None)
+            strangers = [passage for passage in expected["evidence"][0] if passage not in text]
+            assert not_in_text == (json.dumps(strangers) if name == "evidence" else None)
+        assert row["evidence_not_in_text"] == json.dumps(strangers)
+        assert row["error_category"] == ("parse_error" if wrong else None)
+
+
+def label_of(row: dict[str, Any], name: str) -> str | None:
+    number = int(row["incident_id"])
+    if name == "detected":
+        return as_text(bool(cases(number + 1)[number][3 if row["narrative_type"] == "cme" else 4]))
+    return WEAPONS_READ[number % len(WEAPONS)] if name == "weapon" else None
+
+
+def md5s(project: Project) -> dict[str, str]:
+    """The checksums of the findings."""
+    folder = project.folder / "results/cases"
+    return {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in FINDINGS}
+
+
+def test_every_value_is_in_its_row(looked_at: tuple[Project, Fake]) -> None:
+    """By a schema of its own each narrative is asked once; each value, its label and the reason of one that is missing
+    stand in its row of every file and of the record, and follow from the answers byte for byte."""
+    project, fake = looked_at
+    calls = fake.calls()
+    assert len(calls["asked"]) == NARRATIVES and set(calls["asked"].values()) == {1}
+    assert all(body["response_format"]["json_schema"]["schema"] == SCHEMA for body in calls["bodies"])
+    assert "A partner hurt the person who died." in calls["bodies"][0]["messages"][0]["content"]
+    assert "<<CODEBOOK>>" not in json.dumps(calls["bodies"])
+    assert_all_in_their_rows(project)
+    rows = results(project)
+    missing = {name: Counter(row[f"{name}_missing"] for row in rows) for name in VARIABLES}
+    assert min(missing["weapon"][None], missing["weapon"][UNCLEAR], missing["severity"][NOT_ASKED]) > 0
+
+    folder = project.folder / "results/cases"
+    of_csv = pd.read_csv(folder / "results.csv", dtype=str, keep_default_na=False)
+    of_json = project.read_json("results/cases/results.json")
+    header, *cells = load_workbook(folder / "results.xlsx", read_only=True)["results"].iter_rows(values_only=True)
+    assert [name for name in of_csv.columns if name in COLUMNS] == COLUMNS
+    assert [name for name in of_json[0] if name in COLUMNS] == COLUMNS
+    assert [name for name in header if name in COLUMNS] == COLUMNS
+    for row, text, plain, cell in zip(rows, of_csv.to_dict("records"), of_json, cells, strict=True):
+        in_sheet = dict(zip(header, cell, strict=True))
+        for name in ("weapon", "severity", "summary", "weapon_missing", "severity_missing"):
+            assert (row[name] or "") == text[name] == (plain[name] or "") == (in_sheet[name] or ""), name
+        for name in ("relations", "evidence", "evidence_not_in_text"):
+            shown = None if row[name] is None else json.loads(row[name])
+            assert plain[name] == shown and text[name] == (row[name] or ""), name
+            assert (in_sheet[name] or "") == (row[name] or "")
+        assert plain["age"] == row["age"] == (float(text["age"]) if text["age"] else None)
+    counts = project.read_json("results/cases/metrics.json")["variables"]
+    assert {name: count["n_answered"] for name, count in counts.items()} == {
+        name: missing[name][None] for name in VARIABLES
+    }
+    proved = done(project, "narrative-runs", "prove")
+    assert proved.count("byte for byte") == 5
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(name in report for name in VARIABLES)
+
+
+def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> None:
+    """Shards and findings made anew from the journals are the same, byte for byte, and so are the record's values, also
+    those of a record that was lost; nothing is asked."""
+    project, fake = finished
+    before, before_record, asked = md5s(project), coded(project), fake.asked
+    folder = project.folder / "results/cases"
+    for path in [*(folder / "shards").iterdir(), *(folder / name for name in FINDINGS if name != "data_quality.json")]:
+        path.unlink()
+    done(project, "snakemake", "--cores", "4")
+    assert md5s(project) == before and coded(project) == before_record
+    (project.folder / "results/experiments.db").unlink()
+    done(project, "snakemake", "--cores", "4")
+    assert md5s(project) == before and coded(project) == before_record
+    assert fake.asked == asked
+
+
+@pytest.mark.parametrize("way", ["refused", "plain"])
+def test_a_server_without_schemas(looked_at: tuple[Project, Fake], ready: Project, fake: Fake, way: str) -> None:
+    """Where a server takes no schema, or is sent none, the form of the answer stands in the prompt, and the values are
+    the same."""
+    fake.behave(refuse_schema=400 if way == "refused" else 0, schema=SCHEMA)
+    if way == "plain":
+        write_book(ready, fake.url, model={"structured_output": "plain"})
+    done(ready, "snakemake", "--cores", "4")
+    assert_all_in_their_rows(ready)
+    assert coded(ready) == coded(looked_at[0])
+    calls = fake.calls()
+    assert set(calls["answered"].values()) == {1} and len(calls["answered"]) == NARRATIVES
+    assert ("response_format" in calls["keys_sent"]) == (way == "refused")
+    last = calls["bodies"][-1]
+    assert "response_format" not in last and '"severity": "low" | "middle" | "high"' in last["messages"][0]["content"]
+
+
+def test_killed_half_way(ready: Project, fake: Fake) -> None:
+    """The values stand in the record while the run goes on; killed with all its processes it goes on by the same
+    command, loses nothing, and asks nobody again whose answer was kept."""
+    fake.behave(latency_s=0.6)
+    record = ready.folder / "results/experiments.db"
+
+    def live() -> int:
+        if not record.exists() or not ready.query("SELECT 1 FROM sqlite_master WHERE name = 'coded_values'"):
+            return 0
+        return int(ready.query("SELECT count(*) FROM coded_values")[0][0])
+
+    with ready.started("snakemake", "--cores", "4") as main:
+        wait_until(lambda: live() and fake.asked >= NARRATIVES // 2)
+        assert 0 < live() < NARRATIVES * len(VARIABLES) and live() % len(VARIABLES) == 0
+        os.killpg(main.pid, signal.SIGKILL)
+    wait_until(lambda: not processes_in(ready.folder))
+    kept = {entry["fingerprint"] for entry in ready.journal_entries()}
+    assert 0 < len(kept) < NARRATIVES
+    fake.behave()
+    done(ready, "snakemake", "--cores", "4")
+    assert_all_in_their_rows(ready)
+    text_of = {row["fingerprint"]: row["narrative_text"] for row in results(ready)}
+    asked = fake.calls()["asked"]
+    assert {asked[f"Narrative: {text_of[fingerprint]}"] for fingerprint in kept} == {1}
+    assert len(asked) == NARRATIVES and NARRATIVES <= sum(asked.values()) <= NARRATIVES + 4
+
+
+ODD = "LE text of case 1"
+BAZOOKA = {"weapon": "bazooka", "evidence": ["LE text of", "never written"]}
+
+
+@pytest.fixture
+def with_errors(ready: Project, fake: Fake) -> tuple[Project, dict[str, dict[str, Any]]]:
+    """A completed experiment in which eleven narratives have a weapon that is none of its values; and what is odd in
+    them, by their texts."""
+    fake.behave(only_if=ODD, odd_values=BAZOOKA)
+    done(ready, "snakemake", "--cores", "4")
+    odd = {row["narrative_text"]: BAZOOKA for row in results(ready) if row["narrative_text"].startswith(ODD)}
+    assert len(odd) == 11
+    return ready, odd
+
+
+def asked_since(fake: Fake, before: dict[str, int]) -> dict[str, int]:
+    """How often each text was asked since."""
+    since = Counter(fake.calls()["asked"]) - Counter(before)
+    return {message.removeprefix("Narrative: "): times for message, times in since.items()}
+
+
+def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
+    """A variable that cannot be read is an error of its own: all others keep their values and count; a retry asks
+    exactly these rows, and all is right then."""
+    project, odd = with_errors
+    assert_all_in_their_rows(project, odd)
+    assert project.status() == "completed"
+    metrics = project.read_json("results/cases/metrics.json")
+    answers = [answer_by(SCHEMA, f"Narrative: {row['narrative_text']}") for row in results(project)]
+    known = sum(answer["detected"] is not None for answer in answers)
+    assert metrics["n_errors"] == 11 and metrics["overall"]["n"] == known
+    matrix = [metrics["overall"][name] for name in ("tp", "fp", "fn", "tn")]
+    right = Counter(
+        (answer["detected"], label_of(row, "detected") == "yes")
+        for row, answer in zip(results(project), answers, strict=True)
+    )
+    assert matrix == [right[True, True], right[True, False], right[False, True], right[False, False]]
+    assert metrics["variables"]["weapon"]["n_errors"] == 11 and metrics["variables"]["detected"]["n_errors"] == 0
+    assert metrics["variables"]["evidence"]["n_with_passages_not_in_text"] == 11
+    assert project.query("SELECT n_narratives_processed, n_narratives_completed FROM experiments") == [
+        (NARRATIVES, NARRATIVES - 11)
+    ]
+    before = fake.calls()["asked"]
+    fake.behave()
+    done(project, "snakemake", "--forcerun", "retry_errors")
+    assert asked_since(fake, before) == dict.fromkeys(odd, 1)
+    assert_all_in_their_rows(project)
+    again = [row for row in results(project) if row["attempt_count"] == 2]
+    assert {row["narrative_text"] for row in again} == set(odd)
+    assert {row["first_error_message"] for row in again} == {"`weapon` is none of its values"}
+    assert project.query("SELECT count(*) FROM narrative_results WHERE error_occurred") == [(0,)]
+    assert done(project, "narrative-runs", "prove").count("byte for byte") == 5
+
+
+def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
+    """A retry in which another variable is lost leaves the row as it was, byte for byte, with its count of passes; the
+    next retry asks it again."""
+    project, odd = with_errors
+    before, before_findings, asked = coded(project), md5s(project), fake.calls()["asked"]
+    fake.behave(only_if=ODD, odd_values={"weapon": "gun", "detected": "perhaps"})
+    done(project, "snakemake", "--forcerun", "retry_errors")
+    assert asked_since(fake, asked) == dict.fromkeys(odd, 1)
+    assert coded(project) == before and md5s(project) == before_findings
+    assert project.query("SELECT DISTINCT attempt_count FROM narrative_results") == [(1,)]
+    asked = fake.calls()["asked"]
+    done(project, "snakemake", "--cores", "4")
+    assert fake.calls()["asked"] == asked and md5s(project) == before_findings
+    fake.behave()
+    done(project, "snakemake", "--forcerun", "retry_errors")
+    assert asked_since(fake, asked) == dict.fromkeys(odd, 1)
+    assert_all_in_their_rows(project)
+
+
+def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
+    """A pilot that was kept, extended and gone back to has its findings and values byte for byte, and so has what
+    `--undo` brings back; nothing is asked."""
+    done(ready, "snakemake", "--cores", "4", "--config", "run={max_narratives: 12}")
+    done(ready, "narrative-runs", "snapshot", "cases", "--name", "pilot")
+    pilot, pilot_coded = md5s(ready), coded(ready)
+    assert len(pilot_coded) == 12 * len(VARIABLES)
+    done(ready, "snakemake", "--cores", "4")
+    whole, whole_coded, asked = md5s(ready), coded(ready), fake.asked
+    assert asked == NARRATIVES and len(whole_coded) == NARRATIVES * len(VARIABLES)
+    done(ready, "narrative-runs", "rollback", "cases", "pilot", "--yes")
+    assert md5s(ready) == pilot and coded(ready) == pilot_coded
+    assert ready.query("SELECT count(*) FROM coded_values") == [(12 * len(VARIABLES),)]
+    done(ready, "narrative-runs", "rollback", "cases", "--undo", "--yes")
+    assert md5s(ready) == whole and coded(ready) == whole_coded
+    assert fake.asked == asked
+    assert_all_in_their_rows(ready)
+
+
+def test_two_codebooks_side_by_side(finished: tuple[Project, Fake]) -> None:
+    """Experiments with other codebooks are held against each other: what differs of the codebook is told, and what
+    changed of detected; each keeps its own values in one record."""
+    project, fake = finished
+    before, before_coded = md5s(project), coded(project)
+    book = changed("severity", values=["low", "high"])
+    book["variables"]["detected"]["definition"] = "Anybody hurt the person who died."
+    del book["variables"]["weapon"]
+    write_book(project, fake.url, book, "other.yaml", experiment={"name": "Other", "slug": "other"})
+    done(project, "snakemake", "--cores", "4", "--configfile", "other.yaml")
+    told = done(project, "narrative-runs", "compare", "cases", "other", "--csv", "compared")
+    assert "codebook" in told and "frozen" in told
+    params = pd.read_csv(project.folder / "compared/params.csv").query("param == 'codebook'")
+    told_of = dict(zip(params["experiment"], params["value"], strict=True))
+    assert "A partner hurt" in told_of["cases"] and "Anybody hurt" in told_of["other"]
+    assert "weapon" in told_of["cases"] and "weapon" not in told_of["other"]
+    assert "Anybody hurt the person" in told
+    assert md5s(project) == before and coded(project) == before_coded
+    assert project.query(
+        "SELECT slug, count(DISTINCT variable), count(*) FROM coded_values JOIN experiments USING (experiment_id) "
+        "GROUP BY slug ORDER BY slug"
+    ) == [("cases", 7, 280), ("other", 6, 240)]
+
+
+EDITS: dict[str, dict[str, Any]] = {
+    "definition": changed("detected", definition="Anybody hurt the person who died."),
+    "order": changed("severity", values=["high", "middle", "low"]),
+    "label": changed("weapon", label=None),
+}
+
+
+def test_the_codebook_is_frozen_by_the_first_answer(ready: Project, fake: Fake) -> None:
+    """After the first answer another definition, another order of the values or another label is named and not used:
+    all answers are of one codebook, and what was answered is as it was."""
+    done(ready, "snakemake", "--cores", "4", "--config", "run={max_narratives: 12}")
+    before, entries = md5s(ready), len(ready.journal_entries())
+    for name, book in EDITS.items():
+        write_book(ready, fake.url, book, run={"max_narratives": 12})
+        told = done(ready, "snakemake", "--cores", "4")
+        assert "WARNING" in told and "codebook is frozen" in told, (name, told)
+        assert (md5s(ready), len(ready.journal_entries()), fake.asked) == (before, entries, 12), name
+    write_book(ready, fake.url, EDITS["order"])
+    told = done(ready, "snakemake", "--cores", "4")
+    assert "codebook is frozen" in told
+    assert_all_in_their_rows(ready)
+    assert fake.asked == NARRATIVES
+    assert all(body["response_format"]["json_schema"]["schema"] == SCHEMA for body in fake.calls()["bodies"])
+
+
+def test_before_the_first_answer_the_codebook_is_just_mended(ready: Project, fake: Fake) -> None:
+    """While there is no answer a codebook is corrected without a word, and asked as it is then."""
+    fake.behave(status=401)
+    write_book(ready, fake.url, changed("severity", values=["lo", "high"], only_if={"weapon": "gun"}))
+    refused(ready, "snakemake", "--cores", "4")
+    assert not any("response" in entry for entry in ready.journal_entries())
+    fake.behave()
+    write_book(ready, fake.url)
+    told = done(ready, "snakemake", "--cores", "4")
+    assert "WARNING" not in told
+    assert_all_in_their_rows(ready)
+    assert ready.query("SELECT count(*) FROM experiments") == [(1,)]
+
+
+def test_a_codebook_in_a_file_of_its_own(ready: Project, fake: Fake) -> None:
+    """A codebook's file may be copied, renamed and commented without a word, and asks nothing; another content is
+    named and not used, and what was asked stays."""
+    book = ready.folder / "book.yaml"
+    book.write_text(yaml.safe_dump(CODEBOOK, sort_keys=False))
+    write_book(ready, fake.url, "book.yaml", run={"max_narratives": 12})
+    done(ready, "snakemake", "--cores", "4")
+    kept = yaml.safe_load((ready.folder / "results/cases/experiment.yaml").read_text())["params"]["codebook"]
+    assert list(kept["variables"]) == VARIABLES and kept["variables"]["severity"]["values"] == ["low", "middle", "high"]
+    renamed = ready.folder / "data/our book.yaml"
+    renamed.write_text("# Ours.\n" + yaml.safe_dump({"codebook": CODEBOOK}, sort_keys=False))
+    book.unlink()
+    write_book(ready, fake.url, "data/our book.yaml")
+    told = done(ready, "snakemake", "--cores", "4")
+    assert "WARNING" not in told and fake.asked == NARRATIVES
+    assert_all_in_their_rows(ready)
+    before, entries = md5s(ready), len(ready.journal_entries())
+    renamed.write_text(yaml.safe_dump(EDITS["definition"], sort_keys=False))
+    told = done(ready, "snakemake", "--cores", "4")
+    assert "codebook is frozen" in told and "Anybody hurt" in told
+    assert (md5s(ready), len(ready.journal_entries()), fake.asked) == (before, entries, NARRATIVES)
+    # Written into the params file itself it is the same codebook.
+    write_book(ready, fake.url)
+    assert "WARNING" not in done(ready, "snakemake", "--cores", "4") and fake.asked == NARRATIVES
+
+
+def _line_of(project: Project, text: str) -> str:
+    lines = (project.folder / "params.yaml").read_text().splitlines()
+    (line,) = [number for number, each in enumerate(lines, start=1) if each.strip().startswith(text)]
+    return f"(line {line})"
+
+
+def _unknown_type(project: Project) -> list[str]:
+    return ["codebook.variables.age.type", _line_of(project, "type: nummer"), "'nummer' is no type", "number"]
+
+
+def _clash(project: Project) -> list[str]:
+    return [
+        "codebook.variables.weapon.values",
+        _line_of(project, "weapon:")[:5],
+        "'gun' and ' GUN' are values that clash",
+    ]
+
+
+def _reserved(project: Project) -> list[str]:
+    return ["codebook.variables.row_num", _line_of(project, "row_num:"), "Take another name"]
+
+
+def _no_such_condition(project: Project) -> list[str]:
+    return ["codebook.variables.severity.only_if.abuse", _line_of(project, "abuse:"), "no such variable", "detected"]
+
+
+def in_a_circle() -> dict[str, Any]:
+    """Each of two variables is asked for only by the value of the other."""
+    book = changed("severity", only_if={"weapon": "gun"})
+    book["variables"]["weapon"]["only_if"] = {"severity": "low"}
+    return book
+
+
+def _circle(project: Project) -> list[str]:
+    return ["codebook.variables.weapon.only_if (line ", "make a circle: `weapon` on `severity`"]
+
+
+@pytest.mark.parametrize(
+    ("book", "words"),
+    [
+        (changed("age", type="nummer"), _unknown_type),
+        (changed("weapon", values=["gun", " GUN", "none"]), _clash),
+        (
+            changed("weapon", label="Wapen"),
+            lambda _: ["codebook.variables.weapon.label", "no column 'Wapen'", "It has: ", "Weapon"],
+        ),
+        (
+            changed("weapon", values=["gun", "rope"]),
+            lambda _: [
+                "codebook.variables.weapon.label",
+                "column Weapon has 20 cells that are no label of it",
+                "'KNIFE' (10)",
+                "'none' (10)",
+                "gun, rope",
+            ],
+        ),
+        (in_a_circle(), _circle),
+        (changed("severity", only_if={"abuse": "yes"}), _no_such_condition),
+        (changed("row_num", type="number"), _reserved),
+        ("nowhere.yaml", lambda _: ["nowhere.yaml is missing"]),
+        ([], lambda _: ["codebook (line ", "give a mapping with the key `variables`"]),
+    ],
+)
+def test_mistakes(project: Project, fake: Fake, book: Any, words: Callable[[Project], list[str]]) -> None:
+    """A mistake in a codebook is told before the first question, by its key, and by its line where it has one; nothing
+    is asked or written."""
+    write_cases(project)
+    write_book(project, fake.url, book)
+    told = refused(project, "snakemake", "--cores", "4")
+    for word in words(project):
+        assert word in told, told
+    assert project.written() == [] and fake.asked == 0 and fake.calls()["evidence"] == {}
