@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrative_runs import experiment
-from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.codebook.variables import Codebook
+from narrative_runs.errors import ExperimentError, JournalError
 from narrative_runs.experiment import FROZEN_KEYS, ExperimentState
 from narrative_runs.journal import SESSION_FOLDER, Journal
 from narrative_runs.params import Params, check

@@ -114,6 +114,67 @@ def test_the_files_that_come_along_are_valid(name: str) -> None:
     assert warnings(params) == []
 
 
+CODEBOOK = """\
+codebook:
+  variables:
+    detected: {type: binary, label: manual_flag_ind}
+    answer:
+      type: category
+      values: [no, 1.0, 012, yes]   # as typed
+"""
+
+
+def written_params(folder: Path, more: str) -> Path:
+    """A params file with these lines at its end."""
+    path = folder / "my.yaml"
+    path.write_text(yaml.safe_dump(values_of()) + more, encoding="utf-8")
+    return path
+
+
+def test_the_values_of_a_codebook_are_as_typed(tmp_path: Path) -> None:
+    """What YAML takes for a number or a logical is the word that was typed."""
+    params = check(read_file(written_params(tmp_path, CODEBOOK)), "my.yaml")
+    assert params.codebook is not None
+    assert params.variables.variables["answer"].value_names == ("no", "1.0", "012", "yes")
+
+
+@pytest.mark.parametrize("heading", ["codebook:\n", ""])
+def test_a_codebook_may_be_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heading: str) -> None:
+    """The content of a file that `codebook` names is the codebook, with its heading or without."""
+    monkeypatch.chdir(tmp_path)
+    inline = read_file(written_params(tmp_path, CODEBOOK))
+    lines = CODEBOOK.splitlines(keepends=True)
+    Path("book.yaml").write_text(CODEBOOK if heading else "".join(line[2:] for line in lines[1:]), encoding="utf-8")
+    assert read_file(written_params(tmp_path, "codebook: book.yaml\n")) == inline
+
+
+def test_a_mistake_in_a_codebook_has_its_line(tmp_path: Path) -> None:
+    """What is wrong is said with the key and the line of the file."""
+    wrong = CODEBOOK.replace("type: category", "type: colour")
+    with pytest.raises(ParamsError, match=r"codebook\.variables\.answer\.type \(line \d+\): .*category"):
+        read_file(written_params(tmp_path, wrong))
+    with pytest.raises(ParamsError, match=r"book\.yaml is missing"):
+        read_file(written_params(tmp_path, "codebook: book.yaml\n"))
+    with pytest.raises(ParamsError, match="give a mapping"):
+        read_file(written_params(tmp_path, "codebook: []\n"))
+    with pytest.raises(ParamsError, match="Take it out"):
+        read_file(written_params(tmp_path, CODEBOOK.replace("label: manual_flag_ind", "definition: See <<TEXT>>")))
+
+
+def test_a_prompt_and_its_codebook_belong_together(tmp_path: Path) -> None:
+    """A codebook that no prompt shows is warned of, and so is a mark for which there is none."""
+    asked = check(read_file(written_params(tmp_path, CODEBOOK)), "my.yaml")
+    assert "does not hold <<CODEBOOK>>" in warnings(asked)[0]
+    shown = values_of(prompt={"system_prompt": "Use: <<CODEBOOK>>"})
+    assert "and the file no codebook" in warnings(check(shown, "my.yaml"))[0]
+    assert warnings(check({**shown, "codebook": asked.model_dump(mode="json")["codebook"]}, "my.yaml")) == []
+
+
+def test_params_without_a_codebook_are_written_as_before() -> None:
+    """What journals hold of params has a codebook only where there is one."""
+    assert "codebook" not in check(values_of(), "my.yaml").model_dump(mode="json")
+
+
 def test_params_yaml_shows_every_key() -> None:
     """No key is known to the software alone, and none to the file alone."""
     shown = keys_shown(ROOT / "params.yaml")

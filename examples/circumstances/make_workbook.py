@@ -193,8 +193,8 @@ NARRATIVES = (
     ),
     (
         *("C16", "cme"),
-        "V is a 36 year old female. The body was found in a field and the cause of death is not known. Her brother said "
-        "that her boyfriend had choked her in the summer.",
+        "V is a 36 year old female. The body was found in a field and the cause of death is not known. Her brother "
+        "said that her boyfriend had choked her in the summer.",
         *(1, "", "injury", "family", 36),
     ),
     (

@@ -489,13 +489,19 @@ def read_file(path: Path) -> dict[str, Any]:
 
 def _codebook(written: Any, text: str, path: Path) -> Codebook:
     """The codebook of a params file: a mapping that stands in it, or the name of a file that holds one."""
-    if not isinstance(written, str):
-        return codebook_of(as_typed(text, "codebook"), str(path), text, RESERVED, ["codebook"])
-    file = Path(written)
-    text, values = _read_yaml(file)
-    # Who copies the part of a params file takes its heading along.
-    within = ["codebook"] if list(values) == ["codebook"] else []
-    return codebook_of(as_typed(text, *within), str(file), text, RESERVED, within)
+    within = ["codebook"]
+    if isinstance(written, str):
+        path = Path(written)
+        text, values = _read_yaml(path)
+        # Who copies the part of a params file takes its heading along.
+        within = ["codebook"] if list(values) == ["codebook"] else []
+    codebook = codebook_of(as_typed(text, *within), str(path), text, RESERVED, within)
+    if TEXT_MARK in codebook.model_dump_json():
+        raise ParamsError(
+            f"{path} cannot be used:\n  codebook: {TEXT_MARK} stands for the narrative, in prompt.user_template alone. "
+            "Take it out."
+        )
+    return codebook
 
 
 def _read_yaml(path: Path) -> tuple[str, dict[str, Any]]:

@@ -15,7 +15,6 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
-from tests.end_to_end.test_reproduce import activate
 from tests.fake_server import answer_by
 from tests.project import LABELLED, Fake, Project, cases, fake_server, processes_in, wait_until
 
