@@ -216,3 +216,9 @@ def test_what_the_form_has_is_known(raw: Any) -> None:
 def test_what_the_form_does_not_have_is_none(raw: Any) -> None:
     """Values and words are no form."""
     assert not is_form(raw)
+
+
+def test_a_text_that_is_null_in_words_is_none() -> None:
+    """A model that puts null between quotation marks wrote no text, unless no null is asked for."""
+    assert value_of("it", Text(), " Null ") == Value(None)
+    assert value_of("it", Text(unclear="error"), "null") == Value("null")

@@ -94,7 +94,7 @@ def value_of(name: str, variable: Variable, raw: Any) -> Value:
         case Text(many=True):
             return _texts(name, raw)
         case _:
-            return Value(None) if raw is None else _text(name, raw)
+            return Value(None) if raw is None or _is_null_in_words(variable, raw) else _text(name, raw)
 
 
 def is_form(raw: Any) -> bool:
@@ -153,6 +153,11 @@ def _is_unclear(variable: Variable, raw: Any) -> bool:
     if not isinstance(raw, str):
         return raw is None
     return as_compared(raw) in _WORDS_FOR_UNCLEAR and value_like(raw, variable.value_names) is None
+
+
+def _is_null_in_words(variable: Variable, raw: Any) -> bool:
+    """Whether a text is the `null` that the form of the answer allows, between quotation marks."""
+    return variable.unclear != "error" and isinstance(raw, str) and raw.strip().lower() == "null"
 
 
 def _error(message: str) -> Value:
