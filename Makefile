@@ -70,6 +70,7 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.servers
 	@$(BIN)/python -m benchmarks.snapshots
 	@$(BIN)/python -m benchmarks.monitoring
+	@$(BIN)/python -m benchmarks.codebook
 	@$(BIN)/python -m benchmarks.findings
 	@$(BIN)/python -m benchmarks.migration
 	@$(BIN)/python -m benchmarks.reading

