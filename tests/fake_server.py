@@ -252,9 +252,10 @@ class FakeServer:
         return reply
 
     def _answer(self, request: dict[str, Any], text: str) -> dict[str, Any]:
+        asked_for = request.get("response_format")
         schema = self.behaviour.schema
-        if "response_format" in request:
-            schema = request["response_format"]["json_schema"]["schema"]
+        if isinstance(asked_for, dict) and "json_schema" in asked_for:
+            schema = asked_for["json_schema"]["schema"]
         is_usual = schema is None or list(schema["properties"]) == USUAL_KEYS
         return answer_to(text) if schema is None or is_usual else answer_by(schema, text)
 

@@ -487,6 +487,16 @@ def read_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def codebook_file(path: Path) -> str:
+    """The file that a params file names as its codebook; empty where it names none.
+
+    Raises:
+        ParamsError: as `read_file`.
+    """
+    written = _read_yaml(path)[1].get("codebook")
+    return written if isinstance(written, str) else ""
+
+
 def _codebook(written: Any, text: str, path: Path) -> Codebook:
     """The codebook of a params file: a mapping that stands in it, or the name of a file that holds one."""
     within = ["codebook"]

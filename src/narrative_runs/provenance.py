@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from narrative_runs import experiment, journal, one_result
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.data_columns import NARRATIVE_TEXT, narrative_types, plain_columns
 from narrative_runs.errors import ExperimentError
 from narrative_runs.journal import RETRY, EntryReference
@@ -13,7 +14,9 @@ from narrative_runs.params import check
 from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.plain_text import plain
 from narrative_runs.record import result_rows
+from narrative_runs.results import last_that_counts
 from narrative_runs.source.layouts import LONG
+from narrative_runs.source.shards import SCHEMA, Narrative
 
 
 def show(incident_id: str, narrative_type: str, which: str) -> None:
@@ -63,7 +66,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
             f"{folder.data_quality} is missing. Start the run again: it is made again, and nothing is asked."
         )
     count = check(begun.params, str(folder.description)).shards.count
-    place = _answer_of(result, folder, count)
+    place = _answer_of(result, folder, count, experiment.codebook_of(begun.params))
     head, entry = journal.head(place.path), place.read()
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     return {
@@ -94,17 +97,28 @@ def _detection(result: dict[str, Any]) -> str:
     return "detected" if result["detected"] else "not detected"
 
 
-def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int) -> EntryReference:
+def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int, codebook: Codebook) -> EntryReference:
     """The entry that became the result: of a first pass in its shard's journals, of a later one among the retries."""
-    attempt = result["attempt_count"] or 1
+    last = result["attempt_count"] or 1
     name = shard_name((result["row_num"] - 1) % count + 1, count)
+    passes: dict[int, tuple[EntryReference, dict[str, Any]]] = {}
     for path in [*journal.files(folder.journals, name), *journal.files(folder.journals, RETRY)]:
         for place, entry in journal.entries(path):
-            if (entry["fingerprint"], entry["attempt"]) == (result["fingerprint"], attempt):
-                return place
+            is_its = entry["fingerprint"] == result["fingerprint"] and entry["attempt"] <= last
+            # Of two of one pass the first counts among the shard's, the last among the retries.
+            if is_its and (entry["attempt"] not in passes or journal.name_of(path) == RETRY):
+                passes[entry["attempt"]] = place, entry
+    if last in passes:
+        ordered = [passes[number] for number in sorted(passes)]
+        index, _ = last_that_counts(_narrative_of(result), [entry for _, entry in ordered], codebook)
+        return ordered[index][0]
     raise ExperimentError(
         f"{folder.journals}/ holds no answer with the fingerprint {result['fingerprint']}. Bring back the journals."
     )
+
+
+def _narrative_of(result: dict[str, Any]) -> Narrative:
+    return Narrative(**{name: result[name] for name in SCHEMA.names})
 
 
 def _sheet(sheet: str | list[str] | None, folder: ExperimentFolder, row_num: int) -> str | None:

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -122,6 +122,20 @@ def replaces(again: Result, before: Result, codebook: Codebook) -> bool:
     """Whether the result of a retry takes the place of the one before: as a whole, as values of two answers are never
     mixed in one row, and only if all that was readable before is readable again."""
     return not values_lost(before.coded, again.coded, codebook)
+
+
+def last_that_counts(narrative: Narrative, entries: Sequence[dict[str, Any]], codebook: Codebook) -> tuple[int, Result]:
+    """The index of the pass that counts among all passes over a narrative, oldest first, and its result: of the last
+    pass that took the place of the one before. Its `attempt_count` counts all passes."""
+    if codebook.fits_the_record:
+        return len(entries) - 1, result_of(narrative, entries[-1], codebook)
+    counts, result = 0, result_of(narrative, entries[0], codebook)
+    last = result
+    for index, entry in enumerate(entries[1:], start=1):
+        last = result_of(narrative, entry, codebook)
+        if replaces(last, result, codebook):
+            counts, result = index, last
+    return counts, replace(result, attempt_count=last.attempt_count, last_attempt_at=last.last_attempt_at)
 
 
 def is_cut_off(body: dict[str, Any]) -> bool:

@@ -376,18 +376,24 @@ def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str
 
 
 def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
-    """A retry in which another variable is lost leaves the rows as they were, byte for byte, and their count of passes;
-    so does the plain run that follows."""
+    """A retry in which another variable is lost leaves the rows as they were but for the count of passes, and so does
+    the plain run that follows; the next retry asks about them again."""
     project, odd = with_errors
-    before, before_findings, asked = coded(project), md5s(project), fake.calls()["asked"]
+    before, before_rows, asked = coded(project), results(project), fake.calls()["asked"]
     fake.behave(only_if=ODD, odd_values={"weapon": "gun", "detected": "perhaps"})
     done(project, "snakemake", "--forcerun", "retry_errors")
     assert asked_since(fake, asked) == dict.fromkeys(odd, 1)
-    assert coded(project) == before and md5s(project) == before_findings
-    assert project.query("SELECT DISTINCT attempt_count FROM narrative_results") == [(1,)]
-    asked = fake.calls()["asked"]
+    assert coded(project) == before
+    passes = {row["narrative_text"]: row["attempt_count"] for row in results(project)}
+    assert {text for text, count in passes.items() if count == 2} == set(odd) and set(passes.values()) == {1, 2}
+    assert [{**row, "attempt_count": 1} for row in results(project)] == before_rows
+    asked, findings = fake.calls()["asked"], md5s(project)
     done(project, "snakemake", "--cores", "4")
-    assert fake.calls()["asked"] == asked and md5s(project) == before_findings
+    assert fake.calls()["asked"] == asked and md5s(project) == findings
+    fake.behave()
+    done(project, "snakemake", "--forcerun", "retry_errors")
+    assert asked_since(fake, asked) == dict.fromkeys(odd, 1)
+    assert_all_in_their_rows(project)
 
 
 def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:

@@ -8,7 +8,7 @@ from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import SourceError
 from narrative_runs.source.other_columns import OtherColumns
 from narrative_runs.source.reading import reading_of
-from narrative_runs.source.variable_labels import check_labels, labels_by_variable
+from narrative_runs.source.variable_labels import LabelsOfVariable, check_labels, labels_by_variable
 from narrative_runs.source.workbook import read
 
 from .books import LONG, Rows, xlsx
@@ -62,15 +62,18 @@ def test_each_narrative_has_the_labels_of_its_row(tmp_path: Path) -> None:
     numbers = [others.add(NAMES, [row.get(name) for name in NAMES]) for row in ROWS for _ in TYPES]
     path = tmp_path / "other_columns.parquet"
     others.write(numbers, None, ["weapon"], path)
-    narratives = [(row_num, TYPES[(row_num - 1) % 2], [1, 0, None][row_num % 3]) for row_num in range(1, 7)]
-    assert list(labels_by_variable(path, CODEBOOK, narratives)) == [
-        {"detected": "no", "weapon": "firearm", "age": "34"},
-        {"detected": None, "weapon": "firearm", "age": "35"},
-        {"detected": "yes", "weapon": "poison", "age": None},
-        {"detected": "no", "weapon": "poison", "age": "40"},
-        {"detected": None, "weapon": None, "age": None},
-        {"detected": "yes", "weapon": None, "age": None},
+    narratives = [
+        (row_num, f"i{(row_num + 1) // 2}", TYPES[(row_num - 1) % 2], [1, 0, None][row_num % 3])
+        for row_num in range(1, 7)
     ]
+    labels = labels_by_variable(path, CODEBOOK, narratives, is_long=False)
+    assert list(labels) == ["detected", "weapon", "age"]
+    assert labels["detected"] == LabelsOfVariable([False, None, True, False, None, True], None, True)
+    weapons = ["firearm", "firearm", "poison", "poison", None, None]
+    of_incidents = {"i1": "firearm", "i2": "poison", "i3": None}
+    assert labels["weapon"] == LabelsOfVariable(weapons, of_incidents, False)
+    assert labels["age"] == LabelsOfVariable([34.0, 35.0, None, 40.0, None, None], None, True)
+    assert labels_by_variable(path, CODEBOOK, narratives, True)["weapon"] == LabelsOfVariable(weapons, None, True)
 
 
 WIDE = ["IncidentID", "NarrativeCME", "NarrativeLE", "ipv_manualCME", "ipv_manualLE", "ipv_manual", "Told", "ToldLE"]

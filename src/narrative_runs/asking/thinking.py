@@ -55,7 +55,7 @@ _PROSE_HEADING = re.compile(r"\s{0,8}(?:analysis|commentary)\s+(?:of|for|on|by|a
 _BARE_FINAL = re.compile(r"(?:(?<=[^\sA-Za-z])|(?<=\n))final(?=\{)")
 _RESPONSE = re.compile(r"here(?:'s| is) my response:", re.IGNORECASE)
 # Each mark has one of these in it; most answers have none, and looking for these alone takes a tenth of the time.
-_IN_MARKS = ("<", "[think", "[/think", "[begin", "assistant", "analysis", "commentary", "here")
+_IN_MARKS = ("<", "[think", "[/think", "[begin", "assistant", "analysis", "commentary", "here's my", "here is my")
 _AROUND_AN_OBJECT = re.compile(r"\s|`{3,}(?:json)?|<\|[^|<>]{1,40}\|>|</?(?:s|answer|output|response)>", re.IGNORECASE)
 
 

@@ -8,15 +8,13 @@ from typing import Any
 from narrative_runs.codebook.quotes import stands_in
 from narrative_runs.codebook.result_columns import (
     columns_beside,
+    columns_by_variable,
     missing_column,
-    names_of,
-    not_in_text_column,
     probability_column,
-    value_column,
 )
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.values import UNCLEAR, Value
-from narrative_runs.codebook.variables import Binary, Codebook, Quote, Variable, confidence_key
+from narrative_runs.codebook.variables import Binary, Codebook, Variable
 
 ERROR = "error: "
 # Not the message itself, which may quote the narrative, where the column may leave the network.
@@ -51,20 +49,14 @@ def coded_columns(
     if codebook.fits_the_record:
         return {}
     found: dict[str, Any] = {}
-    for name, variable in codebook.variables.items():
-        value = values[name]
-        found[value_column(name)] = _in_column(value.value)
-        found[confidence_key(name)] = value.confidence
-        found[probability_column(name)] = likely.get(name)
-        found[missing_column(name)] = f"{ERROR}{value.missing}" if value.is_error else value.missing
-        if isinstance(variable, Quote):
-            passages = value.value if isinstance(value.value, tuple) else ()
-            found[not_in_text_column(name)] = (
-                _as_list([passage for passage in passages if not stands_in(passage, narrative_text)])
-                if narrative_text
-                else None
-            )
-    return {name: found[name] for name in names_of(columns_beside(codebook))}
+    for columns in columns_by_variable(codebook):
+        value = values[columns.variable]
+        found[columns.variable] = _as_list(list(value.value)) if isinstance(value.value, tuple) else value.value
+        found[columns.missing] = f"{ERROR}{value.missing}" if value.is_error else value.missing
+        found[columns.confidence] = value.confidence
+        found[columns.not_in_text] = _not_in_text(value, narrative_text) if columns.not_in_text else None
+        found[probability_column(columns.variable)] = likely.get(columns.variable)
+    return {column.name: found[column.name] for column in columns_beside(codebook)}
 
 
 def coded_without_answer(codebook: Codebook) -> dict[str, Any]:
@@ -89,18 +81,16 @@ def coded_values(codebook: Codebook, row: Mapping[str, Any]) -> Iterator[CodedVa
     variable."""
     if codebook.fits_the_record:
         return
-    first = codebook.first_binary
-    for name, variable in codebook.variables.items():
-        missing = row[missing_column(name)]
-        confidence = confidence_key(name) if variable.confidence else None
-        probability = "p_detected" if name == first else probability_column(name)
+    for columns in columns_by_variable(codebook):
+        missing = row[columns.missing]
+        value = UNCLEAR if missing == UNCLEAR else None if missing else row[columns.variable]
         yield CodedValue(
-            name,
-            UNCLEAR if missing == UNCLEAR else _as_text(variable, row[value_column(name)]) if not missing else None,
-            row.get(probability),
-            None if confidence is None else row.get(confidence),
-            _error_message(row, missing) if _is_error(missing) else None,
-            row.get(not_in_text_column(name)) if isinstance(variable, Quote) else None,
+            columns.variable,
+            value if value is None or isinstance(value, str) else _as_text(codebook.variables[columns.variable], value),
+            row.get(columns.probability),
+            row.get(columns.confidence),
+            _error_message(row, missing) if missing and _is_error(missing) else None,
+            row.get(columns.not_in_text),
         )
 
 
@@ -117,14 +107,16 @@ def _is_error(missing: str | None) -> bool:
     return missing is not None and missing.startswith(ERROR)
 
 
-def _in_column(value: Any) -> Any:
-    return _as_list(list(value)) if isinstance(value, tuple) else value
+def _not_in_text(value: Value, narrative_text: str) -> str | None:
+    """The passages that do not stand in the narrative, as a JSON list; None where its text is not at hand."""
+    passages = value.value if isinstance(value.value, tuple) else ()
+    if not narrative_text:
+        return None
+    return _as_list([passage for passage in passages if not stands_in(passage, narrative_text)])
 
 
 def _as_text(variable: Variable, value: Any) -> str | None:
-    """A value as it stands in a column, as text; a logical may come as 0 or 1, as SQLite keeps it."""
-    if value is None or isinstance(value, str):
-        return value
+    """A value that is no text, as text; a logical may come as 0 or 1, as SQLite keeps it."""
     return written(bool(value) if isinstance(variable, Binary) else float(value))
 
 

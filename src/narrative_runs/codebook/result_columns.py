@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from narrative_runs.codebook.variables import (
     Binary,
@@ -304,11 +305,6 @@ def reserved_beside(codebook: Codebook) -> tuple[str, ...]:
     return (*RESERVED, *names_of(columns_beside(codebook)))
 
 
-def value_column(name: str) -> str:
-    """The column of a variable's values."""
-    return name
-
-
 def missing_column(name: str) -> str:
     """The column that says why a variable has no value."""
     return f"{name}_missing"
@@ -322,6 +318,37 @@ def probability_column(name: str) -> str:
 def not_in_text_column(name: str) -> str:
     """The column of a quote variable's passages that do not stand in the narrative."""
     return f"{name}_not_in_text"
+
+
+class VariableColumns(NamedTuple):
+    """The names of a variable's columns, empty for those that it has not; probability: that of the record for the first
+    binary variable."""
+
+    variable: str
+    missing: str
+    confidence: str
+    probability: str
+    not_in_text: str
+
+
+@lru_cache(maxsize=16)
+def columns_by_variable(codebook: Codebook) -> tuple[VariableColumns, ...]:
+    """The columns of each variable, in the order of the codebook; that of its values has its name."""
+    first = codebook.first_binary
+    return tuple(
+        VariableColumns(
+            name,
+            missing_column(name),
+            confidence_key(name) if variable.confidence else "",
+            "p_detected"
+            if name == first
+            else probability_column(name)
+            if isinstance(variable, Binary | Category)
+            else "",
+            not_in_text_column(name) if isinstance(variable, Quote) else "",
+        )
+        for name, variable in codebook.variables.items()
+    )
 
 
 def columns_beside(codebook: Codebook) -> tuple[ResultColumn, ...]:

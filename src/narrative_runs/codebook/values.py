@@ -50,6 +50,9 @@ class Value:
     confidence: float | None = None
 
 
+_YES, _NO = Value(True), Value(False)
+
+
 def read_values(
     codebook: Codebook, mapping: Mapping[str, Any], objections: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
@@ -59,12 +62,13 @@ def read_values(
     variables for another reason than what stands in the object, by their names. What is wrong is an error of its
     variable, and no exception.
     """
-    given = _by_plain_key(mapping)
-    known = objections or {}
+    variables, known = codebook.variables, objections or {}
+    given = _by_plain_key(mapping, codebook)
     values: dict[str, Value] = {}
     for name in codebook.conditions_first:
-        variable = codebook.variables[name]
-        values[name] = _unasked(name, variable, values) or known.get(name) or _read(name, variable, given)
+        variable = variables[name]
+        unasked = _unasked(name, variable, values) if variable.only_if else None
+        values[name] = unasked or known.get(name) or _read(name, variable, given)
     return {name: values[name] for name in codebook.names}
 
 
@@ -74,6 +78,8 @@ def value_of(name: str, variable: Variable, raw: Any) -> Value:
     What cannot be read is an error with a message, which never repeats what the model wrote: it could be a piece of the
     narrative. Nothing is raised.
     """
+    if (plain := _as_asked(variable, raw)) is not None:
+        return plain
     if _is_unclear(variable, raw):
         if variable.unclear == "value":
             return Value(None, UNCLEAR)
@@ -97,6 +103,16 @@ def value_of(name: str, variable: Variable, raw: Any) -> Value:
             return Value(None) if raw is None or _is_null_in_words(variable, raw) else _text(name, raw)
 
 
+def _as_asked(variable: Variable, raw: Any) -> Value | None:
+    """The value where it has the very form that was asked for; None where a closer look is needed."""
+    match variable.type:
+        case "binary" if raw is True or raw is False:
+            return _YES if raw else _NO
+        case "category" | "ordinal" if isinstance(raw, str) and raw in variable.value_names:
+            return Value(raw)
+    return None
+
+
 def is_form(raw: Any) -> bool:
     """Whether a JSON value is what the form of the answer has where a value belongs, such as `true or false` or
     `"a" | "b"`: who writes it repeats the form, and answers nothing."""
@@ -110,8 +126,10 @@ def is_form(raw: Any) -> bool:
     return has_choices or word.startswith("{") or _FORM.fullmatch(word) is not None
 
 
-def _by_plain_key(mapping: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _by_plain_key(mapping: Mapping[str, Any], codebook: Codebook) -> dict[str, list[Any]]:
     """What the mapping has by each key in small letters without white space around it."""
+    if mapping.keys() <= codebook.keys:
+        return {key: [raw] for key, raw in mapping.items()}
     given: dict[str, list[Any]] = {}
     for key, raw in mapping.items():
         given.setdefault(str(key).strip().lower(), []).append(raw)
@@ -134,6 +152,8 @@ def _is_met(value: Value, among: list[str]) -> bool:
 
 def _read(name: str, variable: Variable, given: Mapping[str, list[Any]]) -> Value:
     raws = given.get(name, [])
+    if len(raws) == 1 and not variable.confidence:
+        return value_of(name, variable, raws[0])
     if not raws and not isinstance(variable, Quote | Text):
         return _error(f"`{name}` is missing")
     read = [value_of(name, variable, raw) for raw in raws or [None]]

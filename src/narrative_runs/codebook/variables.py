@@ -381,6 +381,11 @@ class Codebook(Model):
         )
 
     @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys that an answer may have."""
+        return frozenset([*self.variables, *map(confidence_key, self.variables)])
+
+    @cached_property
     def _as_json(self) -> str:
         return self.model_dump_json()
 

@@ -6,7 +6,7 @@ last digit.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from narrative_runs.codebook.result_columns import missing_column
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answer_quality import is_refused
-from narrative_runs.findings.answers_by_variable import counts_by_variable, is_error
+from narrative_runs.findings.answers_by_variable import is_error
 from narrative_runs.findings.by_group import by_group
+from narrative_runs.findings.by_variable.measure import measure_variables
+from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.calibration import calibration
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
 from narrative_runs.findings.performance import label_selection, performance
@@ -35,6 +37,7 @@ def measure(
     inconsistent: Collection[str] = (),
     grouped: pd.DataFrame | None = None,
     codebook: Codebook = DEFAULT,
+    labels: Mapping[str, VariableLabels] | None = None,
 ) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
@@ -44,7 +47,7 @@ def measure(
     with a narrative that the limit left out; inconsistent: those with a blank narrative that is labelled 1.
     grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without. codebook: what was asked:
     its first binary variable is measured, of which only its own errors are left out; where there are others,
-    `variables` counts the answers of each.
+    `variables` has the measures of each, against these labels.
     `agreement` is None where there are not two types.
     """
     narratives = _narratives(results, codebook)
@@ -79,7 +82,11 @@ def measure(
         "completeness": completeness(narratives, types),
         "calibration": calibration(answered[answered["label"].notna()]),
         **({} if grouped is None else {"groups": by_group(by_row, incidents, grouped, seed)}),
-        **({} if codebook.fits_the_record else {"variables": counts_by_variable(results, codebook)}),
+        **(
+            {}
+            if codebook.fits_the_record
+            else {"variables": measure_variables(results, codebook, seed, labels or {}, types, unasked)}
+        ),
     }
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.data_columns import type_title
+from narrative_runs.findings.by_variable.measure import main_measure
 from narrative_runs.findings.columns import TROUBLES
 from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
@@ -117,15 +118,27 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
     return table
 
 
-def _variables_table(variables: Mapping[str, Mapping[str, int]]) -> Table:
+def _variables_table(variables: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table(title="answers by variable", box=None, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     counts = {"answered": "n_answered", "unclear": "n_unclear", "not asked": "n_not_asked", "errors": "n_errors"}
     for title in counts:
         table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("against labels", no_wrap=True)
     for name, of_variable in variables.items():
-        table.add_row(name, *(f"{of_variable[count]:,}" for count in counts.values()))
+        table.add_row(name, *(f"{of_variable[count]:,}" for count in counts.values()), _against_labels(of_variable))
     return table
+
+
+def _against_labels(of_variable: Mapping[str, Any]) -> str:
+    """The measure that stands for a variable, of narratives where they have labels, else of incidents."""
+    measure = main_measure(of_variable["type"])
+    for level in ("narrative", "incident"):
+        measured = of_variable[level] if measure else None
+        if measured and measured[measure] is not None:
+            title = str(measure).replace("_", " ")
+            return f"{title} {shown_rate(measured[measure])}" + (" (incidents)" if level == "incident" else "")
+    return "-"
 
 
 def _groups_table(column: str, groups: dict[str, Any]) -> Table:

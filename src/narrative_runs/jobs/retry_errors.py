@@ -1,15 +1,14 @@
 """The job that has error rows asked again, when it is forced, and writes retries.parquet either way."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from narrative_runs import journal, results_file
 from narrative_runs.asking.request import Question
-from narrative_runs.codebook.variables import Codebook
 from narrative_runs.journal import EntryReference
 from narrative_runs.params import Params
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.results import Result, replaces, result_of
-from narrative_runs.source.shards import Narrative, iterate_all
+from narrative_runs.results import Result, last_that_counts
+from narrative_runs.source.shards import iterate_all
 
 
 def write_retries(folder: ExperimentFolder, params: Params) -> int:
@@ -29,21 +28,11 @@ def write_retries(folder: ExperimentFolder, params: Params) -> int:
             fingerprint = question.fingerprint(narrative)
             if attempts := found.get(fingerprint):
                 references = [*([first[fingerprint]] if fingerprint in first else []), *_in_order(attempts)]
-                yield _last_that_counts(narrative, references, codebook)
+                _, result = last_that_counts(narrative, [reference.read() for reference in references], codebook)
+                yield result
 
     return results_file.write(results(), folder.retries, codebook)
 
 
 def _in_order(attempts: Mapping[int, EntryReference]) -> list[EntryReference]:
     return [attempts[number] for number in sorted(attempts)]
-
-
-def _last_that_counts(narrative: Narrative, references: Sequence[EntryReference], codebook: Codebook) -> Result:
-    """The result of the last pass that took the place of the one before."""
-    if codebook.fits_the_record:
-        return result_of(narrative, references[-1].read(), codebook)
-    counts = result_of(narrative, references[0].read(), codebook)
-    for reference in references[1:]:
-        again = result_of(narrative, reference.read(), codebook)
-        counts = again if replaces(again, counts, codebook) else counts
-    return counts

@@ -1,14 +1,14 @@
 """The human labels of a codebook's variables: columns of the workbook that ride along, read by the variable's type."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from narrative_runs.codebook.labels import NotALabel, columns_of, incident_column, label_of
-from narrative_runs.codebook.texts import written
+from narrative_runs.codebook.labels import Label, NotALabel, columns_of, incident_column, label_of
 from narrative_runs.codebook.variables import Codebook, Variable
 from narrative_runs.data_columns import OWN_LABEL
 from narrative_runs.errors import SourceError
@@ -22,8 +22,8 @@ def check_labels(
 ) -> None:
     """See that the workbook has each column of labels that the codebook names, and in it labels of the variable alone.
 
-    types: the narrative types; there: the names of the workbook's columns; rows: the cells of each narrative's row that
-    are not blank, by these names.
+    types: the narrative types; there: the names of the workbook's columns; rows: the cells of each row that are not
+    blank, by these names.
 
     Raises:
         SourceError: a column is not there, or holds what is none of the variable's values; with examples and counts.
@@ -52,29 +52,56 @@ def check_labels(
         )
 
 
+@dataclass(frozen=True)
+class LabelsOfVariable:
+    """The human labels of one variable, each as `label_of` reads it.
+
+    of_rows: of the rows of narratives that were asked for, in their order; of_incidents: by incident, None where the
+    workbook has no column for them; has_own: whether a label of a row is the narrative's own, and not its incident's.
+    """
+
+    of_rows: Sequence[Label]
+    of_incidents: Mapping[str, Label] | None
+    has_own: bool
+
+
 def labels_by_variable(
-    other_columns: Path, codebook: Codebook, narratives: Iterable[tuple[int, str, int | None]]
-) -> Iterator[dict[str, str | None]]:
-    """The labels of each narrative as text, by variable; those of variables without a label are left out.
+    other_columns: Path, codebook: Codebook, narratives: Sequence[tuple[int, str, str, int | None]], is_long: bool
+) -> dict[str, LabelsOfVariable]:
+    """The labels of each variable that has any.
 
     other_columns: the file of the workbook's other columns, as `OtherColumns.write` makes it; narratives: of each its
-    row_num, its type and its own label as the layout has it, 1, 0 or None.
+    row_num, its incident, its type and its own label as the layout has it, 1, 0 or None; is_long: whether a row of the
+    workbook is one narrative. Where it is not, a single column has the labels of incidents.
     """
     there = pq.read_schema(other_columns).names
     labelled = {name: variable for name, variable in codebook.variables.items() if variable.label}
     wanted = {_column_in(column, there) for variable in labelled.values() for column in _named(variable)} - {None}
     columns: dict[str, list[Any]] = pq.read_table(other_columns, columns=["row_num", *filter(None, wanted)]).to_pydict()
     rows = {row_num: row for row, row_num in enumerate(columns["row_num"])}
-    for row_num, narrative_type, own_label in narratives:
-        labels: dict[str, str | None] = {}
-        for name, variable in labelled.items():
-            if variable.label == OWN_LABEL:
-                labels[name] = written(None if own_label is None else bool(own_label))
-                continue
-            column = columns_of(variable, narrative_type)
-            cells = columns.get(_column_in(column, there) or "") if column else None
-            labels[name] = None if cells is None else written(_label(variable, cells[rows[row_num]]))
-        yield labels
+
+    def label(variable: Variable, column: str | None, row_num: int) -> Label:
+        cells = columns.get(_column_in(column, there) or "") if column else None
+        return None if cells is None else _label(variable, cells[rows[row_num]])
+
+    def of_incidents(variable: Variable, column: str) -> dict[str, Label]:
+        found: dict[str, Label] = {}
+        for row_num, incident, _, _ in narratives:
+            if found.get(incident) is None:
+                found[incident] = label(variable, column, row_num)
+        return found
+
+    labels: dict[str, LabelsOfVariable] = {}
+    for name, variable in labelled.items():
+        if variable.label == OWN_LABEL:
+            own: list[Label] = [None if flag is None else bool(flag) for *_, flag in narratives]
+            labels[name] = LabelsOfVariable(own, None, True)
+            continue
+        given = [label(variable, columns_of(variable, kind), row_num) for row_num, _, kind, _ in narratives]
+        has_own = is_long or isinstance(variable.label, dict)
+        column = incident_column(variable) if has_own else str(variable.label)
+        labels[name] = LabelsOfVariable(given, of_incidents(variable, column) if column else None, has_own)
+    return labels
 
 
 def _named(variable: Variable) -> list[str]:

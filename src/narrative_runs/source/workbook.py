@@ -69,8 +69,8 @@ class Source:
         return [*([SHEET] if len(self.sheets) > 1 else []), *self.others.named(reserved).values()]
 
     def rows_of_other_columns(self) -> Iterator[dict[str, Plain]]:
-        """Of each narrative those cells of its row that ride along and are not blank, by the names of their columns."""
-        return (self.others[number] for number in self.keys["other"])
+        """Of each row with a narrative those cells that ride along and are not blank, by the names of their columns."""
+        return (self.others[number] for number in dict.fromkeys(self.keys["other"]))
 
     def write_other_columns(self, path: Path, reserved: Collection[str]) -> None:
         """Write the workbook's other columns, a row a narrative; where several sheets were read, with its sheet.

@@ -57,6 +57,8 @@ def read_command(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> 
             f"--config retry={','.join(categories)} says which errors are asked again; that they are, says "
             "`--forcerun retry_errors`. Type both."
         )
+    if is_proof:
+        _must_be_watched(files)
     values: dict[str, Any] = {}
     for file in files:
         try:
@@ -75,6 +77,26 @@ def read_command(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> 
         retries=retries,
         categories=categories,
     )
+
+
+def _must_be_watched(files: Sequence[Path]) -> None:
+    """A proof holds only where DVC sees that a codebook in a file of its own was changed.
+
+    Raises:
+        ParamsError: it does not watch that file.
+    """
+    for file in files:
+        codebook = params_module.codebook_file(file)
+        stages = Path(file.parent if (file.parent / "dvc.yaml").exists() else ".") / "dvc.yaml"
+        if not codebook or not stages.exists():
+            continue
+        watched = [stage.get("deps", ()) for stage in params_module.read_file(stages).get("stages", {}).values()]
+        if any("Snakefile" in deps and codebook not in deps for deps in watched):
+            raise ParamsError(
+                f"{file}: DVC would not notice a change of {codebook}, so that nothing is proved. Add `- {codebook}` "
+                f"to the deps of each stage in {stages} that has Snakefile there, or write the codebook into {file} "
+                "itself."
+            )
 
 
 def typed(overrides: Mapping[str, Any]) -> dict[str, Any]:

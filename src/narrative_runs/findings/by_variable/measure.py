@@ -1,0 +1,197 @@
+"""The measures of each variable of a codebook: what metrics.json holds under `variables`.
+
+Rows without a label or with an error of the variable count in no rate; `unclear` is counted, and in no rate either. The
+rates of a variable with `only_if` are over the rows in which the labels of its conditions meet them. Where they do, but
+the model's own answers say that the variable does not apply, it gave no value: of a binary variable that counts as no,
+of all others it is counted as `n_not_asked_by_model` and left out of the rates. Detection rates, and the share of
+passages that stand in the text, need no label, and are over all rows with a value.
+
+An incident has a value where none of its narratives has an error of the variable and none was left unasked; narratives
+that are unclear, or were not asked for the variable, are passed over, unless there are no others. But a no stands only
+where no narrative is unclear.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from narrative_runs.codebook.result_columns import not_in_text_column
+from narrative_runs.codebook.variables import (
+    NO,
+    YES,
+    Binary,
+    Category,
+    Codebook,
+    Multi,
+    Number,
+    Ordinal,
+    Quote,
+    Text,
+    Variable,
+)
+from narrative_runs.data_columns import USUAL_TYPES
+from narrative_runs.findings.answers_by_variable import counts_by_variable
+from narrative_runs.findings.by_variable.coding import Mask, items_of
+from narrative_runs.findings.by_variable.listed import measure_category, measure_ordinal
+from narrative_runs.findings.by_variable.number import measure_number
+from narrative_runs.findings.by_variable.passages import Passages
+from narrative_runs.findings.by_variable.several import measure_multi
+from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
+from narrative_runs.findings.intervals import interval
+from narrative_runs.findings.performance import per_incident, performance
+
+_MAIN_MEASURES = {
+    "binary": "f1",
+    "category": "macro_f1",
+    "ordinal": "weighted_kappa",
+    "multi": "jaccard",
+    "number": "within_tolerance",
+    "quote": "in_text",
+}
+
+
+def main_measure(variable_type: str) -> str | None:
+    """The key of the measure that stands for a variable of this type in an overview; None for texts."""
+    return _MAIN_MEASURES.get(variable_type)
+
+
+def measure_variables(
+    table: pd.DataFrame,
+    codebook: Codebook,
+    seed: int,
+    labels: Mapping[str, VariableLabels],
+    types: Sequence[str] = USUAL_TYPES,
+    unasked: Collection[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """By variable, in the order of the codebook, its measures: plain numbers, texts, lists and None.
+
+    In: one row a narrative, in any order, with `row_num`, `incident_id`, `narrative_type` and the columns of the
+    codebook, which is one that does not fit the record; the seed of the bootstrap; the labels of those variables that
+    have any; the narrative types; incidents with a narrative that the limit left out.
+    Out: `type`; what `counts_by_variable` gives; `distribution` of the model's values; `narrative` and `incident`, with
+    the measures of the type; and `by_type`, with the main ones of each narrative type. The last three are None where
+    there is nothing to measure: for texts, and `incident` for quotes.
+
+    Raises ValueError where labels have other rows than the table, or a text is none of its variable's values.
+    """
+    for name, of_variable in labels.items():
+        if not of_variable.narrative.index.equals(table.index):
+            raise ValueError(f"The labels of {name} have other rows than the table.")
+    in_order = np.argsort(table["row_num"].to_numpy(), kind="stable")
+    table = table.iloc[in_order]
+    labels = {
+        name: VariableLabels(each.narrative.iloc[in_order], each.incident, each.inconsistent)
+        for name, each in labels.items()
+    }
+    narratives, incidents = units_of(table, codebook, labels, unasked)
+    counts = counts_by_variable(table, codebook)
+    is_of_type = {kind: (table["narrative_type"] == kind).fillna(False).to_numpy(bool) for kind in types}
+    measured = {}
+    for name, variable in codebook.variables.items():
+        known = narratives[name]
+        measured[name] = {
+            "type": variable.type,
+            **counts[name],
+            "distribution": distribution(variable, known),
+            **_levels(name, variable, known, incidents[name], table, is_of_type, seed),
+        }
+    return measured
+
+
+def distribution(variable: Variable, units: Units) -> dict[str, Any]:
+    """The model's values, where there are any.
+
+    Of listed values how many of each (`counts`), of several also how many are empty (`n_empty`); of numbers `mean`,
+    `sd`, `median`, `min` and `max`, None without any, sd also for a single one; of passages and texts how many answers
+    are `n_empty`, and the number of passages.
+    """
+    values = units.answer.values[units.is_answered]
+    match variable:
+        case Binary():
+            return {"counts": {YES: int(values.sum()), NO: int((~values).sum())}}
+        case Multi():
+            numbers = values.sum(axis=0)
+            by_value = {value: int(numbers[at]) for at, value in enumerate(variable.value_names)}
+            return {"counts": by_value, "n_empty": int((~values.any(axis=1)).sum())}
+        case Category() | Ordinal():
+            numbers = np.bincount(values, minlength=len(variable.value_names))
+            return {"counts": {value: int(numbers[at]) for at, value in enumerate(variable.value_names)}}
+        case Number():
+            numbers = pd.Series(values, dtype=np.float64).agg(["mean", "std", "median", "min", "max"])
+            names = ("mean", "sd", "median", "min", "max")
+            return {name: None if np.isnan(each) else float(each) for name, each in zip(names, numbers, strict=True)}
+        case _:
+            lengths = np.array([_length(variable, cell) for cell in values], dtype=np.int64)
+            numbers = {"n_passages": int(lengths.sum())} if isinstance(variable, Quote) else {}
+            return {"n_empty": int((lengths == 0).sum()), **numbers}
+
+
+def _levels(
+    name: str,
+    variable: Variable,
+    narratives: Units,
+    incidents: Units,
+    table: pd.DataFrame,
+    is_of_type: Mapping[str, Mask],
+    seed: int,
+) -> dict[str, Any]:
+    if isinstance(variable, Text):
+        return {"narrative": None, "incident": None, "by_type": None}
+    if isinstance(variable, Quote):
+        passages = Passages(narratives, table[not_in_text_column(name)])
+        everywhere = np.ones(len(table), dtype=np.bool_)
+        return {
+            "narrative": {**narratives.sizes(), **passages.measure(narratives, everywhere, seed)},
+            "incident": None,
+            "by_type": {
+                kind: {**narratives.at(rows).sizes(), **passages.measure(narratives, rows, seed)}
+                for kind, rows in is_of_type.items()
+            },
+        }
+    return {
+        "narrative": _measure(variable, narratives, seed),
+        "incident": _measure(variable, incidents, seed),
+        "by_type": {kind: _measure(variable, narratives.at(rows), seed, True) for kind, rows in is_of_type.items()},
+    }
+
+
+def _measure(variable: Variable, units: Units, seed: int, is_brief: bool = False) -> dict[str, Any]:
+    match variable:
+        case Binary():
+            return _measure_binary(units, seed)
+        case Ordinal():
+            measures = measure_ordinal(variable, units, seed, is_brief)
+        case Multi():
+            measures = measure_multi(variable, units, seed, is_brief)
+        case Number():
+            measures = measure_number(variable, units, seed, is_brief)
+        case _:
+            measures = measure_category(variable, units, seed, is_brief)
+    return {**units.sizes(), **measures}
+
+
+def _measure_binary(units: Units, seed: int) -> dict[str, Any]:
+    """What `performance` gives; the detection rates are over the rows with a value."""
+    counted = units.is_answered | units.is_passed_over
+    detected = units.answer.values & units.is_answered
+    label = np.where(units.label.is_given, units.label.values, np.nan)
+    rows = pd.DataFrame({"incident_id": units.incident, "detected": detected, "label": label})
+    sizes = units.sizes()
+    n_errors, n_answered = sizes["n_errors"], sizes["n_answered"]
+    measured = {**sizes, **performance(rows[counted], seed, n_errors), "n_answered": n_answered}
+    if sizes["n_not_asked_by_model"]:
+        answered, whole = rows[units.is_answered], n_answered + n_errors
+        n_detected = int(answered["detected"].sum())
+        measured["detection_rate"] = interval(per_incident(answered["incident_id"], answered["detected"]))
+        measured["detection_rate_if_errors_negative"] = n_detected / whole if n_errors else None
+        measured["detection_rate_if_errors_positive"] = (n_detected + n_errors) / whole if n_errors else None
+    return measured
+
+
+def _length(variable: Variable, cell: Any) -> int:
+    if pd.isna(cell):
+        return 0
+    is_list = isinstance(variable, Quote) or (isinstance(variable, Text) and variable.many)
+    return len(items_of(cell)) if is_list else len(str(cell))
