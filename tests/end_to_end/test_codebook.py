@@ -163,7 +163,7 @@ def coded(project: Project, slug: str = "cases") -> list[tuple[Any, ...]]:
         "SELECT coded_values.incident_id, coded_values.narrative_type, variable, value, label, probability, "
         "coded_values.confidence, coded_values.error_message, not_in_text "
         "FROM coded_values JOIN narrative_results USING (experiment_id, incident_id, narrative_type) "
-        "JOIN experiments USING (experiment_id) WHERE slug = ? ORDER BY row_num, coded_values.rowid",
+        "JOIN experiments USING (experiment_id) WHERE slug = ? ORDER BY row_num, coded_values.position",
         slug,
     )
 
@@ -534,9 +534,9 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
     fake.behave(only_if="LE text of case 7", odd_values={"summary": "Zyzzogeton ran."})
     done(project, "snakemake", "--cores", "4", "--configfile", "other.yaml")
     fake.behave()
-    values = project.query("SELECT rowid, * FROM coded_values ORDER BY rowid")
+    values = project.query("SELECT * FROM coded_values")
     done(project, "narrative-runs", "migrate", "results/experiments.db")
-    assert project.query("SELECT rowid, * FROM coded_values ORDER BY rowid") == values
+    assert project.query("SELECT * FROM coded_values") == values
     assert len(values) == 2 * NARRATIVES * len(VARIABLES)
     ours, findings = coded(project), md5s(project)
     assert b"Zyzzogeton" in (project.folder / "results/experiments.db").read_bytes()

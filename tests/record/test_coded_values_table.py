@@ -39,7 +39,9 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def values() -> list[tuple[Any, ...]]:
     """Variable, value, label and error of all rows, in their order."""
-    rows = database.query("SELECT variable, value, label, error_message FROM coded_values ORDER BY incident_id, rowid")
+    rows = database.query(
+        "SELECT variable, value, label, error_message FROM coded_values ORDER BY incident_id, position"
+    )
     return [tuple(row.values()) for row in rows]
 
 

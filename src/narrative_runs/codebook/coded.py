@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from narrative_runs.codebook.quotes import stands_in
 from narrative_runs.codebook.result_columns import (
@@ -21,8 +20,7 @@ ERROR = "error: "
 NO_ANSWER = "no answer"
 
 
-@dataclass(frozen=True, slots=True)
-class CodedValue:
+class CodedValue(NamedTuple):
     """One variable of one narrative, as the record's `coded_values` keeps it.
 
     value: as text, `yes` or `no` of a binary variable, a JSON list of several, `unclear` where the text does not tell;

@@ -4,8 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from narrative_runs.codebook.confidence import confidence_of
 from narrative_runs.codebook.matching import as_compared, finite, number_of, value_like, value_like_number
@@ -36,8 +35,7 @@ _FORM = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What an answer says of one variable.
 
     value: None where there is none; missing: why there is none: UNCLEAR, NOT_ASKED, or what is wrong with the answer;
@@ -162,7 +160,7 @@ def _read(name: str, variable: Variable, given: Mapping[str, list[Any]]) -> Valu
     if not variable.confidence or read[0].is_error:
         return read[0]
     confidences = {confidence_of(raw) for raw in given.get(confidence_key(name), [])}
-    return replace(read[0], confidence=confidences.pop() if len(confidences) == 1 else None)
+    return read[0]._replace(confidence=confidences.pop() if len(confidences) == 1 else None)
 
 
 def _is_unclear(variable: Variable, raw: Any) -> bool:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from narrative_runs.codebook.coded import coded_values
+from narrative_runs.codebook.coded import CodedValue, coded_values
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.record import database, schema
 
@@ -25,16 +25,12 @@ def put_coded_values(
         return
     connection.execute(schema.CODED_VALUES)
     connection.executemany(
-        "INSERT OR REPLACE INTO coded_values (experiment_id, incident_id, narrative_type, variable, value, label, "
-        "probability, error_message, confidence, not_in_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO coded_values (experiment_id, incident_id, narrative_type, position, label, "
+        f"{', '.join(CodedValue._fields)}) VALUES (?, ?, ?, ?, ?{', ?' * len(CodedValue._fields)})",
         (
-            (
-                *(experiment_id, row["incident_id"], row["narrative_type"]),
-                *(coded.variable, coded.value, labels.get(coded.variable)),
-                *(coded.probability, coded.error_message, coded.confidence, coded.not_in_text),
-            )
+            (experiment_id, row["incident_id"], row["narrative_type"], position, labels.get(coded.variable), *coded)
             for row, labels in rows
-            for coded in coded_values(codebook, row)
+            for position, coded in enumerate(coded_values(codebook, row), start=1)
         ),
     )
 
@@ -49,7 +45,7 @@ def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> l
         return []
     return database.query(
         "SELECT variable, value, label, probability, error_message, confidence, not_in_text FROM coded_values "
-        "WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ? ORDER BY rowid",
+        "WHERE experiment_id = ? AND incident_id = ? AND narrative_type = ? ORDER BY position",
         (experiment_id, incident_id, narrative_type),
     )
 

@@ -113,8 +113,9 @@ CREATE TABLE IF NOT EXISTS coded_values (
   error_message TEXT,
   confidence REAL,
   not_in_text TEXT,
+  position INTEGER,
   PRIMARY KEY (experiment_id, incident_id, narrative_type, variable)
-)"""
+) WITHOUT ROWID"""
 
 # Those of the R system, in the order in which they are made.
 TABLES = {"experiments": EXPERIMENTS, "narrative_results": NARRATIVE_RESULTS, "source_narratives": SOURCE_NARRATIVES}
