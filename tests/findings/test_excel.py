@@ -230,3 +230,11 @@ def test_no_narrative_is_left_outside_of_the_folder(
         "results.parquet",
         "results.xlsx",
     ]
+
+
+def test_values_of_a_codebook_may_have_the_names_of_bounds() -> None:
+    """Counts of values called low and high are counts, and no interval."""
+    counts = {"counts": {"none": 1, "low": 2, "high": 3}}
+    assert metric_lines({"variables": {"severity": counts}}) == [
+        ("variables.severity.counts", name, number, None, None) for name, number in counts["counts"].items()
+    ]

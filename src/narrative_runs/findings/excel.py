@@ -39,6 +39,7 @@ REVIEWED = (
     "indicators",
     "rationale",
 )
+_OF_A_RATE = {"value", "low", "high"}
 FOR_THE_REVIEWER = ("reviewer_verdict", "reviewer_notes")
 
 
@@ -126,7 +127,8 @@ def metric_lines(metrics: dict[str, Any], scope: str = "") -> list[tuple[Any, ..
     out."""
     lines: list[tuple[Any, ...]] = []
     for name, value in metrics.items():
-        if isinstance(value, dict) and "low" in value:
+        # A codebook may have values that are called low and high.
+        if isinstance(value, dict) and set(value) == _OF_A_RATE:
             numbers = (_rounded(value[part]) for part in ("value", "low", "high"))
             lines.append((scope or "experiment", name, *numbers))
         elif isinstance(value, dict):
