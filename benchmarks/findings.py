@@ -20,7 +20,7 @@ from tests.run_contexts import context_of
 from benchmarks import measured, workbook
 from narrative_runs import results_file
 from narrative_runs.codebook.default import DEFAULT
-from narrative_runs.findings.columns import RESERVED
+from narrative_runs.codebook.result_columns import RESERVED
 from narrative_runs.params import check
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.results import Result

@@ -190,7 +190,8 @@ def _first_answered(folder: paths.ExperimentFolder) -> dict[str, Any] | None:
     """The head of the first journal that holds an answer; None while there are only errors."""
     for path in journal.files(folder.journals):
         head = journal.head(path)
-        if head and any(is_answer(entry, codebook_of(head["params"])) for _, entry in journal.entries(path)):
+        codebook = codebook_of(head["params"]) if head else DEFAULT
+        if any(is_answer(entry, codebook) for _, entry in journal.entries(path)):
             return head
     return None
 

@@ -77,12 +77,12 @@ def read_in(
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
         codebook = experiment.codebook_of(begun.params)
-        ours = columns(codebook) if callable(columns) else columns
+        ours, types = columns(codebook) if callable(columns) else columns, types_of(codebook)
         there = other_columns(pq.read_schema(folder.result_table).names, codebook)
         wanted = there if others is None else list(dict.fromkeys(others))
         unknown = [name for name in wanted if name not in there]
         table = pq.read_table(folder.result_table, columns=[*ours, *(() if unknown else wanted)]).to_pandas()
-        results = table.astype({name: types_of(codebook)[name] for name in ours})
+        results = table.astype({name: types[name] for name in ours})
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
             f"The findings in {folder.path} cannot be read: {error}. "

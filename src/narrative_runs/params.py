@@ -27,7 +27,7 @@ from pydantic_core import PydanticUndefined
 from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.codebook.result_columns import RESERVED
 from narrative_runs.codebook.variables import CODEBOOK_MARK, Codebook
-from narrative_runs.codebook.yaml_text import as_typed, codebook_of
+from narrative_runs.codebook.yaml_text import LARGEST_FILE, as_typed, codebook_of, size_of
 from narrative_runs.data_columns import LABEL_OF, plain_columns, types_of
 from narrative_runs.errors import ParamsError
 from narrative_runs.secrets_in_params import has_key_argument, has_secret, secret_in_url
@@ -53,8 +53,6 @@ _OWN_PARTS = {
 # A line for a shell may have several lines, and blanks; all else of this kind is an accident.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _COPIED = "Params files are copied into records and lock files, so that anybody could read it there."
-# Anchors and aliases may make a file of a few lines as large as a memory.
-_LARGEST_FILE = 100_000
 _DURATION = re.compile(r"(?P<number>0*[1-9][0-9]*) ?(?P<unit>[smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
@@ -529,7 +527,7 @@ def _read_yaml(path: Path) -> tuple[str, dict[str, Any]]:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path} holds no keys. Copy params.yaml and edit it.")
-    if _size(values, {}) > _LARGEST_FILE:
+    if size_of(values) > LARGEST_FILE:
         raise ParamsError(
             f"{path} repeats its own parts so often, by anchors (&) and aliases (*), that it would fill the memory. "
             "Write them out."
@@ -549,20 +547,6 @@ def of_file(path: Path) -> Params:
     refuse_unreadable(params, str(path))
     refuse_overrides(params, str(path))
     return params
-
-
-def _size(value: Any, seen: dict[int, int]) -> int:
-    """How many values there are in this one, each repetition counted; the same part is looked at once.
-
-    seen: what is known already, by the identity of the part; a part that holds itself has no end.
-    """
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in seen:
-        seen[id(value)] = _LARGEST_FILE + 1
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        seen[id(value)] = 1 + sum(_size(part, seen) for part in parts)
-    return seen[id(value)]
 
 
 def _where(error: yaml.MarkedYAMLError) -> str:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.result_columns import RECORD_COLUMNS
 from narrative_runs.export import no_text
 from narrative_runs.export.no_text import without_text
 from narrative_runs.findings.columns import RESULT_TYPES
@@ -80,3 +81,12 @@ def test_of_a_models_path_the_name_goes_out(told: str | None, goes_out: str | No
     """A server that names its model by a path does not tell whose machine it is."""
     table = without_text(finish(table_of({"model_answered": told})))
     assert table["model_answered"].astype(object).where(table["model_answered"].notna(), None).to_list() == [goes_out]
+
+
+def test_the_table_of_columns_says_the_same_of_what_goes_out() -> None:
+    """What goes out is named one by one, and the table of columns marks exactly these as free of text."""
+    assert set(no_text.columns_of(DEFAULT)) == {
+        *(column.name for column in RECORD_COLUMNS if column.is_free_of_text),
+        "row_num",
+        "incident_id",
+    }

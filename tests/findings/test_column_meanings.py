@@ -2,8 +2,9 @@ import re
 
 import pytest
 
+from narrative_runs.codebook.result_columns import RESERVED
 from narrative_runs.findings.column_meanings import FROM_THE_WORKBOOK, OF_NARRATIVES, OF_OTHER_SHEETS, meaning_of
-from narrative_runs.findings.columns import RESERVED, RESULT_TYPES
+from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.findings.excel import FOR_THE_REVIEWER
 from narrative_runs.source.other_columns import SHEET
 

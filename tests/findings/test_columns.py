@@ -1,6 +1,7 @@
 import pytest
 
-from narrative_runs.findings.columns import OUTCOME_COLUMNS, RESERVED, RESULT_TYPES, other_columns
+from narrative_runs.codebook.result_columns import RESERVED
+from narrative_runs.findings.columns import OUTCOME_COLUMNS, RESULT_TYPES, other_columns
 from narrative_runs.results import RESULT_COLUMNS
 from narrative_runs.source.other_columns import result_names
 

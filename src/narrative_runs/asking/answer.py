@@ -99,7 +99,7 @@ class _Reader:
         # What a model wrote twice can be compared where it is one of few values.
         self._compared = [name for name, variable in variables.items() if not isinstance(variable, Quote | Text)]
         self._compared = self._compared or list(self._anchors)
-        self._keys = {*variables, *map(confidence_key, variables)}
+        self._keys = codebook.keys
         # Models leave line breaks in their strings as they are.
         self._decoder = json.JSONDecoder(object_pairs_hook=self._without_doubles, strict=False)
         self._starts = {

@@ -5,15 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from narrative_runs.codebook.quotes import stands_in
-from narrative_runs.codebook.result_columns import (
-    columns_beside,
-    columns_by_variable,
-    missing_column,
-    probability_column,
-)
+from narrative_runs.codebook.result_columns import columns_beside, columns_by_variable
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.values import UNCLEAR, Value
-from narrative_runs.codebook.variables import Binary, Codebook, Variable
+from narrative_runs.codebook.variables import Binary, Codebook, Variable, missing_column, probability_column
 
 ERROR = "error: "
 # Not the message itself, which may quote the narrative, where the column may leave the network.

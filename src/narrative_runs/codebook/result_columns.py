@@ -21,6 +21,9 @@ from narrative_runs.codebook.variables import (
     Text,
     Variable,
     confidence_key,
+    missing_column,
+    not_in_text_column,
+    probability_column,
 )
 
 
@@ -305,21 +308,6 @@ def reserved_beside(codebook: Codebook) -> tuple[str, ...]:
     return (*RESERVED, *names_of(columns_beside(codebook)))
 
 
-def missing_column(name: str) -> str:
-    """The column that says why a variable has no value."""
-    return f"{name}_missing"
-
-
-def probability_column(name: str) -> str:
-    """The column of the probability that follows from the model's token probabilities."""
-    return f"p_{name}"
-
-
-def not_in_text_column(name: str) -> str:
-    """The column of a quote variable's passages that do not stand in the narrative."""
-    return f"{name}_not_in_text"
-
-
 class VariableColumns(NamedTuple):
     """The names of a variable's columns, empty for those that it has not; probability: that of the record for the first
     binary variable."""
@@ -351,9 +339,13 @@ def columns_by_variable(codebook: Codebook) -> tuple[VariableColumns, ...]:
     )
 
 
+@lru_cache(maxsize=16)
 def columns_beside(codebook: Codebook) -> tuple[ResultColumn, ...]:
     """The columns of the variables, beside those of the record; none where the record has one for each variable."""
-    return _columns_beside(codebook)
+    if codebook.fits_the_record:
+        return ()
+    found = (column for name, variable in codebook.variables.items() for column in _of_variable(name, variable))
+    return tuple(column for column in found if column.name not in RECORD_NAMES)
 
 
 def columns_of(codebook: Codebook) -> tuple[ResultColumn, ...]:
@@ -364,14 +356,6 @@ def columns_of(codebook: Codebook) -> tuple[ResultColumn, ...]:
 def names_of(columns: Iterable[ResultColumn]) -> list[str]:
     """The names of columns, in their order."""
     return [column.name for column in columns]
-
-
-@lru_cache(maxsize=16)
-def _columns_beside(codebook: Codebook) -> tuple[ResultColumn, ...]:
-    if codebook.fits_the_record:
-        return ()
-    found = (column for name, variable in codebook.variables.items() for column in _of_variable(name, variable))
-    return tuple(column for column in found if column.name not in RECORD_NAMES)
 
 
 def _of_variable(name: str, variable: Variable) -> Iterator[ResultColumn]:

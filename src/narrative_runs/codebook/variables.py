@@ -7,7 +7,16 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from narrative_runs.codebook.matching import as_compared, finite, number_of, value_like
 
@@ -235,26 +244,21 @@ def _at_least_two(values: dict[str, str]) -> dict[str, str]:
     return values
 
 
+TwoValues = Annotated[Values, AfterValidator(_at_least_two)]
+
+
 class Category(Listed):
     """One of its values, which have no order."""
 
     type: Literal["category"] = "category"
-
-    @field_validator("values")
-    @classmethod
-    def _enough(cls, values: dict[str, str]) -> dict[str, str]:
-        return _at_least_two(values)
+    values: TwoValues
 
 
 class Ordinal(Listed):
     """One of its values, which are named from the lowest to the highest."""
 
     type: Literal["ordinal"] = "ordinal"
-
-    @field_validator("values")
-    @classmethod
-    def _enough(cls, values: dict[str, str]) -> dict[str, str]:
-        return _at_least_two(values)
+    values: TwoValues
 
 
 class Multi(Listed):
@@ -402,9 +406,25 @@ def confidence_key(name: str) -> str:
     return "confidence" if name == DETECTED else f"{name}_confidence"
 
 
+def missing_column(name: str) -> str:
+    """The column that says why a variable has no value."""
+    return f"{name}_missing"
+
+
+def probability_column(name: str) -> str:
+    """The column of the probability that follows from the model's token probabilities."""
+    return f"p_{name}"
+
+
+def not_in_text_column(name: str) -> str:
+    """The column of a quote variable's passages that do not stand in the narrative."""
+    return f"{name}_not_in_text"
+
+
 def columns_for(name: str) -> tuple[str, ...]:
-    """The columns that a variable may have: its own, its confidence, why it is missing, and its probability."""
-    return (name, confidence_key(name), f"{name}_missing", f"p_{name}", f"{name}_not_in_text")
+    """The columns that a variable may have: its own, its confidence, why it is missing, its probability, and the
+    passages that are not in the text."""
+    return (name, confidence_key(name), missing_column(name), probability_column(name), not_in_text_column(name))
 
 
 def reserved_problems(codebook: Codebook, reserved: Collection[str]) -> list[tuple[Path, str]]:

@@ -10,7 +10,7 @@ from narrative_runs.codebook.variables import TYPES, Codebook, CodebookProblems,
 from narrative_runs.errors import ParamsError
 
 # Anchors and aliases may make a file of a few lines as large as a memory.
-_LARGEST_FILE = 100_000
+LARGEST_FILE = 100_000
 _NULLS = ("", "~", "null", "Null", "NULL")
 _MERGE = "tag:yaml.org,2002:merge"
 _TYPE_NAMES = ", ".join(TYPES)
@@ -29,7 +29,7 @@ def as_typed(text: str, *keys: str) -> Any:
     if node is None:
         return None
     value = _typed(node, {}, is_setting=True)
-    if _size(value, {}) > _LARGEST_FILE:
+    if size_of(value) > LARGEST_FILE:
         raise ParamsError(
             "The codebook repeats its own parts so often, by anchors (&) and aliases (*), that it would fill the "
             "memory. Write them out."
@@ -130,14 +130,18 @@ def _typed(node: yaml.Node, known: dict[tuple[int, bool], Any], is_setting: bool
     return mapping
 
 
-def _size(value: Any, seen: dict[int, int]) -> int:
-    """How many values there are in this one, each repetition counted; one that holds itself has no end."""
+def size_of(value: Any, seen: dict[int, int] | None = None) -> int:
+    """How many values there are in this one, each repetition counted; the same part is looked at once.
+
+    seen: what is known already, by the identity of the part; a part that holds itself has no end.
+    """
+    seen = {} if seen is None else seen
     if not isinstance(value, dict | list):
         return 1
     if id(value) not in seen:
-        seen[id(value)] = _LARGEST_FILE + 1
+        seen[id(value)] = LARGEST_FILE + 1
         parts = [*value, *value.values()] if isinstance(value, dict) else value
-        seen[id(value)] = 1 + sum(_size(part, seen) for part in parts)
+        seen[id(value)] = 1 + sum(size_of(part, seen) for part in parts)
     return seen[id(value)]
 
 

@@ -3,9 +3,8 @@
 import pandas as pd
 
 from narrative_runs.codebook.coded import ERROR
-from narrative_runs.codebook.result_columns import missing_column, not_in_text_column
 from narrative_runs.codebook.values import NOT_ASKED, UNCLEAR
-from narrative_runs.codebook.variables import Codebook, Quote
+from narrative_runs.codebook.variables import Codebook, Quote, missing_column, not_in_text_column
 
 
 def counts_by_variable(results: pd.DataFrame, codebook: Codebook) -> dict[str, dict[str, int]]:

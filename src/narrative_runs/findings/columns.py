@@ -6,10 +6,10 @@ Behind them ride the workbook's other columns, as they are.
 from collections.abc import Iterable
 
 from narrative_runs.codebook.default import DEFAULT
-from narrative_runs.codebook.result_columns import OUTCOME_COLUMNS, RECORD_COLUMNS, RESERVED, Kind, columns_of, names_of
+from narrative_runs.codebook.result_columns import OUTCOME_COLUMNS, RECORD_COLUMNS, Kind, columns_of, names_of
 from narrative_runs.codebook.variables import Codebook
 
-__all__ = ["CLOCK_BOUND", "OUTCOME_COLUMNS", "RESERVED", "RESULT_TYPES", "TROUBLES", "other_columns", "types_of"]
+__all__ = ["CLOCK_BOUND", "OUTCOME_COLUMNS", "RESULT_TYPES", "TROUBLES", "other_columns", "types_of"]
 
 # What may hit one group of the narratives more than others, by the column that says so.
 TROUBLES = {"errors": "error", "refusals": "refused"}

@@ -15,8 +15,7 @@ import pandas as pd
 
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.codebook.default import DEFAULT
-from narrative_runs.codebook.result_columns import missing_column
-from narrative_runs.codebook.variables import Codebook
+from narrative_runs.codebook.variables import Codebook, missing_column
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answer_quality import is_refused
 from narrative_runs.findings.answers_by_variable import is_error

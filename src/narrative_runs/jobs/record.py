@@ -54,13 +54,13 @@ def merge(context: RunContext) -> None:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder, params = context.folder, context.params
-    results, measured, quality = _found(folder, context.experiment_id, params)
+    results, measured, quality, labels = _found(folder, context.experiment_id, params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
         _must_hold_an_answer(results, context.experiment_id)
     _write(folder, results, measured, quality, params, rules.numbered(context.reading_rules))
     write_readme(folder)
-    _fill(context, results, measured)
+    _fill(context, results, measured, labels)
     metrics.write_metrics(measured, folder.metrics)
     seal.seal(folder)
     # What was listed there, if anything, has been taken over.
@@ -85,8 +85,8 @@ def restore(context: RunContext) -> None:
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    results, measured, _ = _found(context.folder, context.experiment_id, context.params)
-    _fill(context, results, measured)
+    results, measured, _, labels = _found(context.folder, context.experiment_id, context.params)
+    _fill(context, results, measured, labels)
 
 
 def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reason: str, total: int | None) -> None:
@@ -101,7 +101,7 @@ def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reas
     results = tables.finish(cut_texts.mark(gathered(derived, params)), params.variables)
     patterns = patterns_of(derived, experiment_id, params)
     with database.transaction() as connection:
-        labels = _labels(derived, params, results)
+        labels = _as_text(_labels_of(derived, params, results), len(results))
         put_merged_results(connection, experiment_id, results, params.variables, labels)
         put_error_patterns(connection, experiment_id, patterns, state.now())
         database.update_experiment(connection, experiment_id, _not_completed(results, params, reason, total))
@@ -121,7 +121,7 @@ def write_findings(
     Raises:
         RecordError: a narrative has more than one result, or none.
     """
-    results, measured, quality = _found(folder, experiment_id, params, is_partial)
+    results, measured, quality, _ = _found(folder, experiment_id, params, is_partial)
     _write(folder, results, measured, quality, params, reading_rules)
     return results, measured
 
@@ -166,8 +166,9 @@ def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[
 
 def _found(
     folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False
-) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
-    """The finished results, what they measure, and the quality of their source."""
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any], dict[str, LabelsOfVariable]]:
+    """The finished results, what they measure, the quality of their source, and the labels of the codebook's variables
+    that have any."""
     results = tables.finish(cut_texts.mark(gathered(folder, params)), params.variables)
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -179,7 +180,7 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    incidents = read_incidents(folder.incidents)
+    incidents, labels = read_incidents(folder.incidents), _labels_of(folder, params, results)
     measured = metrics.measure(
         _with_own_labels(results, incidents),
         experiment_id,
@@ -189,9 +190,9 @@ def _found(
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
         _groups(folder, names) if (names := params.report.groups) else None,
         params.variables,
-        _labels_to_measure(folder, params, results, incidents),
+        _labels_to_measure(labels, params, results, incidents),
     )
-    return results, measured, quality
+    return results, measured, quality, labels
 
 
 def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
@@ -211,12 +212,14 @@ def _unasked(folder: ExperimentFolder, params: Params, results: pd.DataFrame) ->
     return found
 
 
-def _fill(context: RunContext, results: pd.DataFrame, measured: dict[str, Any]) -> None:
+def _fill(
+    context: RunContext, results: pd.DataFrame, measured: dict[str, Any], labels: Mapping[str, LabelsOfVariable]
+) -> None:
     """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
     patterns = patterns_of(context.folder, context.experiment_id, context.params)
     with database.transaction() as connection:
-        labels = _labels(context.folder, context.params, results)
-        put_merged_results(connection, context.experiment_id, results, context.params.variables, labels)
+        as_text = _as_text(labels, len(results))
+        put_merged_results(connection, context.experiment_id, results, context.params.variables, as_text)
         completed = _columns(context.folder, results, measured, context.params)
         database.update_experiment(connection, context.experiment_id, completed)
         put_error_patterns(connection, context.experiment_id, patterns, state.now())
@@ -235,18 +238,17 @@ def _labels_of(folder: ExperimentFolder, params: Params, results: pd.DataFrame) 
     return labels_by_variable(folder.other_columns, params.variables, rows, layout == LONG)
 
 
-def _labels(folder: ExperimentFolder, params: Params, results: pd.DataFrame) -> list[dict[str, str | None]]:
+def _as_text(labels: Mapping[str, LabelsOfVariable], n_rows: int) -> list[dict[str, str | None]]:
     """The same as text, by variable, for each row of the results."""
-    labels = _labels_of(folder, params, results)
-    return [{name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(len(results))]
+    return [{name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(n_rows)]
 
 
 def _labels_to_measure(
-    folder: ExperimentFolder, params: Params, results: pd.DataFrame, incidents: pd.DataFrame
+    by_variable: Mapping[str, LabelsOfVariable], params: Params, results: pd.DataFrame, incidents: pd.DataFrame
 ) -> dict[str, VariableLabels]:
     """The same as answers are compared with them: those of narratives, and those of incidents."""
     found: dict[str, VariableLabels] = {}
-    for name, labels in _labels_of(folder, params, results).items():
+    for name, labels in by_variable.items():
         own = labels.of_rows if labels.has_own else [None] * len(results)
         of_incidents = None if labels.of_incidents is None else pd.Series(labels.of_incidents, dtype=object)
         inconsistent: set[str] = set()

@@ -66,17 +66,13 @@ def _is_there() -> bool:
 
 
 def keep_coded_values_of_results(connection: sqlite3.Connection, experiment_id: str) -> None:
-    """Take out the values of narratives that have no result any more, as after a rollback."""
-    if has_coded_values(connection):
-        connection.execute(
-            "DELETE FROM coded_values WHERE experiment_id = ? AND NOT EXISTS (SELECT 1 FROM narrative_results AS "
-            "result WHERE result.experiment_id = coded_values.experiment_id AND result.incident_id = "
-            "coded_values.incident_id AND result.narrative_type = coded_values.narrative_type)",
-            (experiment_id,),
-        )
+    """Take out the values of narratives that have no result any more, as after a rollback.
 
-
-def has_coded_values(connection: sqlite3.Connection) -> bool:
-    """Whether the record has the table."""
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'coded_values'").fetchone()
-    return found is not None
+    In: a writing transaction, in which values were put before.
+    """
+    connection.execute(
+        "DELETE FROM coded_values WHERE experiment_id = ? AND NOT EXISTS (SELECT 1 FROM narrative_results AS "
+        "result WHERE result.experiment_id = coded_values.experiment_id AND result.incident_id = "
+        "coded_values.incident_id AND result.narrative_type = coded_values.narrative_type)",
+        (experiment_id,),
+    )

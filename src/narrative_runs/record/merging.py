@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from itertools import chain, repeat
 
 import pandas as pd
 
@@ -47,5 +46,5 @@ def put_merged_results(
     )
     if not codebook.fits_the_record:
         rows = (dict(zip(whole.columns, row, strict=True)) for row in whole.itertuples(index=False, name=None))
-        put_coded_values(connection, experiment_id, codebook, zip(rows, chain(labels, repeat({})), strict=False))
+        put_coded_values(connection, experiment_id, codebook, zip(rows, labels, strict=True))
         keep_coded_values_of_results(connection, experiment_id)

@@ -9,19 +9,16 @@ from narrative_runs.record import coded_values, database
 Row = dict[str, Any]
 
 # Of answer and label themselves: the record's four columns of outcomes are filled only when a run ends.
-_OUTCOME = """CASE
-  WHEN error_occurred OR detected IS NULL THEN 'error'
+_BY_LABEL = """
   WHEN manual_flag_ind IS NULL THEN 'no label'
   WHEN detected AND manual_flag_ind = 1 THEN 'true positive'
   WHEN detected THEN 'false positive'
   WHEN manual_flag_ind = 1 THEN 'false negative'
   ELSE 'true negative'
 END"""
+_OUTCOME = f"CASE WHEN error_occurred OR detected IS NULL THEN 'error' {_BY_LABEL}"
 # Where a row holds several variables, the first binary one may have no value and nothing be wrong.
-_OUTCOME_OF_SEVERAL = _OUTCOME.replace(
-    "WHEN error_occurred OR detected IS NULL THEN 'error'",
-    "WHEN error_occurred THEN 'error'\n  WHEN detected IS NULL THEN 'no value'",
-)
+_OUTCOME_OF_SEVERAL = f"CASE WHEN error_occurred THEN 'error' WHEN detected IS NULL THEN 'no value' {_BY_LABEL}"
 
 
 @dataclass(frozen=True, slots=True)

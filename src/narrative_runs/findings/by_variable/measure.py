@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from narrative_runs.codebook.result_columns import not_in_text_column
 from narrative_runs.codebook.variables import (
     NO,
     YES,
@@ -30,6 +29,7 @@ from narrative_runs.codebook.variables import (
     Quote,
     Text,
     Variable,
+    not_in_text_column,
 )
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answers_by_variable import counts_by_variable

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from narrative_runs.codebook.result_columns import missing_column
 from narrative_runs.codebook.values import NOT_ASKED, UNCLEAR
-from narrative_runs.codebook.variables import Binary, Category, Codebook, Quote, Text, Variable
+from narrative_runs.codebook.variables import Binary, Category, Codebook, Quote, Text, Variable, missing_column
 from narrative_runs.findings.by_variable.coding import Coded, Codes, Mask, coded, is_one_of, of_incidents
 
 
