@@ -24,6 +24,7 @@ from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirs
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.summary import UNDEFINED, rate, summary
+from narrative_runs.report.variables import variable_findings, work_first
 from narrative_runs.report.workbook_facts import listed, workbook_facts
 
 _FOLDER = Path(__file__).parent
@@ -71,6 +72,7 @@ def page(
     The same input gives the same text.
     """
     css = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    variables = variable_findings(metrics.get("variables", {}), header.variables)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return (
         _environment()
@@ -79,6 +81,8 @@ def page(
             header=header,
             metrics=metrics,
             scopes=scopes(metrics),
+            variables=variables,
+            needs_work=work_first(variables),
             types={kind: type_title(kind) for kind in metrics["by_type"]},
             rates=RATES,
             quality=quality,
