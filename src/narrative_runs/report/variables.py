@@ -108,7 +108,9 @@ def _findings(name: str, of_variable: Mapping[str, Any], variable: Variable) -> 
         n_not_asked=of_variable["n_not_asked"],
         n_errors=of_variable["n_errors"],
         values=_values(of_variable),
-        labelled=f"{counted(of_variable[level]['n'])} {_LEVELS[level].lower()}" if measured and level else "–",
+        labelled=f"{counted(of_variable[level]['n'])} {_LEVELS[level].lower()}"
+        if level and of_variable[level]["n"]
+        else "–",
         measure=f"{TITLES[measure]} {rate(measured)}" if measured and measure else "–",
         needs_work=list(_needs_work(of_variable, measure, measured)),
         levels=[_level(title, of_variable[key]) for key, title in _LEVELS.items() if of_variable[key] is not None],
@@ -152,7 +154,7 @@ def _values(of_variable: Mapping[str, Any]) -> str:
         return "median {} ({} to {})".format(*numbers)
     if "n_passages" in spread:
         return f"{counted(spread['n_passages'])} passages"
-    return f"none: {_share(spread.get('n_empty', 0), answered)}"
+    return f"empty: {_share(spread.get('n_empty', 0), answered)}"
 
 
 def _level(title: str, measured: Mapping[str, Any]) -> Level:
