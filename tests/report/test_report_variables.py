@@ -6,8 +6,9 @@ from tests.coded_tables import CODEBOOK, case
 
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.by_variable.measure import main_measure, measure_variables
+from narrative_runs.report.measures import TITLES
 from narrative_runs.report.summary import rate
-from narrative_runs.report.variables import GOOD, TITLES, variable_findings, work_first
+from narrative_runs.report.variables import GOOD, variable_findings, work_first
 
 
 def found_in(n_incidents: int = 200, share_unclear: float = 0.1) -> tuple[dict[str, Any], list[Any]]:

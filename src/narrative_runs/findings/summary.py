@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.data_columns import type_title
-from narrative_runs.findings.by_variable.measure import main_measure
+from narrative_runs.findings.by_variable.measure import main_rate
 from narrative_runs.findings.columns import TROUBLES
 from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
@@ -132,13 +132,10 @@ def _variables_table(variables: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _against_labels(of_variable: Mapping[str, Any]) -> str:
     """The measure that stands for a variable, of narratives where they have labels, else of incidents."""
-    measure = main_measure(of_variable["type"])
-    for level in ("narrative", "incident"):
-        measured = of_variable[level] if measure else None
-        if measured and measured[measure] is not None:
-            title = str(measure).replace("_", " ")
-            return f"{title} {shown_rate(measured[measure])}" + (" (incidents)" if level == "incident" else "")
-    return "-"
+    if (main := main_rate(of_variable)) is None:
+        return "-"
+    title = main.measure.replace("_", " ")
+    return f"{title} {shown_rate(main.rate)}" + (" (incidents)" if main.level == "incident" else "")
 
 
 def _groups_table(column: str, groups: dict[str, Any]) -> Table:

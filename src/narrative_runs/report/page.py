@@ -23,22 +23,13 @@ from narrative_runs.report.captions import Caption
 from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirst, ServerCount, WrongAnswer
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
+from narrative_runs.report.measures import RATES
 from narrative_runs.report.summary import UNDEFINED, rate, summary
 from narrative_runs.report.variables import variable_findings, work_first
 from narrative_runs.report.workbook_facts import listed, workbook_facts
 
 _FOLDER = Path(__file__).parent
 _POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
-RATES = {
-    "detection_rate": ("Detection rate", "detected / answered"),
-    "accuracy": ("Accuracy", "(TP + TN) / all"),
-    "precision": ("Precision", "TP / (TP + FP)"),
-    "recall": ("Recall (sensitivity)", "TP / (TP + FN)"),
-    "specificity": ("Specificity", "TN / (TN + FP)"),
-    "f1": ("F1", "2 TP / (2 TP + FP + FN)"),
-    "kappa": ("Cohen's kappa", "agreement beyond chance"),
-    "mcc": ("Matthews correlation", "correlation of labels and detections"),
-}
 
 
 class Picture(NamedTuple):

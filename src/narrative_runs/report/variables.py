@@ -6,41 +6,24 @@ In: `variables` of metrics.json. Nothing is computed that is not a share of coun
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from narrative_runs.codebook.variables import Variable
-from narrative_runs.findings.by_variable.measure import main_measure
+from narrative_runs.codebook.variables import NO, YES, Variable
+from narrative_runs.findings.by_variable.measure import MainRate, main_rate
 from narrative_runs.findings.rounding import percent, shown, telling_decimals
 from narrative_runs.findings.suppression import counted
+from narrative_runs.report.measures import TITLES
 from narrative_runs.report.summary import rate
 
 # A variable needs work where more of its answers than these shares are of no use, or its measure is surely below GOOD.
 MOST_ERRORS, MOST_UNCLEAR, MOST_NOT_IN_TEXT, GOOD = 0.02, 0.2, 0.05, 0.8
-TITLES = {
-    "detection_rate": "Detection rate",
-    "labelled_rate": "Share labelled yes",
-    "accuracy": "Accuracy",
-    "precision": "Precision",
-    "recall": "Recall (sensitivity)",
-    "specificity": "Specificity",
-    "f1": "F1",
-    "micro_precision": "Micro precision",
-    "micro_recall": "Micro recall",
-    "micro_f1": "Micro F1",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "macro_f1": "Macro F1",
-    "kappa": "Cohen's kappa",
-    "weighted_kappa": "Quadratically weighted kappa",
-    "alpha": "Krippendorff's alpha",
-    "mcc": "Matthews correlation",
-    "jaccard": "Jaccard's index",
-    "within_tolerance": "Share within the tolerance",
-    "mae": "Mean absolute error",
-    "icc": "ICC(A,1)",
-    "in_text": "Share of passages in the text",
-    "token_f1": "Token F1",
-}
 _LEVELS = {"narrative": "Narratives", "incident": "Incidents"}
-_COUNTS = {"tp": "TP", "fp": "FP", "fn": "FN", "tn": "TN", "n_labelled": "Labelled", "n_answered": "Answered"}
+_COLUMNS = TITLES | {
+    "tp": "TP",
+    "fp": "FP",
+    "fn": "FN",
+    "tn": "TN",
+    "n_labelled": "Labelled",
+    "n_answered": "Answered",
+}
 _WIDEST_MATRIX = 25
 
 
@@ -97,8 +80,8 @@ def work_first(found: Sequence[VariableFindings]) -> list[VariableFindings]:
 
 
 def _findings(name: str, of_variable: Mapping[str, Any], variable: Variable) -> VariableFindings:
-    level, measure = _main(of_variable)
-    measured = of_variable[level][measure] if level and measure else None
+    main = main_rate(of_variable)
+    n_labelled = of_variable[main.level]["n"] if main else 0
     return VariableFindings(
         name=name,
         type=of_variable["type"],
@@ -108,25 +91,14 @@ def _findings(name: str, of_variable: Mapping[str, Any], variable: Variable) -> 
         n_not_asked=of_variable["n_not_asked"],
         n_errors=of_variable["n_errors"],
         values=_values(of_variable),
-        labelled=f"{counted(of_variable[level]['n'])} {_LEVELS[level].lower()}"
-        if level and of_variable[level]["n"]
-        else "–",
-        measure=f"{TITLES[measure]} {rate(measured)}" if measured and measure else "–",
-        needs_work=list(_needs_work(of_variable, measure, measured)),
+        labelled=f"{counted(n_labelled)} {_LEVELS[main.level].lower()}" if main and n_labelled else "–",
+        measure=f"{TITLES[main.measure]} {rate(main.rate)}" if main else "–",
+        needs_work=list(_needs_work(of_variable, main)),
         levels=[_level(title, of_variable[key]) for key, title in _LEVELS.items() if of_variable[key] is not None],
     )
 
 
-def _main(of_variable: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The level and the name of the measure that stands for a variable; no level where nothing is measured."""
-    measure = main_measure(of_variable["type"])
-    for level in _LEVELS:
-        if measure and of_variable[level] and of_variable[level][measure] is not None:
-            return level, measure
-    return "", measure
-
-
-def _needs_work(of_variable: Mapping[str, Any], measure: str | None, measured: Any) -> Iterator[str]:
+def _needs_work(of_variable: Mapping[str, Any], main: MainRate | None) -> Iterator[str]:
     asked = of_variable["n_answered"] + of_variable["n_unclear"] + of_variable["n_errors"]
     for count, most, words in (
         ("n_errors", MOST_ERRORS, "could not be read"),
@@ -137,8 +109,9 @@ def _needs_work(of_variable: Mapping[str, Any], measure: str | None, measured: A
     strangers, answered = of_variable.get("n_with_passages_not_in_text", 0), of_variable["n_answered"]
     if answered and strangers / answered > MOST_NOT_IN_TEXT:
         yield f"{_among(strangers, answered, 'narratives')} have a passage that does not stand in the text"
-    if measured and measure and measure != "in_text" and measured["high"] < GOOD:
-        yield f"{TITLES[measure]} against labels is below {GOOD:g}: {rate(measured)}"
+    # That passages stand in the text has a reason of its own.
+    if main and main.measure != "in_text" and main.rate["high"] < GOOD:
+        yield f"{TITLES[main.measure]} against labels is below {GOOD:g}: {rate(main.rate)}"
 
 
 def _values(of_variable: Mapping[str, Any]) -> str:
@@ -147,7 +120,7 @@ def _values(of_variable: Mapping[str, Any]) -> str:
     if not answered:
         return "–"
     if counts := spread.get("counts"):
-        value = "yes" if of_variable["type"] == "binary" else max(counts, key=lambda each: counts[each])
+        value = YES if of_variable["type"] == "binary" else max(counts, key=lambda each: counts[each])
         return f"{value}: {_share(counts[value], answered)}"
     if spread.get("mean") is not None:
         numbers = (shown(spread[name], telling_decimals(spread[name])) for name in ("median", "min", "max"))
@@ -161,21 +134,23 @@ def _level(title: str, measured: Mapping[str, Any]) -> Level:
     rates = {TITLES[key]: rate(value) for key, value in measured.items() if key in TITLES}
     by_value: Mapping[str, Mapping[str, Any]] = measured.get("by_value", {})
     keys = list(next(iter(by_value.values()), {}))
-    confusion = measured.get("confusion")
-    if {"tp", "fp", "fn", "tn"} <= set(measured):
-        confusion = {
-            "values": ["yes", "no"],
-            "counts": [[measured["tp"], measured["fn"]], [measured["fp"], measured["tn"]]],
-        }
-    is_shown = confusion is not None and len(confusion["values"]) <= _WIDEST_MATRIX and measured["n"]
     return Level(
         title,
         f"{counted(measured['n'])} labelled of {counted(measured['n_answered'])} answered",
         rates,
-        [(_COUNTS | TITLES)[key] for key in keys],
+        [_COLUMNS[key] for key in keys],
         {value: [_cell(cells[key]) for key in keys] for value, cells in by_value.items()},
-        Matrix(confusion["values"], confusion["counts"]) if confusion and is_shown else None,
+        _matrix(measured),
     )
+
+
+def _matrix(measured: Mapping[str, Any]) -> Matrix | None:
+    matrix = None
+    if "tp" in measured:
+        matrix = Matrix([YES, NO], [[measured["tp"], measured["fn"]], [measured["fp"], measured["tn"]]])
+    elif "confusion" in measured:
+        matrix = Matrix(**measured["confusion"])
+    return matrix if matrix and measured["n"] and len(matrix.values) <= _WIDEST_MATRIX else None
 
 
 def _cell(value: Any) -> str:
