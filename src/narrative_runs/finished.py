@@ -1,8 +1,8 @@
 """A finished experiment, read from its folder: params, metrics and results."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,8 @@ from narrative_runs import experiment
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.experiment import ExperimentState
+from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
+from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.columns import other_columns, types_of
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.paths import RESULTS, ExperimentFolder
@@ -26,7 +28,8 @@ class Finished:
 
     snapshot: the name of the one whose state it is, empty for the present one; metrics: the content of metrics.json;
     results: one row a narrative, those columns of ours that were asked for, and behind them `others`, the workbook's
-    other columns that were, with the types of the file.
+    other columns that were, with the types of the file; labels: of the codebook's variables that have any, where they
+    were asked for.
     """
 
     folder: ExperimentFolder
@@ -35,6 +38,7 @@ class Finished:
     results: pd.DataFrame
     others: Sequence[str] = ()
     snapshot: str = ""
+    labels: Mapping[str, VariableLabels] = field(default_factory=dict)
 
     @property
     def codebook(self) -> Codebook:
@@ -47,11 +51,12 @@ class Finished:
         return f"{self.folder.slug}@{self.snapshot}" if self.snapshot else self.folder.slug
 
 
-def read(which: str, columns: Columns, others: Iterable[str] | None = ()) -> Finished:
+def read(which: str, columns: Columns, others: Iterable[str] | None = (), with_labels: bool = False) -> Finished:
     """The experiment with this slug or id, or the one started last where `which` is empty.
 
     columns: those that are to be read, or what gives them for a codebook; others: the workbook's other columns that are
-    to be read as well; None for all that there are.
+    to be read as well; None for all that there are; with_labels: whether the labels of a codebook's variables are
+    needed, for which the columns must hold `row_num`, `incident_id`, `narrative_type` and `manual_flag_ind`.
 
     Raises:
         ExperimentError: there is none yet.
@@ -61,11 +66,15 @@ def read(which: str, columns: Columns, others: Iterable[str] | None = ()) -> Fin
         row = chosen("").row
         which = row["slug"] or row["experiment_id"]
     folder, begun = found(which)
-    return read_in(folder, begun, columns, others)
+    return read_in(folder, begun, columns, others, with_labels)
 
 
 def read_in(
-    folder: ExperimentFolder, begun: ExperimentState, columns: Columns, others: Iterable[str] | None = ()
+    folder: ExperimentFolder,
+    begun: ExperimentState,
+    columns: Columns,
+    others: Iterable[str] | None = (),
+    with_labels: bool = False,
 ) -> Finished:
     """The same of an experiment whose findings are in this folder."""
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
@@ -98,7 +107,8 @@ def read_in(
             f"The results of {folder.slug} have no column of the workbook that is called {' or '.join(unknown)}. "
             + (f"There are: {', '.join(there)}." if there else "There is none.")
         )
-    return Finished(folder, begun, metrics, results, wanted)
+    labels = labels_to_measure(read_labels(folder, codebook, results), folder, codebook, results) if with_labels else {}
+    return Finished(folder, begun, metrics, results, wanted, labels=labels)
 
 
 def found(which: str) -> tuple[ExperimentFolder, ExperimentState]:

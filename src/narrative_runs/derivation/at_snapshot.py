@@ -1,15 +1,16 @@
 """The findings of a snapshot, derived from its answers when they are asked for: a snapshot keeps none."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from narrative_runs import finished, snapshots
 from narrative_runs.derivation.aside import derived_at
-from narrative_runs.finished import Finished
+from narrative_runs.finished import Columns, Finished
 
 
-def read_at(which: str, name: str, columns: Sequence[str]) -> Finished:
+def read_at(which: str, name: str, columns: Columns, with_labels: bool = False) -> Finished:
     """The findings of the snapshot `name` of the experiment with this slug or id, of what was answered then.
+
+    columns and with_labels: as of `finished.read`.
 
     Raises:
         FindingsError: there is no such experiment.
@@ -20,5 +21,7 @@ def read_at(which: str, name: str, columns: Sequence[str]) -> Finished:
     folder, begun = finished.found(which)
     snapshot = snapshots.named(folder, name)
     with derived_at(snapshot, begun, folder) as aside:
-        derived = finished.read_in(aside, replace(begun, params=dict(snapshot.params)), columns)
+        derived = finished.read_in(
+            aside, replace(begun, params=dict(snapshot.params)), columns, with_labels=with_labels
+        )
     return replace(derived, folder=folder, snapshot=name)

@@ -15,11 +15,11 @@ from narrative_runs import journal
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.variables import Codebook
-from narrative_runs.data_columns import OWN_LABEL, types_of
+from narrative_runs.data_columns import types_of
 from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
-from narrative_runs.findings.by_variable.units import VariableLabels
+from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
 from narrative_runs.findings.columns import types_of as types_of_columns
 from narrative_runs.findings.readme import write_readme
 from narrative_runs.jobs.error_patterns import patterns_of
@@ -33,9 +33,8 @@ from narrative_runs.run_context import RunContext
 from narrative_runs.source import rules
 from narrative_runs.source.groups import read_groups
 from narrative_runs.source.incidents import read_incidents
-from narrative_runs.source.layouts import LONG
 from narrative_runs.source.shards import iterate_all
-from narrative_runs.source.variable_labels import LabelsOfVariable, labels_by_variable
+from narrative_runs.source.variable_labels import LabelsOfVariable
 
 # By pandas' own types whole numbers with a missing value would become fractions.
 _WITH_MISSING = {
@@ -101,7 +100,7 @@ def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reas
     results = tables.finish(cut_texts.mark(gathered(derived, params)), params.variables)
     patterns = patterns_of(derived, experiment_id, params)
     with database.transaction() as connection:
-        labels = _as_text(_labels_of(derived, params, results), len(results))
+        labels = _as_text(read_labels(derived, params.variables, results), len(results))
         put_merged_results(connection, experiment_id, results, params.variables, labels)
         put_error_patterns(connection, experiment_id, patterns, state.now())
         database.update_experiment(connection, experiment_id, _not_completed(results, params, reason, total))
@@ -180,7 +179,7 @@ def _found(
             f"{folder.shards}: {len(results)} results for {expected} narratives. "
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
-    incidents, labels = read_incidents(folder.incidents), _labels_of(folder, params, results)
+    incidents, labels = read_incidents(folder.incidents), read_labels(folder, params.variables, results)
     measured = metrics.measure(
         _with_own_labels(results, incidents),
         experiment_id,
@@ -190,7 +189,7 @@ def _found(
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
         _groups(folder, names) if (names := params.report.groups) else None,
         params.variables,
-        _labels_to_measure(labels, params, results, incidents),
+        labels_to_measure(labels, folder, params.variables, results),
     )
     return results, measured, quality, labels
 
@@ -226,38 +225,9 @@ def _fill(
     _restore_sources(context)
 
 
-def _labels_of(folder: ExperimentFolder, params: Params, results: pd.DataFrame) -> dict[str, LabelsOfVariable]:
-    """The human labels of the variables, of each row of the results in their order; none where the record has a column
-    for each variable."""
-    if params.variables.fits_the_record:
-        return {}
-    keys = results[["row_num", "incident_id", "narrative_type", "manual_flag_ind"]]
-    plain = keys.astype(object).where(pd.notna(keys), None)
-    layout = json.loads(folder.data_quality.read_text(encoding="utf-8"))["layout"]
-    rows = list(plain.itertuples(index=False, name=None))
-    return labels_by_variable(folder.other_columns, params.variables, rows, layout == LONG)
-
-
 def _as_text(labels: Mapping[str, LabelsOfVariable], n_rows: int) -> list[dict[str, str | None]]:
     """The same as text, by variable, for each row of the results."""
     return [{name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(n_rows)]
-
-
-def _labels_to_measure(
-    by_variable: Mapping[str, LabelsOfVariable], params: Params, results: pd.DataFrame, incidents: pd.DataFrame
-) -> dict[str, VariableLabels]:
-    """The same as answers are compared with them: those of narratives, and those of incidents."""
-    found: dict[str, VariableLabels] = {}
-    for name, labels in by_variable.items():
-        own = labels.of_rows if labels.has_own else [None] * len(results)
-        of_incidents = None if labels.of_incidents is None else pd.Series(labels.of_incidents, dtype=object)
-        inconsistent: set[str] = set()
-        if params.variables.variables[name].label == OWN_LABEL:
-            flags = incidents.set_index("incident_id")["label"].astype(object)
-            of_incidents = flags.where(flags.notna(), None).map(lambda flag: None if flag is None else bool(flag))
-            inconsistent = set(incidents.loc[incidents["is_inconsistent"], "incident_id"])
-        found[name] = VariableLabels(pd.Series(own, index=results.index, dtype=object), of_incidents, inconsistent)
-    return found
 
 
 def gathered(folder: ExperimentFolder, params: Params) -> pd.DataFrame:

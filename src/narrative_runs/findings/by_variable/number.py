@@ -6,6 +6,7 @@ import numpy as np
 
 from narrative_runs.codebook.variables import Number
 from narrative_runs.findings.by_variable.agreement import Sums, icc, mean_absolute_error
+from narrative_runs.findings.by_variable.coding import Mask
 from narrative_runs.findings.by_variable.resamples import Numbers, proportion, rate, resampled_sums
 from narrative_runs.findings.by_variable.units import Units
 
@@ -19,10 +20,10 @@ def measure_number(variable: Number, units: Units, seed: int, is_brief: bool = F
     compared = units.at(units.is_compared)
     incident, label, answer = compared.incident, compared.label.values, compared.answer.values
     tolerance = variable.tolerance or 0.0
-    # 3.1 - 3.0 is a little more than 0.1.
-    slack = 1e-9 * np.maximum(1.0, np.maximum(np.abs(label), np.abs(answer)))
-    is_near = np.abs(answer - label) <= tolerance + slack
-    within = {"tolerance": tolerance, "within_tolerance": proportion(incident, is_near)}
+    within = {
+        "tolerance": tolerance,
+        "within_tolerance": proportion(incident, is_within(tolerance, label, answer)),
+    }
     if is_brief:
         return within
     columns = _columns(label, answer)
@@ -45,6 +46,13 @@ def measure_number(variable: Number, units: Units, seed: int, is_brief: bool = F
         "mae": rate(float(mean_absolute_error(sums)), mean_absolute_error(resampled), error_bounds),
         "icc": rate(float(icc(sums)), icc(resampled), icc_bounds),
     }
+
+
+def is_within(tolerance: float, label: Numbers, answer: Numbers) -> Mask:
+    """Whether answers are no further from their labels than the tolerance."""
+    # 3.1 - 3.0 is a little more than 0.1.
+    slack = 1e-9 * np.maximum(1.0, np.maximum(np.abs(label), np.abs(answer)))
+    return np.asarray(np.abs(answer - label) <= tolerance + slack)
 
 
 def _columns(label: Numbers, answer: Numbers) -> Sums:

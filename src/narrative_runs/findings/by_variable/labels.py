@@ -1,0 +1,49 @@
+"""The human labels of an experiment's variables, read from what its workbook left in its folder."""
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.data_columns import OWN_LABEL
+from narrative_runs.findings.by_variable.units import VariableLabels
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.source.incidents import read_incidents
+from narrative_runs.source.layouts import LONG
+from narrative_runs.source.variable_labels import LabelsOfVariable, labels_by_variable
+
+
+def read_labels(folder: ExperimentFolder, codebook: Codebook, results: pd.DataFrame) -> dict[str, LabelsOfVariable]:
+    """The labels of the variables that have any, of each row of the results in their order; none where the record has
+    a column for each variable.
+
+    In: one row a narrative, with `row_num`, `incident_id`, `narrative_type` and `manual_flag_ind`.
+    """
+    if codebook.fits_the_record:
+        return {}
+    keys = results[["row_num", "incident_id", "narrative_type", "manual_flag_ind"]]
+    plain = keys.astype(object).where(pd.notna(keys), None)
+    layout = json.loads(folder.data_quality.read_text(encoding="utf-8"))["layout"]
+    rows = list(plain.itertuples(index=False, name=None))
+    return labels_by_variable(folder.other_columns, codebook, rows, layout == LONG)
+
+
+def labels_to_measure(
+    by_variable: Mapping[str, LabelsOfVariable], folder: ExperimentFolder, codebook: Codebook, results: pd.DataFrame
+) -> dict[str, VariableLabels]:
+    """The same as answers are compared with them: those of narratives, by the index of the results, and those of
+    incidents."""
+    incidents = read_incidents(folder.incidents).set_index("incident_id")
+    flags = incidents["label"].astype(object)
+    own_flags = flags.where(flags.notna(), None).map(lambda flag: None if flag is None else bool(flag))
+    given: dict[str, VariableLabels] = {}
+    for name, labels in by_variable.items():
+        own = labels.of_rows if labels.has_own else [None] * len(results)
+        of_incidents = None if labels.of_incidents is None else pd.Series(labels.of_incidents, dtype=object)
+        inconsistent: set[str] = set()
+        if codebook.variables[name].label == OWN_LABEL:
+            of_incidents = own_flags
+            inconsistent = set(incidents.index[incidents["is_inconsistent"]])
+        given[name] = VariableLabels(pd.Series(own, index=results.index, dtype=object), of_incidents, inconsistent)
+    return given
