@@ -35,7 +35,7 @@ def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.Data
     incidents = incidents.assign(incident_id=pd.Index(known).get_indexer(incidents["incident_id"]))
     for column in grouped.columns:
         group = grouped[column].reindex(narratives.index).fillna(BLANK)
-        of_incidents = _common(narratives["incident_id"], group)
+        of_incidents = group_of_incidents(narratives["incident_id"], group)
         found[column] = {
             str(name): _group(
                 narratives, (group == name).to_numpy(), incidents[incidents["incident_id"].isin(ids)], seed
@@ -108,7 +108,7 @@ def _group(
     }
 
 
-def _common(incident: pd.Series, group: pd.Series) -> pd.Series:
+def group_of_incidents(incident: pd.Series, group: pd.Series) -> pd.Series:
     """The group of each incident, by its id; of one whose narratives are in several, none."""
     grouped = group.groupby(incident)
     return grouped.first().where(grouped.nunique() == 1)

@@ -84,7 +84,7 @@ def measure(
         **(
             {}
             if codebook.fits_the_record
-            else {"variables": measure_variables(results, codebook, seed, labels or {}, types, unasked)}
+            else {"variables": measure_variables(results, codebook, seed, labels or {}, types, unasked, grouped)}
         ),
     }
 

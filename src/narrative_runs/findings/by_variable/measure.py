@@ -29,18 +29,19 @@ from narrative_runs.codebook.variables import (
     Quote,
     Text,
     Variable,
+    confidence_key,
     not_in_text_column,
+    probability_column,
 )
 from narrative_runs.data_columns import USUAL_TYPES
 from narrative_runs.findings.answers_by_variable import counts_by_variable
-from narrative_runs.findings.by_variable.coding import Mask, items_of
-from narrative_runs.findings.by_variable.listed import measure_category, measure_ordinal
-from narrative_runs.findings.by_variable.number import measure_number
+from narrative_runs.findings.by_variable.calibration import calibration_of
+from narrative_runs.findings.by_variable.coding import items_of
+from narrative_runs.findings.by_variable.groups import by_group
+from narrative_runs.findings.by_variable.levels import Levels
 from narrative_runs.findings.by_variable.passages import Passages
-from narrative_runs.findings.by_variable.several import measure_multi
+from narrative_runs.findings.by_variable.resamples import Numbers
 from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
-from narrative_runs.findings.intervals import interval
-from narrative_runs.findings.performance import per_incident, performance
 
 _MAIN_MEASURES = {
     "binary": "f1",
@@ -86,15 +87,17 @@ def measure_variables(
     labels: Mapping[str, VariableLabels],
     types: Sequence[str] = USUAL_TYPES,
     unasked: Collection[str] = (),
+    grouped: pd.DataFrame | None = None,
 ) -> dict[str, dict[str, Any]]:
     """By variable, in the order of the codebook, its measures: plain numbers, texts, lists and None.
 
     In: one row a narrative, in any order, with `row_num`, `incident_id`, `narrative_type` and the columns of the
     codebook, which is one that does not fit the record; the seed of the bootstrap; the labels of those variables that
-    have any; the narrative types; incidents with a narrative that the limit left out.
+    have any; the narrative types; incidents with a narrative that the limit left out; what `read_groups` gives.
     Out: `type`; what `counts_by_variable` gives; `distribution` of the model's values; `narrative` and `incident`, with
     the measures of the type; and `by_type`, with the main ones of each narrative type. The last three are None where
-    there is nothing to measure: for texts, and `incident` for quotes.
+    there is nothing to measure: for texts, and `incident` for quotes. `calibration` is what `calibration_of` gives, and
+    `groups`, left out without any, what `by_group` gives.
 
     Raises ValueError where labels have other rows than the table, or a text is none of its variable's values.
     """
@@ -110,15 +113,28 @@ def measure_variables(
     narratives, incidents = units_of(table, codebook, labels, unasked)
     counts = counts_by_variable(table, codebook)
     is_of_type = {kind: (table["narrative_type"] == kind).fillna(False).to_numpy(bool) for kind in types}
-    measured = {}
+    measured: dict[str, dict[str, Any]] = {}
+    levels: dict[str, Levels] = {}
     for name, variable in codebook.variables.items():
         known = narratives[name]
+        passages = Passages(known, table[not_in_text_column(name)]) if isinstance(variable, Quote) else None
+        levels[name] = Levels(variable, known, incidents[name], passages, seed)
         measured[name] = {
             "type": variable.type,
             **counts[name],
             "distribution": distribution(variable, known),
-            **_levels(name, variable, known, incidents[name], table, is_of_type, seed),
+            "narrative": levels[name].of_narratives(),
+            "incident": levels[name].of_incidents(),
+            "by_type": (
+                None
+                if isinstance(variable, Text)
+                else {kind: levels[name].of_narratives(rows, is_brief=True) for kind, rows in is_of_type.items()}
+            ),
+            "calibration": calibration_of(variable, known, *_probabilities(name, table)),
         }
+    if grouped is not None:
+        for name, groups in by_group(levels, table["row_num"], grouped).items():
+            measured[name]["groups"] = groups
     return measured
 
 
@@ -150,66 +166,15 @@ def distribution(variable: Variable, units: Units) -> dict[str, Any]:
             return {"n_empty": int((lengths == 0).sum()), **numbers}
 
 
-def _levels(
-    name: str,
-    variable: Variable,
-    narratives: Units,
-    incidents: Units,
-    table: pd.DataFrame,
-    is_of_type: Mapping[str, Mask],
-    seed: int,
-) -> dict[str, Any]:
-    if isinstance(variable, Text):
-        return {"narrative": None, "incident": None, "by_type": None}
-    if isinstance(variable, Quote):
-        passages = Passages(narratives, table[not_in_text_column(name)])
-        everywhere = np.ones(len(table), dtype=np.bool_)
-        return {
-            "narrative": {**narratives.sizes(), **passages.measure(narratives, everywhere, seed)},
-            "incident": None,
-            "by_type": {
-                kind: {**narratives.at(rows).sizes(), **passages.measure(narratives, rows, seed)}
-                for kind, rows in is_of_type.items()
-            },
-        }
-    return {
-        "narrative": _measure(variable, narratives, seed),
-        "incident": _measure(variable, incidents, seed),
-        "by_type": {kind: _measure(variable, narratives.at(rows), seed, True) for kind, rows in is_of_type.items()},
-    }
+def _probabilities(name: str, table: pd.DataFrame) -> tuple[Numbers, Numbers]:
+    """How sure the model says it is, and what its token probabilities say; NaN where there is neither."""
+    return _numbers(confidence_key(name), table), _numbers(probability_column(name), table)
 
 
-def _measure(variable: Variable, units: Units, seed: int, is_brief: bool = False) -> dict[str, Any]:
-    match variable:
-        case Binary():
-            return _measure_binary(units, seed)
-        case Ordinal():
-            measures = measure_ordinal(variable, units, seed, is_brief)
-        case Multi():
-            measures = measure_multi(variable, units, seed, is_brief)
-        case Number():
-            measures = measure_number(variable, units, seed, is_brief)
-        case _:
-            measures = measure_category(variable, units, seed, is_brief)
-    return {**units.sizes(), **measures}
-
-
-def _measure_binary(units: Units, seed: int) -> dict[str, Any]:
-    """What `performance` gives; the detection rates are over the rows with a value."""
-    counted = units.is_answered | units.is_passed_over
-    detected = units.answer.values & units.is_answered
-    label = np.where(units.label.is_given, units.label.values, np.nan)
-    rows = pd.DataFrame({"incident_id": units.incident, "detected": detected, "label": label})
-    sizes = units.sizes()
-    n_errors, n_answered = sizes["n_errors"], sizes["n_answered"]
-    measured = {**sizes, **performance(rows[counted], seed, n_errors), "n_answered": n_answered}
-    if sizes["n_not_asked_by_model"]:
-        answered, whole = rows[units.is_answered], n_answered + n_errors
-        n_detected = int(answered["detected"].sum())
-        measured["detection_rate"] = interval(per_incident(answered["incident_id"], answered["detected"]))
-        measured["detection_rate_if_errors_negative"] = n_detected / whole if n_errors else None
-        measured["detection_rate_if_errors_positive"] = (n_detected + n_errors) / whole if n_errors else None
-    return measured
+def _numbers(column: str, table: pd.DataFrame) -> Numbers:
+    if column not in table:
+        return np.full(len(table), np.nan)
+    return np.asarray(table[column].astype("Float64").to_numpy(np.float64, na_value=np.nan))
 
 
 def _length(variable: Variable, cell: Any) -> int:
