@@ -262,6 +262,62 @@ def test_every_value_is_in_its_row(looked_at: tuple[Project, Fake]) -> None:
         assert f'<h3 id="variable-{number}">{name}</h3>' in report
 
 
+def test_a_sheet_lists_what_disagrees(looked_at: tuple[Project, Fake]) -> None:
+    """Each labelled variable has its sheet in the workbook: of incidents with another value all narratives, of
+    narratives with labels of their own those with another answer; where all passages of a quote stand in the text, its
+    sheet is empty."""
+    project, _ = looked_at
+    rows = pd.read_parquet(project.folder / "results/cases/results.parquet").set_index("row_num")
+    path = project.folder / "results/cases/results.xlsx"
+    names = ["detected", "weapon", "evidence"]
+    sheets = pd.read_excel(path, names, index_col="row_num", dtype={"incident_id": str}, engine="openpyxl")
+    assert load_workbook(path, read_only=True).sheetnames[-4:] == ["columns", *names]
+    label = rows["workbook_Weapon"].str.strip().str.lower()
+    values = rows.groupby("incident_id")["weapon"]
+    is_wrong = label.notna() & (values.transform("nunique") == 1) & (values.transform("first") != label)
+    wrong = sheets["weapon"]
+    assert len(wrong) and list(wrong.index) == list(rows.index[is_wrong])
+    assert list(wrong["incident_label"]) == list(label[is_wrong]) and set(wrong["outcome"]) <= {"no label", UNCLEAR}
+    assert list(wrong["narrative_text"]) == list(rows.loc[is_wrong, "narrative_text"])
+    wrong = sheets["detected"]
+    for word, column in (("false positive", "is_false_positive"), ("false negative", "is_false_negative")):
+        assert list(wrong.index[wrong["outcome"] == word]) == list(rows.index[rows[column].fillna(False)])
+    assert sheets["evidence"].empty and (rows["evidence_not_in_text"] == "[]").all()
+
+
+def test_one_variable_is_traced_and_given_out(finished: tuple[Project, Fake]) -> None:
+    """All narratives of an outcome of one variable are shown, where labels are the incident's by the incident's value,
+    and a sample is drawn by the same outcomes; results without text hold the variable's values."""
+    project, _ = finished
+    table = pd.read_parquet(project.folder / "results/cases/results.parquet").sort_values("row_num")
+    label = table["workbook_Weapon"].str.strip().str.lower()
+    values = table.groupby("incident_id")["weapon"]
+    is_wrong = table["weapon"].notna() & label.notna() & (values.transform("nunique") == 1) & (table["weapon"] != label)
+    told = done(project, "narrative-runs", "trace", "--outcome", "wrong", "--variable", "weapon")
+    count = int(is_wrong.sum())
+    assert count > 1
+    assert told.splitlines()[0] == f"cases has {count} narratives with this outcome of weapon: wrong."
+    shown = [text for text in table["narrative_text"] if f"\n  {text}\n" in told]
+    assert shown == list(table.loc[is_wrong, "narrative_text"])
+    assert told.count("outcome     wrong (of the incident)") == count and "summary" not in told
+    told = done(project, "narrative-runs", "trace", "--outcome", "not-asked", "--variable", "severity", "cases")
+    assert f"has {int((table['severity_missing'] == NOT_ASKED).sum())} narratives" in told
+    incident, kind, weapon = table.loc[is_wrong, ["incident_id", "narrative_type", "weapon"]].iloc[0]
+    told = done(project, "narrative-runs", "trace", incident, kind, "--variable", "weapon")
+    assert f"answer      {weapon}\n" in told and "WHERE IT COMES FROM" in told and "relations" not in told
+    told = refused(project, "narrative-runs", "trace", "--outcome", "fp", "--variable", "weapon")
+    assert "Its outcomes are: right, wrong, unlabelled, unclear, error." in told
+
+    done(project, "narrative-runs", "export", "--review", "500", "--variable", "weapon")
+    sheet = pd.read_excel(project.folder / "results/cases/review_weapon.xlsx", dtype=str, engine="openpyxl")
+    wrong = sheet.loc[sheet["stratum"] == "wrong", "row_num"].astype(int)
+    assert sorted(wrong) == list(table.loc[is_wrong, "row_num"]) and len(sheet) == NARRATIVES
+    done(project, "narrative-runs", "export", "--no-text", "--variable", "weapon")
+    rows = pd.read_csv(project.folder / "results/cases/no_text_weapon.csv", keep_default_na=False)
+    assert list(rows["weapon"]) == list(table["weapon"].fillna(""))
+    assert {*rows} & {*COLUMNS, "detected"} == {"weapon", "weapon_missing", "p_weapon"}
+
+
 def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> None:
     """Shards and findings made anew from the journals are the same, byte for byte, and so are the record's values, also
     those of a record that was lost; nothing is asked."""
@@ -295,6 +351,12 @@ def test_a_server_without_schemas(looked_at: tuple[Project, Fake], ready: Projec
     assert "response_format" not in last and '"severity": "low" | "middle" | "high"' in last["messages"][0]["content"]
 
 
+def half_way_without_label(project: Project) -> int:
+    """How many narratives in the record have a weapon, of incidents to which nobody gave one."""
+    rows = project.query("SELECT incident_id FROM coded_values WHERE variable = 'weapon' AND value != 'unclear'")
+    return sum(WEAPONS[int(incident) % len(WEAPONS)] is None for (incident,) in rows)
+
+
 def test_killed_half_way(ready: Project, fake: Fake) -> None:
     """The values stand in the record while the run goes on; killed with all its processes it goes on by the same
     command, loses nothing, and asks nobody again whose answer was kept."""
@@ -313,6 +375,8 @@ def test_killed_half_way(ready: Project, fake: Fake) -> None:
     wait_until(lambda: not processes_in(ready.folder))
     kept = {entry["fingerprint"] for entry in ready.journal_entries()}
     assert 0 < len(kept) < NARRATIVES
+    told = done(ready, "narrative-runs", "trace", "--outcome", "unlabelled", "--variable", "weapon")
+    assert f"has {half_way_without_label(ready)} narratives with this outcome of weapon" in told
     fake.behave()
     done(ready, "snakemake", "--cores", "4")
     assert_all_in_their_rows(ready)
@@ -361,6 +425,11 @@ def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str
     assert matrix == [right[True, True], right[True, False], right[False, True], right[False, False]]
     assert metrics["variables"]["weapon"]["n_errors"] == 11 and metrics["variables"]["detected"]["n_errors"] == 0
     assert metrics["variables"]["evidence"]["n_with_passages_not_in_text"] == 11
+    for outcome, variable in (("error", "weapon"), ("not-in-text", "evidence")):
+        told = done(project, "narrative-runs", "trace", "--outcome", outcome, "--variable", variable)
+        assert "cases has 11 narratives" in told and all(f"\n  {text}\n" in told for text in odd)
+    _, *listed = load_workbook(project.folder / "results/cases/results.xlsx")["evidence"].values
+    assert {(row[-1], *json.loads(row[-2])) for row in listed} == {(text, "never written") for text in odd}
     assert project.query("SELECT n_narratives_processed, n_narratives_completed FROM experiments") == [
         (NARRATIVES, NARRATIVES - 11)
     ]
@@ -418,7 +487,7 @@ def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
 
 def test_two_codebooks_side_by_side(finished: tuple[Project, Fake]) -> None:
     """Experiments with other codebooks are held against each other: what differs of the codebook is told, and what
-    changed of detected; each keeps its own values in one record."""
+    changed of detected and of the variables that both have; each keeps its own values in one record."""
     project, fake = finished
     before, before_coded = md5s(project), coded(project)
     book = changed("severity", values=["low", "high"])
@@ -433,11 +502,53 @@ def test_two_codebooks_side_by_side(finished: tuple[Project, Fake]) -> None:
     assert "A partner hurt" in told_of["cases"] and "Anybody hurt" in told_of["other"]
     assert "weapon" in told_of["cases"] and "weapon" not in told_of["other"]
     assert "Anybody hurt the person" in told
+    assert_compared_by_variable(project, told)
     assert md5s(project) == before and coded(project) == before_coded
     assert project.query(
         "SELECT slug, count(DISTINCT variable), count(*) FROM coded_values JOIN experiments USING (experiment_id) "
         "GROUP BY slug ORDER BY slug"
     ) == [("cases", 7, 280), ("other", 6, 240)]
+
+
+def assert_compared_by_variable(project: Project, told: str) -> None:
+    """Tests, measures and changes of `cases` against `other` are those of their tables, of the variables that both have
+    alike; one can be looked at alone."""
+    said = " ".join(told.split())
+    assert "Not compared: weapon (only in A), severity (with other values in B), summary (a text in the" in said
+    folder = project.folder / "compared"
+    shared = ["detected", "relations", "age", "evidence"]
+    tests = pd.read_csv(folder / "variable_tests.csv").set_index("variable")
+    changes = pd.read_csv(folder / "variable_changes.csv", dtype=str)
+    measures = pd.read_csv(folder / "variables.csv").set_index(["variable", "level", "measure", "experiment"])["value"]
+    assert list(tests.index) == shared and {*measures.index.get_level_values(0)} == {*shared}
+    metrics = {slug: project.read_json(f"results/{slug}/metrics.json")["variables"] for slug in ("cases", "other")}
+    for slug in metrics:
+        assert measures["detected", "incident", "f1", slug] == metrics[slug]["detected"]["incident"]["f1"]["value"]
+    rows = list(zip(results(project), results(project, "other"), strict=True))
+    for name in shared:
+        missing = f"{name}_missing"
+        both = [(one[name], two[name]) for one, two in rows if not (one[missing] or two[missing])]
+        assert tests["n_compared"][name] == len(both) > 0
+        assert tests["same"][name] == pytest.approx(sum(one == two for one, two in both) / len(both))
+        differ = [one for one, two in rows if (one[name], one[missing]) != (two[name], two[missing])]
+        of_variable = changes[changes["variable"] == name]
+        keys = list(zip(of_variable["incident_id"], of_variable["narrative_type"], strict=True))
+        assert keys == [(row["incident_id"], row["narrative_type"]) for row in differ]
+        assert f"{name} {len(differ)}" in said
+    assert list(tests["n_labelled"]) == [tests["n_compared"]["detected"], 0, 0, 0]
+    assert "text of case" not in (folder / "variable_changes.csv").read_text(encoding="utf-8")
+
+    alone = done(project, "narrative-runs", "compare", "cases", "other", "--variable", "relations", "--csv", "one")
+    assert "Jaccard" in alone and "age" not in alone and "Params that differ" not in alone
+    of_relations = pd.read_csv(project.folder / "one/changed.csv", dtype=str)
+    pd.testing.assert_frame_equal(of_relations, changes[changes["variable"] == "relations"].reset_index(drop=True))
+    assert "weapon (only in A)" in done(project, "narrative-runs", "compare", "cases", "other", "--variable", "weapon")
+    unknown = refused(project, "narrative-runs", "compare", "cases", "other", "--variable", "weapons")
+    assert "There are: detected, weapon," in unknown
+    for name in ("params.csv", "metrics.csv", "tests.csv", "changed.csv"):
+        (folder / name).unlink()
+    in_the_way = refused(project, "narrative-runs", "compare", "cases", "other", "--csv", "compared")
+    assert "variables.csv exists" in in_the_way and not (folder / "params.csv").exists()
 
 
 EDITS: dict[str, dict[str, Any]] = {

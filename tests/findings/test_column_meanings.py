@@ -3,12 +3,22 @@ import re
 import pytest
 
 from narrative_runs.codebook.result_columns import RESERVED
-from narrative_runs.findings.column_meanings import FROM_THE_WORKBOOK, OF_NARRATIVES, OF_OTHER_SHEETS, meaning_of
+from narrative_runs.findings.column_meanings import (
+    FROM_THE_WORKBOOK,
+    OF_NARRATIVES,
+    OF_OTHER_SHEETS,
+    OF_VARIABLES,
+    meaning_of,
+)
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.findings.excel import FOR_THE_REVIEWER
 from narrative_runs.source.other_columns import SHEET
 
-EVERY_MEANING = [*OF_NARRATIVES.values(), *(text for sheet in OF_OTHER_SHEETS.values() for text in sheet.values())]
+EVERY_MEANING = [
+    *OF_NARRATIVES.values(),
+    *OF_VARIABLES.values(),
+    *(text for sheet in OF_OTHER_SHEETS.values() for text in sheet.values()),
+]
 
 
 @pytest.mark.parametrize("name", [*RESULT_TYPES, "disagreement", *FOR_THE_REVIEWER, SHEET])
@@ -32,3 +42,10 @@ def test_a_meaning_is_one_sentence(meaning: str) -> None:
 def test_no_two_columns_mean_the_same() -> None:
     """Whoever reads two meanings can tell the columns apart."""
     assert len(set(EVERY_MEANING)) == len(EVERY_MEANING)
+
+
+@pytest.mark.parametrize("name", OF_VARIABLES)
+def test_columns_of_the_sheets_of_variables_are_ours_there_alone(name: str) -> None:
+    """A column of the workbook that is called so is the workbook's in all other sheets."""
+    assert meaning_of("weapon", name) == OF_VARIABLES[name]
+    assert meaning_of("results", name) == meaning_of("disagreements", name) == FROM_THE_WORKBOOK

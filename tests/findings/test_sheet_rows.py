@@ -19,6 +19,14 @@ def test_each_type_has_its_kind_of_cell() -> None:
     )
 
 
+def test_a_text_looks_as_its_own_sheet_has_it() -> None:
+    """The same short text in several cells, and on sheets of other styles, has the style of its sheet in each."""
+    sheets = [Styles(text=5, quoted=7, other=6), Styles(text=1, quoted=2, other=3)]
+    rows = [b"".join(rows_xml([("no", "=no", "no")], [10] * 3, first=1, styles=each)).decode() for each in sheets]
+    styles = [[cell.get("s") for cell in ElementTree.fromstring(row)] for row in rows]
+    assert styles == [["5", "7", "5"], ["1", "2", "1"]]
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_what_is_no_value_is_no_cell(value: float | None) -> None:
     """A missing value leaves its place empty, and the others keep theirs."""

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.coded_tables import CODEBOOK, case
 from tests.result_tables import table_at_random
 
 from narrative_runs.findings.metrics import measure
@@ -44,6 +45,24 @@ def test_groups_are_shown_with_what_hits_them_more(
     assert "M *" in shown(measure(few, "id", 1, ("cme",), grouped=by_sex(few, "F")), capsys)
     many = pd.DataFrame({"Id": results["incident_id"].to_numpy()}, index=results["row_num"].to_numpy())
     assert "the first 20 of 400" in " ".join(shown(measure(results, "id", 1, ("cme",), grouped=many), capsys).split())
+
+
+def test_variables_are_shown_with_the_measure_of_their_type(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each variable has a row with its counts and, under `measure`, what stands for its type: for passages the share in
+    the text, which needs no label, and for texts nothing."""
+    monkeypatch.setenv("COLUMNS", "120")
+    table, labels = case(100, 1)
+    del labels["evidence"], labels["weapon"]
+    metrics = measure(table, "id", 1, codebook=CODEBOOK, labels=labels)
+    lines = shown(metrics, capsys).partition("answers by variable")[2].splitlines()[1:]
+    assert lines[0].split() == ["answered", "unclear", "not", "asked", "errors", "measure"]
+    rows = {line.split()[0]: line for line in lines[1 : 1 + len(CODEBOOK.variables)]}
+    assert list(rows) == list(CODEBOOK.variables)
+    in_text = f"{metrics['variables']['evidence']['narrative']['in_text']['value']:.2f}".replace("0.", ".")
+    assert f" in text {in_text} [" in rows["evidence"] and " jaccard ." in rows["persons"]
+    assert rows["weapon"].split()[-1] == rows["summary"].split()[-1] == "-"
 
 
 def test_masked_metrics_warn_without_numbers() -> None:

@@ -18,8 +18,34 @@ OF_NARRATIVES = {
     "reviewer_notes": "Empty, for a reviewer's notes.",
 }
 
-# In one sheet alone.
+# In the sheets of variables, whatever their titles.
+OF_VARIABLES = {
+    "label": (
+        "The narrative's own label of the variable, given by a person, as the answer would say it; empty where there "
+        "is none, or where by the labels the variable does not apply."
+    ),
+    "answer": "The model's answer for the variable that the sheet is about; empty without one.",
+    "incident_label": (
+        "The incident's label of the variable: its own, or what the labels of all its narratives give; empty where "
+        "there is none, or where by the labels the variable does not apply."
+    ),
+    "incident_answer": (
+        "What the model's answers for the narratives of the incident give together; empty where they give none."
+    ),
+    "outcome": (
+        "How answer and label of the narrative agree: false positive, false negative or wrong where they do not, true "
+        "positive, true negative or right where they do, and else why they cannot be compared, such as no label or "
+        "unclear."
+    ),
+    "incident_outcome": (
+        "The same for the incident: where answer and label of an incident do not agree, all its narratives are listed."
+    ),
+}
+
+# In one sheet alone, which is none of a variable.
 OF_OTHER_SHEETS = {
+    "results": {},
+    "disagreements": {},
     "read_first": {
         "rank": "The place in the list, from 1: what to read first.",
         "why": (
@@ -55,6 +81,6 @@ OF_OTHER_SHEETS = {
 
 def meaning_of(sheet: str, column: str, codebook: Codebook = DEFAULT) -> str:
     """What a column of a sheet of results.xlsx means; one that is not ours is from the workbook."""
-    of_sheet = OF_OTHER_SHEETS.get(sheet, {})
+    of_sheet = OF_OTHER_SHEETS.get(sheet, OF_VARIABLES)
     of_variables = {beside.name: beside.meaning for beside in columns_beside(codebook)}
     return of_sheet.get(column) or OF_NARRATIVES.get(column) or of_variables.get(column, FROM_THE_WORKBOOK)

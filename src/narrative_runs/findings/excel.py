@@ -2,7 +2,8 @@
 
 Sheets: `results` (all rows), `read_first` (see `findings.read_first`), `disagreements` (false positives and false
 negatives, with room for a reviewer's verdict), `metrics`, `data_quality`, and `columns`, which explains the columns of
-the others. The source's other columns are in `results` and `disagreements`, as they are; our own fractions are rounded.
+the others. With a codebook a sheet for each variable follows (see `findings.disagreements`), which `columns` explains
+too. The source's other columns are in `results` and `disagreements`, as they are; our own fractions are rounded.
 Every text is text, even one that begins like a formula, and wraps; the names of metrics and of facts stand in one line.
 Left out are raw_response and fingerprint, which are for programs and would make it large; results.parquet has them, and
 all digits.
@@ -22,10 +23,12 @@ from narrative_runs.codebook.result_columns import columns_of, names_of
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.column_meanings import meaning_of
 from narrative_runs.findings.columns import other_columns
+from narrative_runs.findings.disagreements import Disagreements, disagreement_sheets
 from narrative_runs.findings.read_first import NEEDED, read_first
 from narrative_runs.findings.rounding import rounded
 from narrative_runs.findings.sheets import WIDEST, Sheet, table_rows, write_sheets
 
+COLUMNS = "columns"
 LEFT_OUT = ("raw_response", "fingerprint")
 REVIEWED = (
     "row_num",
@@ -49,10 +52,12 @@ def write_workbook(
     data_quality: dict[str, Any],
     path: Path,
     codebook: Codebook = DEFAULT,
+    listed: Sequence[Disagreements] = (),
 ) -> None:
     """Write the finished results, metrics and data quality; the same content gives the same bytes.
 
-    codebook: what was asked, which says what the columns of its variables mean.
+    codebook: what was asked, which says what the columns of its variables mean; listed: of each variable with a sheet
+    of its own what that lists.
     """
     table = with_rounded_fractions(table, codebook)
     reviewed = disagreements(table, codebook)
@@ -77,7 +82,8 @@ def write_workbook(
         ),
         Sheet("data_quality", ["name", "value"], facts, len(facts), widths={"name": _width(facts, 0), "value": 80}),
     ]
-    write_sheets([*sheets, columns_sheet(sheets, codebook)], path)
+    of_variables = disagreement_sheets(listed, table, [*(sheet.title for sheet in sheets), COLUMNS])
+    write_sheets([*sheets, columns_sheet([*sheets, *of_variables], codebook), *of_variables], path)
 
 
 def columns_sheet(sheets: Iterable[Sheet], codebook: Codebook = DEFAULT) -> Sheet:
@@ -85,7 +91,7 @@ def columns_sheet(sheets: Iterable[Sheet], codebook: Codebook = DEFAULT) -> Shee
     named = [(sheet.title, name) for sheet in sheets for name in sheet.columns]
     meanings = [(title, name, meaning_of(title, name, codebook)) for title, name in named]
     widths = {"sheet": 16, "column": 30, "meaning": 100}
-    return Sheet("columns", list(widths), meanings, len(meanings), widths=widths)
+    return Sheet(COLUMNS, list(widths), meanings, len(meanings), widths=widths)
 
 
 def with_rounded_fractions(table: pa.Table, codebook: Codebook = DEFAULT) -> pa.Table:

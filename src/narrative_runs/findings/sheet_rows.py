@@ -7,6 +7,7 @@ that the whole merge takes.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from xml.sax.saxutils import escape
@@ -19,6 +20,8 @@ from narrative_runs.findings.text_cells import fitting, is_formula_like
 Row = Iterable[Any]
 
 _ROWS_AT_ONCE = 1_000
+# Characters of a text whose cell is kept for the next one.
+_SHORT = 40
 # "Excel specifications and limits": digits that a number keeps.
 _EXCEL_CHANGES_FROM = 10**15
 # Points: of a line of Excel's usual font, and of the highest row that it allows.
@@ -63,11 +66,7 @@ def _row_xml(row: Row, number: int, columns: list[tuple[str, int]], styles: Styl
 
 def _cell_xml(value: Any, place: str, styles: Styles) -> str:
     if isinstance(value, str):
-        text = fitting(value)
-        # Excel then shows the text with its leading apostrophe, and keeps it text when somebody edits the cell.
-        style = styles.quoted if is_formula_like(text) or text in ERROR_CODES else styles.text
-        space = ' xml:space="preserve"' if text != text.strip() else ""
-        return f'<c r="{place}" s="{style}" t="inlineStr"><is><t{space}>{escape(text)}</t></is></c>'
+        return f'<c r="{place}"{(_short_text_xml if len(value) <= _SHORT else _text_xml)(value, styles)}</c>'
     if isinstance(value, bool):
         return f'<c r="{place}" s="{styles.other}" t="b"><v>{value:d}</v></c>'
     if isinstance(value, int) and abs(value) >= _EXCEL_CHANGES_FROM:
@@ -75,3 +74,16 @@ def _cell_xml(value: Any, place: str, styles: Styles) -> str:
     if isinstance(value, int):
         return f'<c r="{place}" s="{styles.other}"><v>{value}</v></c>'
     return f'<c r="{place}" s="{styles.other}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""
+
+
+def _text_xml(value: str, styles: Styles) -> str:
+    """What stands in the cell of a text behind its place."""
+    text = fitting(value)
+    # Excel then shows the text with its leading apostrophe, and keeps it text when somebody edits the cell.
+    style = styles.quoted if is_formula_like(text) or text in ERROR_CODES else styles.text
+    space = ' xml:space="preserve"' if text != text.strip() else ""
+    return f' s="{style}" t="inlineStr"><is><t{space}>{escape(text)}</t></is>'
+
+
+# The values of variables are a few short texts, each in thousands of cells.
+_short_text_xml = lru_cache(maxsize=10_000)(_text_xml)

@@ -69,17 +69,24 @@ def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for column, of_column in groups.items():
         for name, group in of_column.items():
             for what in TROUBLES:
-                trouble = group[what]
-                chance = trouble["p_holm"]
-                if not isinstance(chance, float) or chance >= SIGNIFICANT:
-                    continue
-                more = "more" if trouble["difference"]["value"] > 0 else "less"
-                yield (
-                    f"{what} hit {column} {name} {more} often than all others: {_percent(trouble['rate'])} of its "
-                    f"narratives against {_percent(trouble['rate_of_others'])}, {_points(trouble['difference'])}; "
-                    f"p = {p_value(chance)}, adjusted. Where "
-                    "these are left out, its rates are of the others alone."
-                )
+                if sentence := trouble_in_words(what, f"{column} {name}", group[what]):
+                    yield sentence
+
+
+def trouble_in_words(what: str, group: str, trouble: Mapping[str, Any]) -> str:
+    """That errors or refusals hit a group more often, or less often, than all others; empty where that may be chance.
+
+    In: what hits it; the group's column and name; what `by_group` gives of it under `errors` or `refusals`.
+    """
+    chance = trouble["p_holm"]
+    if not isinstance(chance, float) or chance >= SIGNIFICANT:
+        return ""
+    more = "more" if trouble["difference"]["value"] > 0 else "less"
+    return (
+        f"{what} hit {group} {more} often than all others: {_percent(trouble['rate'])} of its narratives against "
+        f"{_percent(trouble['rate_of_others'])}, {_points(trouble['difference'])}; p = {p_value(chance)}, adjusted. "
+        "Where these are left out, its rates are of the others alone."
+    )
 
 
 def _points(difference: Mapping[str, float]) -> str:
@@ -124,14 +131,14 @@ def _variables_table(variables: Mapping[str, Mapping[str, Any]]) -> Table:
     counts = {"answered": "n_answered", "unclear": "n_unclear", "not asked": "n_not_asked", "errors": "n_errors"}
     for title in counts:
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("against labels", no_wrap=True)
+    table.add_column("measure", no_wrap=True)
     for name, of_variable in variables.items():
-        table.add_row(name, *(f"{of_variable[count]:,}" for count in counts.values()), _against_labels(of_variable))
+        table.add_row(name, *(f"{of_variable[count]:,}" for count in counts.values()), _main_measure(of_variable))
     return table
 
 
-def _against_labels(of_variable: Mapping[str, Any]) -> str:
-    """The measure that stands for a variable, of narratives where they have labels, else of incidents."""
+def _main_measure(of_variable: Mapping[str, Any]) -> str:
+    """The measure that stands for a variable, over narratives where they have it, else over incidents."""
     if (main := main_rate(of_variable)) is None:
         return "-"
     title = main.measure.replace("_", " ")

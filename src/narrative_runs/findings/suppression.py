@@ -12,17 +12,22 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-MASKED = "masked"
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.findings.by_variable.suppression import MASKED as MASKED
+from narrative_runs.findings.by_variable.suppression import masked_variables
 
 # What a part (all narratives, a type, a group) shows, each by counts that are masked together.
-ANSWERED, DETECTIONS, LABELLED, LABELS, ERRORS, REFUSALS = (
+ANSWERED, DETECTIONS, LABELLED, LABELS, ERRORS, REFUSALS, UNCLEAR = (
     "answered",
     "detections",
     "labelled",
     "labels",
     "errors",
     "refusals",
+    "unclear",
 )
+_OF_THE_RUN = (ERRORS, REFUSALS, UNCLEAR)
 _CELLS = ("tp", "fp", "fn", "tn")
 _OF_LABELS = (*_CELLS, "labelled_rate", "accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 _IF_ERRORS = ("detection_rate_if_errors_negative", "detection_rate_if_errors_positive")
@@ -33,6 +38,7 @@ _SHOWN_AS = {
     LABELS: _OF_LABELS,
     ERRORS: ("n_errors", *_IF_ERRORS),
     REFUSALS: (),
+    UNCLEAR: (),
 }
 
 
@@ -81,10 +87,18 @@ class Part:
                 self.mask(facet)
 
 
-def part_of(answered: int, detected: int, cells: Sequence[int], errors: int = 0, refusals: int | None = None) -> Part:
+def part_of(
+    answered: int,
+    detected: int,
+    cells: Sequence[int],
+    errors: int = 0,
+    refusals: int | None = None,
+    unclear: int | None = None,
+) -> Part:
     """The counts of a part; without a label there are none of labels.
 
-    cells: true positives, false positives, false negatives and true negatives.
+    cells: true positives, false positives, false negatives and true negatives; unclear: how many have no value, and no
+    error either.
     """
     counts: dict[str, tuple[int, ...]] = {
         ANSWERED: (answered,),
@@ -97,6 +111,8 @@ def part_of(answered: int, detected: int, cells: Sequence[int], errors: int = 0,
         del counts[LABELS]
     if refusals is not None:
         counts[REFUSALS] = (refusals,)
+    if unclear is not None:
+        counts[UNCLEAR] = (unclear,)
     return Part(counts)
 
 
@@ -144,6 +160,7 @@ class _Masking:
                 del part.counts[LABELLED]
         for groups in metrics.get("groups", {}).values():
             self.overall.counts[REFUSALS] = (sum(group["refusals"]["n"] for group in groups.values()),)
+            self.overall.counts[UNCLEAR] = (sum(map(_unclear, groups.values())),)
         self.masks_agreement = any(count < below for count in _cases(metrics["agreement"]))
         self.masks_selection = metrics["labels"] is not None and any(
             count < below for count in _selected(metrics["labels"])
@@ -155,8 +172,8 @@ class _Masking:
             part.mask_small(self._below)
         for whole in (self.overall, self.incident, *self.types.values()):
             # They tell of the run.
-            whole.masked -= {ERRORS, REFUSALS}
-        for facet in (ERRORS, REFUSALS):
+            whole.masked -= {*_OF_THE_RUN}
+        for facet in _OF_THE_RUN:
             if self.overall.counts.get(facet) == (0,):
                 # Of what does not occur at all, every part is known.
                 for part in self._parts():
@@ -188,22 +205,20 @@ class _Masking:
         pairs = [(self.overall, self.incident), *(pair for groups in self.groups.values() for pair in groups.values())]
         for one, other in pairs:
             if one.size == other.size and one.masked != other.masked:
-                both = (one.masked | other.masked) - {ERRORS, REFUSALS}
+                both = (one.masked | other.masked) - {*_OF_THE_RUN}
                 yield not both <= one.masked or not both <= other.masked
                 one.masked |= both
                 other.masked |= both
 
 
-def masked_metrics(metrics: dict[str, Any], below: int) -> dict[str, Any]:
-    """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out,
-    and so are the counts of a codebook's variables.
+def masked_metrics(metrics: dict[str, Any], below: int, codebook: Codebook = DEFAULT) -> dict[str, Any]:
+    """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out.
 
-    below: the limit; 0 masks nothing.
+    below: the limit; 0 masks nothing; codebook: what was asked.
     """
     if not below:
         return metrics
     masking, found = _Masking(metrics, below), deepcopy(metrics)
-    found.pop("variables", None)
     _show(found["overall"], masking.overall)
     _show(found["incident"], masking.incident)
     for kind, part in masking.types.items():
@@ -221,6 +236,8 @@ def masked_metrics(metrics: dict[str, Any], below: int) -> dict[str, Any]:
     if masking.masks_agreement:
         _mask(found["agreement"], _but_small_n(found["agreement"], below))
     found["calibration"] = _without_curves(found["calibration"], LABELS in masking.overall.masked, below)
+    if "variables" in metrics:
+        found["variables"] = masked_variables(metrics["variables"], found, codebook, below)
     return found
 
 
@@ -246,8 +263,13 @@ def _measured(scope: dict[str, Any]) -> Part:
     """The counts of what `performance` gives."""
     rate = scope["detection_rate"]
     detected = 0 if rate is None else round(rate["value"] * scope["n_answered"])
-    refusals = scope["refusals"]["n"] if "refusals" in scope else None
-    return part_of(scope["n_answered"], detected, [scope[cell] for cell in _CELLS], scope["n_errors"], refusals)
+    refusals, unclear = (scope["refusals"]["n"], _unclear(scope)) if "refusals" in scope else (None, None)
+    cells = [scope[cell] for cell in _CELLS]
+    return part_of(scope["n_answered"], detected, cells, scope["n_errors"], refusals, unclear)
+
+
+def _unclear(group: dict[str, Any]) -> int:
+    return int(group["n_total"] - group["n_answered"] - group["n_errors"])
 
 
 def _show(scope: dict[str, Any], part: Part) -> None:
@@ -259,10 +281,10 @@ def _show(scope: dict[str, Any], part: Part) -> None:
 def _show_group(group: dict[str, Any], part: Part, incident: Part) -> None:
     _show(group, part)
     _show(group["incident"], incident)
-    if {ANSWERED, ERRORS} & part.masked:
+    if {ANSWERED, ERRORS, UNCLEAR} & part.masked:
         group["n_total"] = MASKED
     for facet in (ERRORS, REFUSALS):
-        if {facet, ANSWERED} & part.masked:
+        if {facet, ANSWERED, UNCLEAR} & part.masked:
             _mask(group[facet], list(group[facet]))
 
 

@@ -27,6 +27,7 @@ from narrative_runs.codebook.result_columns import Kind, columns_of
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.columns import CLOCK_BOUND, OUTCOME_COLUMNS, types_of
 from narrative_runs.findings.csv_of_0_1_0 import write_csv_of_0_1_0
+from narrative_runs.findings.disagreements import Disagreements
 from narrative_runs.findings.excel import write_workbook
 from narrative_runs.findings.text_cells import guarded
 
@@ -65,14 +66,15 @@ def write_tables(
     codebook: Codebook = DEFAULT,
     others: pd.DataFrame | None = None,
     is_of_0_1_0: bool = False,
+    listed: Sequence[Disagreements] = (),
 ) -> None:
     """Write results.parquet and results.xlsx, and with `csv_json` results.csv and results.json, into the
     folder.
 
     In: results in any order, finished or not; the content of metrics.json and data_quality.json; the codebook by which
     they were read; the workbook's other columns with the `row_num` of their narrative, None where it has none; whether
-    the first release began the experiment, whose results.csv then keeps its form. Each file appears whole or not at
-    all.
+    the first release began the experiment, whose results.csv then keeps its form; what `disagreements_by_variable`
+    lists, for results.xlsx. Each file appears whole or not at all.
     """
     finished = finish(results, codebook).drop(columns=list(CLOCK_BOUND))
     if others is not None:
@@ -81,7 +83,7 @@ def write_tables(
     with written_whole(folder / "results.parquet") as draft:
         pq.write_table(table, draft, compression="zstd")
     with written_whole(folder / "results.xlsx") as draft:
-        write_workbook(table, metrics, data_quality, draft, codebook)
+        write_workbook(table, metrics, data_quality, draft, codebook, listed)
     if csv_json:
         with written_whole(folder / "results.csv") as draft:
             (write_csv_of_0_1_0 if is_of_0_1_0 else write_csv)(table, draft)

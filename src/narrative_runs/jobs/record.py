@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
 from narrative_runs.findings.columns import types_of as types_of_columns
+from narrative_runs.findings.disagreements import Disagreements, disagreements_by_variable
 from narrative_runs.findings.readme import write_readme
 from narrative_runs.jobs.error_patterns import patterns_of
 from narrative_runs.params import Params, bootstrap_seed
@@ -53,11 +54,11 @@ def merge(context: RunContext) -> None:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder, params = context.folder, context.params
-    results, measured, quality, labels = _found(folder, context.experiment_id, params)
+    results, measured, quality, labels, listed = _found(folder, context.experiment_id, params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
         _must_hold_an_answer(results, context.experiment_id)
-    _write(folder, results, measured, quality, params, rules.numbered(context.reading_rules))
+    _write(folder, results, measured, quality, params, rules.numbered(context.reading_rules), listed)
     write_readme(folder)
     _fill(context, results, measured, labels)
     metrics.write_metrics(measured, folder.metrics)
@@ -84,7 +85,7 @@ def restore(context: RunContext) -> None:
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    results, measured, _, labels = _found(context.folder, context.experiment_id, context.params)
+    results, measured, _, labels, _ = _found(context.folder, context.experiment_id, context.params)
     _fill(context, results, measured, labels)
 
 
@@ -120,8 +121,8 @@ def write_findings(
     Raises:
         RecordError: a narrative has more than one result, or none.
     """
-    results, measured, quality, _ = _found(folder, experiment_id, params, is_partial)
-    _write(folder, results, measured, quality, params, reading_rules)
+    results, measured, quality, _, listed = _found(folder, experiment_id, params, is_partial)
+    _write(folder, results, measured, quality, params, reading_rules, listed)
     return results, measured
 
 
@@ -132,6 +133,7 @@ def _write(
     quality: dict[str, Any],
     params: Params,
     reading_rules: rules.ReadingRules,
+    listed: Sequence[Disagreements],
 ) -> None:
     """Write results.*, and into data_quality.json what it tells of the answers."""
     whole = _with_answers(folder, quality, results)
@@ -139,7 +141,7 @@ def _write(
     is_of_0_1_0 = reading_rules == rules.OF_0_1_0
     # The files of the first release held no other columns.
     others = None if is_of_0_1_0 else _other_columns(folder)
-    tables.write_tables(results, measured, whole, folder.path, exports, params.variables, others, is_of_0_1_0)
+    tables.write_tables(results, measured, whole, folder.path, exports, params.variables, others, is_of_0_1_0, listed)
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
@@ -165,9 +167,9 @@ def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[
 
 def _found(
     folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False
-) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any], dict[str, LabelsOfVariable]]:
-    """The finished results, what they measure, the quality of their source, and the labels of the codebook's variables
-    that have any."""
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any], dict[str, LabelsOfVariable], list[Disagreements]]:
+    """The finished results, what they measure, the quality of their source, the labels of the codebook's variables that
+    have any, and the narratives in which these disagree with the answers."""
     results = tables.finish(cut_texts.mark(gathered(folder, params)), params.variables)
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -180,18 +182,20 @@ def _found(
             f"Delete {folder.shards}/ and start the same command again: it is made anew from the journals."
         )
     incidents, labels = read_incidents(folder.incidents), read_labels(folder, params.variables, results)
+    compared = labels_to_measure(labels, folder, params.variables, results)
+    unasked = _unasked(folder, params, results) if is_partial or params.run.max_narratives is not None else set()
     measured = metrics.measure(
         _with_own_labels(results, incidents),
         experiment_id,
         bootstrap_seed(params.run.seed),
         types_of(params.data.columns),
-        _unasked(folder, params, results) if is_partial or params.run.max_narratives is not None else set(),
+        unasked,
         set(incidents.loc[incidents["is_inconsistent"], "incident_id"]),
         _groups(folder, names) if (names := params.report.groups) else None,
         params.variables,
-        labels_to_measure(labels, folder, params.variables, results),
+        compared,
     )
-    return results, measured, quality, labels
+    return results, measured, quality, labels, disagreements_by_variable(results, params.variables, compared, unasked)
 
 
 def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
@@ -225,9 +229,9 @@ def _fill(
     _restore_sources(context)
 
 
-def _as_text(labels: Mapping[str, LabelsOfVariable], n_rows: int) -> list[dict[str, str | None]]:
+def _as_text(labels: Mapping[str, LabelsOfVariable], n_rows: int) -> Iterator[dict[str, str | None]]:
     """The same as text, by variable, for each row of the results."""
-    return [{name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(n_rows)]
+    return ({name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(n_rows))
 
 
 def gathered(folder: ExperimentFolder, params: Params) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs import journal
 from narrative_runs.atomic_files import written_whole
+from narrative_runs.codebook.variables import Quote, not_in_text_column
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.jobs.error_patterns import patterns_of
@@ -25,10 +26,9 @@ from narrative_runs.report.header import header_of
 from narrative_runs.report.page import Contents, Picture, page
 from narrative_runs.run_context import RunContext
 
+_KEY_COLUMNS = ["row_num", "incident_id", "narrative_type"]
 _COLUMNS = [
-    "row_num",
-    "incident_id",
-    "narrative_type",
+    *_KEY_COLUMNS,
     "detected",
     "confidence",
     "p_detected",
@@ -71,6 +71,7 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
         wrong_answers=contents.wrong_answers(_wrong_rows(folder)) if shows_narratives else None,
         servers=[] if below else contents.server_counts(_entries_of_servers(folder, heads)),
         error_patterns=[text for _, text in patterns],
+        passages_not_in_text=_passages_not_in_text(context) if shows_narratives and not below else {},
     )
     header = header_of(context, heads)
     _write(folder.report, page(header, metrics, quality, told, pictures).encode(errors="replace"))
@@ -86,7 +87,7 @@ def write_prints(context: RunContext) -> None:
 
 def _metrics_to_publish(context: RunContext) -> dict[str, Any]:
     metrics = json.loads(context.folder.metrics.read_text(encoding="utf-8"))
-    return masked_metrics(metrics, context.params.report.suppress_below)
+    return masked_metrics(metrics, context.params.report.suppress_below, context.params.variables)
 
 
 def _drawings(context: RunContext, metrics: dict[str, Any], results: pd.DataFrame) -> dict[str, Drawing]:
@@ -144,6 +145,19 @@ def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:
         folder.result_table, columns=[*_COLUMNS, *_SHOWN_COLUMNS], filters=list(wrong)
     ).to_pandas()
     return table
+
+
+def _passages_not_in_text(context: RunContext) -> dict[str, list[contents.PassagesNotInText]]:
+    """By quote variable, the narratives with passages that do not stand in them; no other rows are read into pandas."""
+    listed = {}
+    for name, variable in context.params.variables.variables.items():
+        if isinstance(variable, Quote):
+            column = not_in_text_column(name)
+            rows = pq.read_table(
+                context.folder.result_table, columns=[*_KEY_COLUMNS, column], filters=[(column, "!=", "[]")]
+            )
+            listed[name] = contents.passages_not_in_text(rows.to_pandas(), name)
+    return listed
 
 
 def _response_seconds(folder: ExperimentFolder, count: int) -> pd.Series:

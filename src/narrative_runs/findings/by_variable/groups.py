@@ -57,7 +57,7 @@ def _of_group(levels: Levels, incident: pd.Series, is_inside: Mask, is_inside_in
     n_positive = narrative["tp"] + narrative["fn"] if narrative and isinstance(levels.variable, Binary) else n
     return {
         "n_total": int(is_inside.sum()),
-        "is_small": n < FEWEST_LABELLED or n_positive < FEWEST_POSITIVE,
+        "is_small": narrative is not None and (n < FEWEST_LABELLED or n_positive < FEWEST_POSITIVE),
         "narrative": narrative,
         "incident": levels.of_incidents(is_inside_incident, is_brief=True),
         "errors": trouble(is_error, is_inside, incident, levels.seed),

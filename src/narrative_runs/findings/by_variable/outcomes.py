@@ -34,7 +34,10 @@ def outcomes(variable: Variable, units: Units) -> pd.Series:
         words[units.status == status] = outcome
     is_compared, is_right = units.is_compared, is_right_by_label(variable, units)
     if isinstance(variable, Binary):
-        is_yes = units.answer.values
+        # Where only the model says that the variable does not apply, it counts as no, as in the rates.
+        is_compared = is_compared | units.is_passed_over
+        is_yes = units.answer.values & units.is_answered
+        is_right = is_right | (units.is_passed_over & ~units.label.values)
         words[is_compared & is_yes] = np.where(is_right, TRUE_POSITIVE, FALSE_POSITIVE)[is_compared & is_yes]
         words[is_compared & ~is_yes] = np.where(is_right, TRUE_NEGATIVE, FALSE_NEGATIVE)[is_compared & ~is_yes]
     elif not isinstance(variable, Quote | Text):

@@ -126,4 +126,4 @@ def _draws(n_alike: Codes, seed: int) -> Iterator[Numbers]:
             yield random.multinomial(n, n_alike / n, size=some).astype(np.float64)
         else:
             drawn = random.integers(0, n, size=(some, n), dtype=np.int32)
-            yield np.array([np.bincount(kind[each], minlength=n_kinds) for each in drawn], dtype=np.float64)
+            yield np.array([np.bincount(kind.take(each), minlength=n_kinds) for each in drawn], dtype=np.float64)

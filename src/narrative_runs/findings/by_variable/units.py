@@ -84,6 +84,7 @@ class Units:
         """How many of them there are of each kind.
 
         `n`: with a value and a label that counts; `n_labelled`: with such a label; `n_answered`: with a value;
+        `n_not_asked`: where the model's own answers say that the variable does not apply;
         `n_labelled_unclear`: of the labelled, where the text does not tell; `n_not_asked_by_model`: of the labelled,
         where the model's own answers say that the variable does not apply.
         """
@@ -93,6 +94,7 @@ class Units:
             "n_answered": int(self.is_answered.sum()),
             "n_errors": int((self.status == Status.FAILED).sum()),
             "n_unclear": int((self.status == Status.UNCLEAR).sum()),
+            "n_not_asked": int((self.status == Status.NOT_ASKED).sum()),
             "n_labelled_unclear": int((self.label.is_given & (self.status == Status.UNCLEAR)).sum()),
             "n_not_asked_by_model": int(self.is_passed_over.sum()),
             **self.counts,
