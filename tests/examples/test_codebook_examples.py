@@ -4,6 +4,7 @@ import hashlib
 import runpy
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from narrative_runs.asking.request import Question
@@ -18,7 +19,7 @@ from narrative_runs.source.shards import Narrative
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 FILES = sorted(EXAMPLES.glob("*/params.yaml"))
-CIRCUMSTANCES = EXAMPLES / "circumstances"
+WORKBOOKS = [EXAMPLES / "circumstances/circumstances.csv", EXAMPLES / "youth-mental-health/records.csv"]
 
 
 def of_example(name: str) -> Params:
@@ -38,8 +39,8 @@ def narratives() -> list[Narrative]:
 
 
 def test_there_are_examples() -> None:
-    """Both examples that the documentation names are found."""
-    assert [file.parent.name for file in FILES] == ["circumstances", "usual-question"]
+    """All examples that the documentation names are found."""
+    assert [file.parent.name for file in FILES] == ["circumstances", "usual-question", "youth-mental-health"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
@@ -83,11 +84,40 @@ def test_circumstances_shows_what_a_codebook_can() -> None:
     assert not warnings(params)
 
 
-def test_the_workbook_is_the_one_that_is_tracked(tmp_path: Path) -> None:
+def test_the_challenge_is_asked_for_whole() -> None:
+    """The youth mental health example has the challenge's 21 binary variables and two categories with all their codes,
+    each with a definition, a label of its own, and a value for each record whose answer can be read."""
+    params = of_example("youth-mental-health")
+    variables = params.variables.variables
+    labels = {variable.label for variable in variables.values()}
+    header = WORKBOOKS[1].read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert header[:3] == ["IncidentID", "NarrativeCME", "NarrativeLE"] and labels == set(header[3:])
+    assert len(labels) == len(variables) == 23 and all(variable.definition for variable in variables.values())
+    binary = [variable for variable in variables.values() if variable.type == "binary"]
+    assert len(binary) == 21 and {variable.unclear for variable in binary} == {"no"}
+    codes = {name: variable.value_names for name, variable in variables.items() if variable.type == "category"}
+    assert codes == {
+        "injury_location_type": tuple(str(code) for code in range(1, 7)),
+        "weapon_type": tuple(str(code) for code in range(1, 13)),
+    }
+    assert all(variables[name].unclear == "error" for name in codes)
+    assert CODEBOOK_MARK in params.prompt.system_prompt
+    assert not warnings(params)
+
+
+def test_each_circumstance_of_the_challenge_is_labelled() -> None:
+    """In the youth mental health example each of the 21 circumstances is labelled yes in a record and no in another."""
+    records = pd.read_csv(WORKBOOKS[1])
+    circumstances = records.iloc[:, 3:24]
+    assert (circumstances.nunique() == 2).all() and set(circumstances.to_numpy().ravel()) == {0, 1}
+    assert records[["NarrativeCME", "NarrativeLE"]].notna().any(axis=1).all()
+
+
+@pytest.mark.parametrize("workbook", WORKBOOKS, ids=lambda file: file.parent.name)
+def test_the_workbook_is_the_one_that_is_tracked(workbook: Path, tmp_path: Path) -> None:
     """The script writes the committed workbook, byte for byte, and its .dvc file names that one."""
-    made = tmp_path / "circumstances.csv"
-    runpy.run_path(str(CIRCUMSTANCES / "make_workbook.py"))["write"](made)
-    committed = CIRCUMSTANCES / "circumstances.csv"
-    assert made.read_bytes() == committed.read_bytes()
+    made = tmp_path / workbook.name
+    runpy.run_path(str(workbook.with_name("make_workbook.py")))["write"](made)
+    assert made.read_bytes() == workbook.read_bytes()
     digest = hashlib.md5(made.read_bytes(), usedforsecurity=False).hexdigest()
-    assert digest == checksum.verify(committed)
+    assert digest == checksum.verify(workbook)
