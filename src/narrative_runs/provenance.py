@@ -19,19 +19,29 @@ from narrative_runs.source.layouts import LONG
 from narrative_runs.source.shards import SCHEMA, Narrative
 
 
-def show(incident_id: str, narrative_type: str, which: str) -> None:
+def show(incident_id: str, narrative_type: str, which: str, variable: str = "") -> None:
     """Print a result as its reader wants it, then where it comes from.
 
-    which: slug or id of the experiment; empty for the one that was started last.
+    which: slug or id of the experiment; empty for the one that was started last; variable: the one variable of the
+    codebook that is shown of the answer; empty for all.
 
     Raises:
         ExperimentError: as `trace`; what the record holds of the result is shown all the same.
+        FindingsError: there is no such variable.
         RecordError: the record cannot be read.
     """
-    experiment_id = chosen(which).row["experiment_id"]
+    known = chosen(which).row
+    experiment_id, recorded = known["experiment_id"], None
+    if variable:
+        # Imported here: what knows no variable needs no tables.
+        from narrative_runs import variable_outcomes
+
+        recorded = variable_outcomes.read(known, variable)
     row = result_rows.of_narrative(experiment_id, incident_id, narrative_type)
     if row is not None:
-        print("\n".join(one_result.as_lines(row, one_result.terminal_width())), flush=True)
+        alone = recorded.of(row["result_id"]) if recorded else None
+        lines = one_result.as_lines(row, one_result.terminal_width(), alone=alone)
+        print("\n".join(lines), flush=True)
     found = trace(incident_id, narrative_type, experiment_id)
     print("\nWHERE IT COMES FROM")
     for name, value in found.items():

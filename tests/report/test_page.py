@@ -22,10 +22,10 @@ from narrative_runs.params import Params, check
 from narrative_runs.report import contents
 from narrative_runs.report.canvas import files_of, style
 from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.cells import rate
 from narrative_runs.report.contents import ServerCount
 from narrative_runs.report.header import ReportHeader, header_of
 from narrative_runs.report.page import Contents, Picture, page
-from narrative_runs.report.summary import rate
 
 ResultTable = Callable[..., pd.DataFrame]
 
@@ -130,6 +130,7 @@ def report_of(
         wrong_answers=contents.wrong_answers(finished) if shows_narratives else None,
         servers=[] if below else [ServerCount(f"http://{word}/v1", 8, 2, 13)],
         error_patterns=[] if below else [f"12 of 13 errors came from the server {word}: put it right with `{word}`"],
+        passages_not_in_text={},
     )
     found = masked_quality(quality(word, types) | known, below, metrics)
     return page(header(word, below), metrics, found, told, pictures)

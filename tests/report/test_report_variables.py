@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from tests.coded_tables import CODEBOOK, case
 
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.by_variable.measure import main_measure, measure_variables
+from narrative_runs.findings.by_variable.units import VariableLabels
+from narrative_runs.report.cells import rate
 from narrative_runs.report.measures import TITLES
-from narrative_runs.report.summary import rate
+from narrative_runs.report.variable_groups import group_tables
 from narrative_runs.report.variables import GOOD, variable_findings, work_first
 
 
@@ -70,3 +74,32 @@ def test_a_measure_that_is_surely_low_is_a_reason() -> None:
         assert len(reasons) == is_low
         assert all(reason.endswith(rate(of_variable["narrative"][measure])) for reason in reasons)
     assert any(each.needs_work for each in found)
+
+
+def test_groups_of_incident_labels_have_the_measure_of_incidents_alone() -> None:
+    """Where people coded incidents and no narratives, the tables of groups are of incidents, and a star marks groups of
+    few labelled ones; without any labels there are counts and errors alone."""
+    table, _ = case(200, 1, share_unclear=0.0)
+    ids = sorted(table["incident_id"].unique())
+    few = pd.DataFrame(
+        {"Sex": np.where(table["incident_id"].isin(ids[:20]), "F", "M")}, index=table["row_num"].tolist()
+    )
+    nothing = pd.Series(None, index=table.index, dtype=object)
+    labels = {"weapon": VariableLabels(nothing, pd.Series("low", index=ids, dtype=object))}
+    measured = measure_variables(table, CODEBOOK, 1, labels, grouped=few)
+    (weapon,), (age,) = group_tables(measured["weapon"]), group_tables(measured["age"])
+    assert weapon.columns == [
+        "Sex",
+        "Narratives",
+        "Labelled incidents",
+        "Macro F1 of incidents",
+        "Errors",
+        "Share of errors",
+    ]
+    assert [row[0] for row in weapon.rows] == ["F *", "M"]
+    groups = measured["weapon"]["groups"]["Sex"]
+    assert [row[2:4] for row in weapon.rows] == [
+        [str(groups[name]["incident"]["n"]), rate(groups[name]["incident"]["macro_f1"])] for name in ("F", "M")
+    ]
+    assert age.columns == ["Sex", "Narratives", "Errors", "Share of errors"]
+    assert [row[0] for row in age.rows] == ["F", "M"]

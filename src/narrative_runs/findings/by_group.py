@@ -75,16 +75,19 @@ def chance(is_hit: NDArray[np.bool_], is_inside: NDArray[np.bool_], incident: pd
     replacement; the draws, and the group itself as one more, that are at least as far from the expected number count
     (Phipson and Smyth, Statistical Applications in Genetics and Molecular Biology 9, 2010). 0 to 1.
     """
-    units = pd.DataFrame({"incident": incident.to_numpy(), "inside": is_inside, "hits": is_hit})
-    counts = units.groupby(["incident", "inside"])["hits"].agg(["sum", "size"]).reset_index("inside")
+    # Of each incident first the narratives outside, then those inside.
+    part = 2 * pd.factorize(incident)[0] + is_inside
+    sizes, n_hit = np.bincount(part), np.bincount(part, weights=is_hit)
+    is_inside_part = np.arange(len(sizes)) % 2 == 1
     draws = np.zeros(DRAWS)
     expected = 0.0
     random = np.random.default_rng(seed % 2**64)
-    for _, stratum in counts.groupby("size"):
-        hits, kinds = np.unique(stratum["sum"].to_numpy(), return_counts=True)
-        drawn = int(stratum["inside"].sum())
+    for size in np.unique(sizes[sizes > 0]):
+        stratum = sizes == size
+        hits, kinds = np.unique(n_hit[stratum], return_counts=True)
+        drawn = int((stratum & is_inside_part).sum())
         draws += random.multivariate_hypergeometric(kinds, drawn, size=DRAWS) @ hits
-        expected += drawn * float(stratum["sum"].mean())
+        expected += drawn * float(n_hit[stratum].mean())
     observed = abs(float(is_hit[is_inside].sum()) - expected)
     return float((1 + (np.abs(draws - expected) >= observed - 1e-9).sum()) / (DRAWS + 1))
 

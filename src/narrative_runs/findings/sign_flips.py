@@ -30,14 +30,17 @@ def sign_flips(gains: NDArray[np.float64], seed: int) -> float:
     is_whole = np.abs(gains - whole).max(initial=0.0) <= _NEAR
     if is_whole and np.unique(np.abs(whole)).size * np.abs(whole).sum() <= _EXACT_WORK:
         return mcnemar(whole.astype(np.int64))
-    # Alike gains are drawn together; with fewer digits, gains that differ by rounding alone are alike.
-    sizes, counts = np.unique(np.round(np.abs(gains), 9), return_counts=True)
+    # In this order, and rounded, so that neither the order of incidents nor a last digit changes what is drawn.
+    sizes = np.sort(np.round(np.abs(gains), 9))
+    total, n_bytes = float(sizes.sum()), -(-len(sizes) // 8)
+    least = abs(float(gains.sum())) - _NEAR * max(1.0, total)
     # A seed below 0 is a valid one elsewhere, but not for numpy.
     random = np.random.default_rng(seed % 2**64)
-    least = abs(float(gains.sum())) - _NEAR * max(1.0, float(np.abs(gains).sum()))
     n_as_far = 0
     at_once = max(1, _NUMBERS_AT_ONCE // len(sizes))
     for first in range(0, DRAWS, at_once):
-        n_positive = random.binomial(counts, 0.5, size=(min(at_once, DRAWS - first), len(sizes)))
-        n_as_far += int((np.abs((2 * n_positive - counts) @ sizes) >= least).sum())
+        some = min(at_once, DRAWS - first)
+        drawn = np.frombuffer(random.bytes(some * n_bytes), dtype=np.uint8).reshape(some, n_bytes)
+        is_positive = np.unpackbits(drawn, axis=1, count=len(sizes))
+        n_as_far += int((np.abs(2 * (is_positive @ sizes) - total) >= least).sum())
     return (n_as_far + 1) / (DRAWS + 1)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from narrative_runs.codebook.variables import not_in_text_column
 from narrative_runs.findings.read_first import read_first
 from narrative_runs.findings.suppression import MASKED
 
@@ -14,6 +15,7 @@ ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_e
 # An indicator that few rows share may be a quotation from a narrative; one that many share is a category.
 FEWEST_ROWS = 5
 MOST_INDICATORS = 30
+MOST_PASSAGES = 25
 
 
 class IndicatorCount(NamedTuple):
@@ -63,6 +65,15 @@ class ReadFirst(NamedTuple):
     answer: str
     certainty: float | None
     incident_id: str | None
+
+
+class PassagesNotInText(NamedTuple):
+    """The passages of one narrative that do not stand in it."""
+
+    row_num: int
+    incident_id: str
+    narrative_type: str
+    passages: list[str]
 
 
 def error_counts(results: pd.DataFrame) -> dict[str, int]:
@@ -117,6 +128,21 @@ def to_read_first(results: pd.DataFrame, shows_ids: bool) -> list[ReadFirst]:
             str(rows.at[number, "incident_id"]) if shows_ids else None,
         )
         for number, why, certainty in read_first(results).itertuples(index=False)
+    ]
+
+
+def passages_not_in_text(results: pd.DataFrame, variable: str) -> list[PassagesNotInText]:
+    """The first MOST_PASSAGES narratives with a passage that does not stand in them, in the order of `row_num`.
+
+    In: results with `row_num`, `incident_id`, `narrative_type` and the variable's column of such passages (JSON lists).
+    """
+    column = not_in_text_column(variable)
+    rows = results[results[column].fillna("[]") != "[]"].sort_values("row_num").head(MOST_PASSAGES)
+    return [
+        PassagesNotInText(int(row_num), str(incident), str(kind), [str(each) for each in json.loads(passages)])
+        for row_num, incident, kind, passages in zip(
+            *(rows[name] for name in ("row_num", "incident_id", "narrative_type", column)), strict=True
+        )
     ]
 
 

@@ -7,6 +7,7 @@ and run nothing, even if a text should get through.
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,15 +17,24 @@ from markupsafe import Markup
 from narrative_runs import __version__
 from narrative_runs.data_columns import type_title
 from narrative_runs.findings.read_first import DOUBT
-from narrative_runs.findings.rounding import p_value, rounded_down, shown, telling_decimals
 from narrative_runs.findings.summary import warnings
-from narrative_runs.findings.suppression import MASKED, counted
+from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.captions import Caption
-from narrative_runs.report.contents import FEWEST_ROWS, IndicatorCount, ReadFirst, ServerCount, WrongAnswer
+from narrative_runs.report.cells import chance, count, number, rate, threshold
+from narrative_runs.report.codebook_rows import codebook_rows
+from narrative_runs.report.contents import (
+    FEWEST_ROWS,
+    MOST_PASSAGES,
+    IndicatorCount,
+    PassagesNotInText,
+    ReadFirst,
+    ServerCount,
+    WrongAnswer,
+)
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.measures import RATES
-from narrative_runs.report.summary import UNDEFINED, rate, summary
+from narrative_runs.report.summary import summary
 from narrative_runs.report.variables import variable_findings, work_first
 from narrative_runs.report.workbook_facts import listed, workbook_facts
 
@@ -44,7 +54,8 @@ class Picture(NamedTuple):
 class Contents(NamedTuple):
     """What the rows amount to; wrong_answers is None where no narrative may be shown, read_first where single rows
     would tell small counts; servers is empty where there was one server, error_patterns (a sentence each) where errors
-    have nothing in common, and both where small counts are masked."""
+    have nothing in common, and both where small counts are masked; passages_not_in_text (by variable) is
+    empty where no narrative may be shown or small counts are masked."""
 
     models: list[tuple[str, int]]
     errors: dict[str, int]
@@ -53,6 +64,7 @@ class Contents(NamedTuple):
     wrong_answers: list[WrongAnswer] | None
     servers: list[ServerCount]
     error_patterns: list[str]
+    passages_not_in_text: Mapping[str, list[PassagesNotInText]]
 
 
 def page(
@@ -74,6 +86,7 @@ def page(
             scopes=scopes(metrics),
             variables=variables,
             needs_work=work_first(variables),
+            codebook=codebook_rows(header.variables),
             types={kind: type_title(kind) for kind in metrics["by_type"]},
             rates=RATES,
             quality=quality,
@@ -86,6 +99,7 @@ def page(
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
             fewest_rows=FEWEST_ROWS,
+            most_passages=MOST_PASSAGES,
             version=__version__,
             css=Markup(css),  # our own file; nothing from outside is in it
             policy=f"{_POLICY}; style-src 'sha256-{digest}'",
@@ -104,28 +118,6 @@ def _environment() -> Environment:
     filters = (rate, count, value, number, chance, threshold, data_uri, with_code, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
-
-
-def number(measured: float | str | None) -> str:
-    """A number with two significant decimals, or that it is undefined or masked."""
-    if measured is None or isinstance(measured, str):
-        return measured or UNDEFINED
-    return shown(measured, telling_decimals(measured))
-
-
-def threshold(measured: float | None) -> str:
-    """A threshold, rounded so that it still finds what it promises, or that it is undefined."""
-    return UNDEFINED if measured is None else f"{rounded_down(measured):.4g}"
-
-
-def count(whole: int | str) -> str:
-    """A whole number with its thousands apart, or that it is masked."""
-    return counted(whole)
-
-
-def chance(tested: float | str | None) -> str:
-    """A p value, or a dash where there was no test."""
-    return p_value(tested) if isinstance(tested, float) else tested or "–"
 
 
 def value(setting: Any) -> str:

@@ -2,21 +2,9 @@
 
 from typing import Any
 
-from narrative_runs.findings.rounding import shown, telling_decimals
 from narrative_runs.findings.suppression import MASKED, counted
+from narrative_runs.report.cells import rate
 from narrative_runs.report.header import ReportHeader
-
-UNDEFINED = "undefined"
-
-
-def rate(measured: dict[str, float] | str | None) -> str:
-    """A rate with its 95% interval, such as `0.75 (0.62 to 0.84)`, with two significant decimals; `undefined`, or
-    `masked`."""
-    if not isinstance(measured, dict):
-        return measured or UNDEFINED
-    decimals = telling_decimals(measured["value"])
-    value, low, high = (shown(measured[name], decimals) for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
 
 
 def summary(header: ReportHeader, metrics: dict[str, Any], models: list[tuple[str, int]]) -> list[str]:

@@ -81,6 +81,12 @@ def test_small_groups_are_marked() -> None:
     assert measured["weapon"]["groups"][COLUMN]["F"]["is_small"]
     assert not measured["weapon"]["groups"][COLUMN]["M"]["is_small"]
     assert measured["threat"]["groups"][COLUMN]["M"]["is_small"]
+    assert not measured["summary"]["groups"][COLUMN]["F"]["is_small"]
+    nothing = pd.Series(None, index=table.index, dtype=object)
+    of_incidents = pd.Series("low", index=table["incident_id"].unique(), dtype=object)
+    labels["weapon"] = VariableLabels(nothing, of_incidents)
+    measured = measure_variables(table, CODEBOOK, 1, labels, grouped=grouped)
+    assert not measured["weapon"]["groups"][COLUMN]["M"]["is_small"]
 
 
 def measure_alone(table: pd.DataFrame, labels: dict[str, VariableLabels], rows: Mask) -> dict[str, dict[str, Any]]:

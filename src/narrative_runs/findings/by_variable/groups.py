@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from narrative_runs.codebook.variables import Binary
 from narrative_runs.findings.by_group import FEWEST_LABELLED, FEWEST_POSITIVE, group_of_incidents, trouble
 from narrative_runs.findings.by_variable.coding import Mask
 from narrative_runs.findings.by_variable.levels import Levels
@@ -23,7 +22,8 @@ def by_group(levels: Mapping[str, Levels], row_num: pd.Series, grouped: pd.DataF
     In: the levels of the variables; the `row_num` of each narrative of theirs; what `read_groups` gives, by `row_num`.
     Out: for each group `n_total`, its narratives; `narrative`, and `incident` for the incidents whose narratives are
     all in the group, with the measures of the type that count; `is_small` (fewer than FEWEST_LABELLED narratives are
-    labelled, or of a binary variable fewer than FEWEST_POSITIVE of them positive); and under `errors` what `trouble`
+    labelled, or of a binary variable fewer than FEWEST_POSITIVE of them positive; incidents where these alone have
+    labels); and under `errors` what `trouble`
     gives, with `p_holm`, adjusted for all variables, columns and groups. Texts and quotes have what they have.
     """
     incident = pd.Series(next(iter(levels.values())).narratives.incident)
@@ -53,12 +53,19 @@ def by_group(levels: Mapping[str, Levels], row_num: pd.Series, grouped: pd.DataF
 def _of_group(levels: Levels, incident: pd.Series, is_inside: Mask, is_inside_incident: Mask) -> dict[str, Any]:
     narrative = levels.of_narratives(is_inside, is_brief=True)
     is_error = np.asarray(levels.narratives.status == Status.FAILED)
-    n = 0 if narrative is None else narrative["n"]
-    n_positive = narrative["tp"] + narrative["fn"] if narrative and isinstance(levels.variable, Binary) else n
+    incidents = levels.of_incidents(is_inside_incident, is_brief=True)
+    is_labelled_by_incident = incidents is not None and not levels.narratives.label.is_given.any()
     return {
         "n_total": int(is_inside.sum()),
-        "is_small": narrative is not None and (n < FEWEST_LABELLED or n_positive < FEWEST_POSITIVE),
+        "is_small": _is_small(incidents if is_labelled_by_incident else narrative),
         "narrative": narrative,
-        "incident": levels.of_incidents(is_inside_incident, is_brief=True),
+        "incident": incidents,
         "errors": trouble(is_error, is_inside, incident, levels.seed),
     }
+
+
+def _is_small(measured: dict[str, Any] | None) -> bool:
+    if measured is None:
+        return False
+    has_few_positive = "tp" in measured and measured["tp"] + measured["fn"] < FEWEST_POSITIVE
+    return measured["n"] < FEWEST_LABELLED or has_few_positive
