@@ -3,11 +3,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from narrative_runs.comparison.files import NAMES, changed_table, metric_table, pair_table, param_table, write_files
+from narrative_runs.comparison.by_variable import by_variable
+from narrative_runs.comparison.files import (
+    NAMES,
+    NAMES_BY_VARIABLE,
+    changed_table,
+    measure_table,
+    metric_table,
+    pair_table,
+    param_table,
+    variable_changed_table,
+    variable_test_table,
+    write_files,
+)
 from narrative_runs.comparison.metrics_beside import metrics_beside
 from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
 from narrative_runs.comparison.params_apart import ParamApart
 from narrative_runs.findings.metrics import measure
+from tests.comparison.coded_finished import coded_finished, two_cases
 from tests.result_tables import table_at_random, table_of
 
 
@@ -89,3 +102,52 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
     write_files(tables, tmp_path)
     assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in NAMES} == {0o600}
     assert '"\'=1+1"' in (tmp_path / "changed.csv").read_text()
+
+
+def test_files_by_variable_hold_all_of_it(tmp_path: Path) -> None:
+    """Measures with intervals, a row for each test with its rates spread over columns, and every narrative that
+    changed, by variable; and no text."""
+    first, other = two_cases(30, 1)
+    compared = by_variable([coded_finished("a", *first), coded_finished("b", *other)], 1)
+    (pair,) = (each._replace(tests=adjusted([each.tests])[0]) for each in compared.pairs.values())
+    tables = [
+        measure_table(compared.measures, ["a", "b"]),
+        variable_test_table([pair.tests], ["a", "b"]),
+        variable_changed_table([pair.changed], ["a", "b"]),
+    ]
+    write_files(tables, tmp_path, NAMES_BY_VARIABLE)
+    measures, tests, changes = (pd.read_csv(tmp_path / name, dtype={"incident_id": str}) for name in NAMES_BY_VARIABLE)
+
+    rows = measures.set_index(["variable", "level", "measure", "experiment"]).to_dict("index")
+    expected = {(row.variable, row.level, row.measure): row.values for row in compared.measures}
+    assert len(rows) == 2 * len(expected)
+    assert rows["age", "narrative", "mae", "b"] == expected["age", "narrative", "mae"][1]
+    assert rows["weapon", "incident", "n_errors", "a"]["value"] == expected["weapon", "incident", "n_errors"][0]
+
+    of_weapon = tests.set_index("variable").loc["weapon"]
+    test = next(test for test in pair.tests if test.variable == "weapon")
+    assert test.same is not None and test.difference is not None
+    assert list(of_weapon[["same", "same_low", "same_high"]]) == list(test.same.values())
+    assert of_weapon["difference_high"] == test.difference["high"]
+    assert (of_weapon["n_labelled"], of_weapon["p_holm"]) == (test.n_labelled, test.p_holm)
+
+    assert dict(changes["variable"].value_counts()) == {
+        name: len(each) for name, each in pair.changed.items() if len(each)
+    }
+    of_age = changes[changes["variable"] == "age"]
+    assert list(of_age["value_other"]) == list(pair.changed["age"]["value_other"])
+    assert not changes.map(lambda cell: cell in {"a b", '["a b"]'}).any(axis=None)
+
+
+def test_without_a_shared_variable_files_have_headers(tmp_path: Path) -> None:
+    """Of a pair of which nothing is compared there is no row, and all columns are there."""
+    tables = [
+        measure_table([], ["a", "b"]),
+        variable_test_table([[]], ["a", "b"]),
+        variable_changed_table([{}], ["a", "b"]),
+    ]
+    write_files(tables, tmp_path, NAMES_BY_VARIABLE)
+    measures, tests, changes = (pd.read_csv(tmp_path / name) for name in NAMES_BY_VARIABLE)
+    assert len(measures) == len(tests) == len(changes) == 0
+    assert {"variable", "n_labelled", "same_low", "p_holm"} <= {*tests.columns}
+    assert {"variable", "value_first", "label_other"} <= {*changes.columns}

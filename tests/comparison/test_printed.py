@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.comparison.by_variable import by_variable
 from narrative_runs.comparison.metrics_beside import metrics_beside
 from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
 from narrative_runs.comparison.params_apart import params_apart
@@ -14,6 +16,8 @@ from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.metrics import measure
 from narrative_runs.finished import Finished
 from narrative_runs.paths import ExperimentFolder
+from tests.coded_tables import CODEBOOK, Labels
+from tests.comparison.coded_finished import coded_finished, two_cases
 from tests.result_tables import table_at_random, table_of
 
 
@@ -124,3 +128,82 @@ def test_ids_from_outside_do_not_steer_the_terminal() -> None:
     text = shown(finished("one", first), finished("two", other))
     assert "\x1b" not in text
     assert "�[31m[red]7" in text
+
+
+def shown_by_variable(*experiments: Finished, name: str = "") -> str:
+    """All that is printed of these experiments by variable, on 80 columns."""
+    console = Console(width=80, highlight=False)
+    screen = PrintedComparison(experiments, console, not name)
+    compared = by_variable(experiments, 1, name)
+    with console.capture() as capture:
+        screen.show_variables(compared.measures)
+        for index, pair in compared.pairs.items():
+            (tests,) = adjusted([pair.tests])
+            screen.show_variable_pair(index, pair._replace(tests=tests))
+            if name:
+                screen.show_changes_of_variable(index, pair.changed[name])
+            else:
+                screen.show_numbers_of_changes(index, pair.changed)
+    return capture.get()
+
+
+def renamed(case: tuple[pd.DataFrame, Labels], name: str, new: str) -> tuple[pd.DataFrame, Labels, Codebook]:
+    """The same with another name for one variable."""
+    table, labels = case
+    variables = {
+        new if each == name else each: variable for each, variable in CODEBOOK.model_dump()["variables"].items()
+    }
+    columns = {name: new, f"{name}_missing": f"{new}_missing"}
+    return (
+        table.rename(columns=columns),
+        {new if each == name else each: given for each, given in labels.items()},
+        Codebook.model_validate({"variables": variables}),
+    )
+
+
+@pytest.mark.parametrize("count", [2, 4, 7])
+def test_variables_can_be_read_on_80_columns(count: int) -> None:
+    """With any number of experiments, names of 40 letters and large numbers no line is longer, no interval broken."""
+    first, other = two_cases(40, 1)
+    for table, labels in (first, other):
+        table["age"] *= 10_000.5
+        labels["age"] = dataclasses.replace(labels["age"], narrative=labels["age"].narrative * 10_000.5)
+    experiments = [
+        coded_finished(f"a-rather-long-name-{number}", *renamed(other if number else first, "severity", "s" * 40))
+        for number in range(count)
+    ]
+    text = shown_by_variable(*experiments)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.count("[") == line.count("]") for line in lines) and text.count("[") > 20 * count
+    assert text.count("p (sign flips)") == text.count("p (Holm)") == 3 * (count - 1)
+
+
+def test_what_is_not_compared_is_said_and_how_many_changed() -> None:
+    """One line has each variable that is not compared and why, another how many narratives changed of each."""
+    first, other = two_cases(30, 1)
+    experiments = coded_finished("one", *first), coded_finished("two", *renamed(other, "weapon", "means"))
+    text = " ".join(shown_by_variable(*experiments).split())
+    assert "Not compared: weapon (only in A), summary (a text in the model's own words), means (only in B)." in text
+    pair = by_variable([coded_finished("one", *first), coded_finished("two", *other)], 1).pairs[1]
+    assert f"Narratives that changed from A to B: detected {len(pair.changed['detected'])}, severity" in text
+    assert "--variable NAME shows which." in text
+
+
+def test_one_variable_has_its_measures_its_test_and_what_changed() -> None:
+    """The rows of the table are those of the test, and the narratives stand below with both values and the label."""
+    first, other = two_cases(30, 1)
+    experiments = [coded_finished("one", *first), coded_finished("two", *other)]
+    text = shown_by_variable(*experiments, name="weapon")
+    pair = by_variable(experiments, 1, "weapon").pairs[1]
+    (test,) = pair.tests
+    assert line_of(text, "A is closer") == [str(test.first_better)]
+    assert line_of(text, "without a value") == [str(test.n_no_value)]
+    assert line_of(text, "score") == ["right", "or", "wrong"]
+    changed = pair.changed["weapon"].iloc[0]
+    assert line_of(text, f"{changed['incident_id']} ")[:3] == [
+        changed["narrative_type"],
+        changed["value_first"],
+        changed["value_other"],
+    ]
+    assert "Macro F1" in text and "age" not in text and "p (Holm)" not in text

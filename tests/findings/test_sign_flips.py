@@ -3,7 +3,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import permutation_test
@@ -22,6 +22,8 @@ def of_all_signs(gains: NDArray[np.float64]) -> float:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(fractions, max_size=9), st.integers(0, 5))
+@example([1 / 12, 1 / 12, 1 / 12], 1)
+@example([1 / 3, 1 / 3, -2 / 3, 1 / 6], 1)
 def test_draws_agree_with_all_sign_flips(gains: list[float], seed: int) -> None:
     """Of gains that are no whole numbers the p value is that of all signs, as far as 9,999 draws can tell it."""
     of_incidents = np.array(gains)

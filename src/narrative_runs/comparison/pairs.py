@@ -6,6 +6,7 @@ error are compared, and of these only those count as labelled that have one and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,22 @@ from narrative_runs.findings.mcnemar import mcnemar
 from narrative_runs.findings.significance import holm
 
 COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")
+KEY = ("incident_id", "narrative_type")
 OVERALL = "overall"
-_KEY = ["incident_id", "narrative_type"]
+
+
+class Test(Protocol):
+    """A dataclass of one test, with `p_holm` as well."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def p_value(self) -> float | None:
+        """Of this test alone; None where there is nothing to test."""
+        ...
+
+
+AnyTest = TypeVar("AnyTest", bound=Test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +75,13 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     or compared); of compared ones `detected_first` and `detected_other` (bool; else False); `label_first` and
     `label_other` (0, 1 or missing).
     """
-    both = first[list(COLUMNS)].merge(
-        other[list(COLUMNS)], on=_KEY, how="outer", suffixes=("_first", "_other"), indicator="found", sort=True
-    )
+    both = matched(first[list(COLUMNS)], other[list(COLUMNS)])
     answered = pd.Series(True, index=both.index)
     for side in ("first", "other"):
         is_error = both[f"error_occurred_{side}"].astype("boolean").fillna(True).astype(bool)
         answered &= both[f"detected_{side}"].notna() & ~is_error
-    has_same_text = both["narrative_text_first"].eq(both["narrative_text_other"]).fillna(False).astype(bool)
     both["fate"] = np.select(
-        [both["found"] == "left_only", both["found"] == "right_only", ~has_same_text, ~answered],
+        [both["side"] == "left_only", both["side"] == "right_only", ~both["has_same_text"], ~answered],
         ["only_first", "only_other", "other_text", "error"],
         "compared",
     )
@@ -77,7 +89,18 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     for side in ("first", "other"):
         both[f"detected_{side}"] = both[f"detected_{side}"].fillna(False).astype(bool) & is_compared
         both[f"label_{side}"] = both[f"manual_flag_ind_{side}"]
-    return both[[*_KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
+    return both[[*KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
+
+
+def matched(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """The narratives of two experiments, one row each, in the order of their keys.
+
+    In: two tables with the key, `narrative_text` and any other columns. Out: these, with `_first` and `_other` behind
+    their names; `side` (left_only, right_only or both), and `has_same_text`.
+    """
+    both = first.merge(other, on=list(KEY), how="outer", suffixes=("_first", "_other"), indicator="side", sort=True)
+    both["has_same_text"] = both["narrative_text_first"].eq(both["narrative_text_other"]).fillna(False).astype(bool)
+    return both
 
 
 def pair_tests(pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES) -> list[PairTest]:
@@ -91,7 +114,7 @@ def pair_tests(pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES
     ]
 
 
-def adjusted(tests: Sequence[Sequence[PairTest]]) -> list[list[PairTest]]:
+def adjusted(tests: Sequence[Sequence[AnyTest]]) -> list[list[AnyTest]]:
     """The tests of all pairs, with `p_holm`: adjusted for the number of all tests, since a reader sees them all."""
     adjusted_values = iter(holm([test.p_value for of_pair in tests for test in of_pair]))
     return [[replace(test, p_holm=next(adjusted_values)) for test in of_pair] for of_pair in tests]

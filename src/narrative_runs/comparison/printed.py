@@ -1,6 +1,8 @@
 """A comparison on the terminal, within 80 columns; the experiments are called A, B and so on."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from string import ascii_uppercase
 from typing import Any
 
@@ -13,10 +15,14 @@ from narrative_runs.comparison.files import as_text
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
 from narrative_runs.comparison.pairs import PairTest
 from narrative_runs.comparison.params_apart import SOURCE, ParamApart, lines_apart
+from narrative_runs.comparison.variable_pairs import INCIDENT, VariablePair, VariableTest
+from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside
 from narrative_runs.data_columns import type_title
-from narrative_runs.findings.rounding import p_value
+from narrative_runs.findings.intervals import Rate
+from narrative_runs.findings.rounding import p_value, shown
 from narrative_runs.findings.summary import column_title, shown_rate
 from narrative_runs.finished import Finished
+from narrative_runs.report.measures import TITLES
 
 LETTERS = ascii_uppercase
 _SCOPE_TITLES = {"overall": "all narratives", "incident": "incidents"}
@@ -41,14 +47,31 @@ _COUNTS = {
     "only_other_right": "  right only in {other}",
     "both_wrong": "  wrong in both",
 }
+_VARIABLE_COUNTS = {
+    "n_only_first": "only in {first}",
+    "n_only_other": "only in {other}",
+    "n_other_text": "with another text",
+    "n_error": "with an error",
+    "n_no_value": "without a value",
+    "n_compared": "compared",
+    "n_other_label": "with another label",
+    "n_labelled": "labelled",
+    "first_better": "  {first} is closer",
+    "other_better": "  {other} is closer",
+    "as_good": "  both as close",
+}
+_LEVEL_TITLES = {"narrative": "narratives", "incident": "incidents"}
+_NEEDLESS_ZERO = re.compile(r"^([<>]?-?)0\.")
 
 
 class PrintedComparison:
-    """The tables of one comparison; `console` is where they go."""
+    """The tables of one comparison; `console` is where they go; is_by_variable: whether variables are compared as well,
+    so that there is more than one test to adjust for."""
 
-    def __init__(self, experiments: Sequence[Finished], console: Console) -> None:
+    def __init__(self, experiments: Sequence[Finished], console: Console, is_by_variable: bool = False) -> None:
         self._experiments = experiments
         self._console = console
+        self._is_adjusted = is_by_variable or len(experiments) > 2
 
     def show_experiments(self) -> None:
         """Who is who, and whether they read the same workbook."""
@@ -112,38 +135,113 @@ class PrintedComparison:
             if field == "neither_detected":
                 table.add_row("  kappa", *(shown_rate(test.kappa) for test in tests))
         table.add_row("  p (McNemar, exact)", *(_shown_p(test.p_value) for test in tests))
-        if len(self._experiments) > 2:
+        if self._is_adjusted:
+            table.add_row("  p (Holm)", *(_shown_p(test.p_holm) for test in tests))
+        return table
+
+    def show_variables(self, measures: Sequence[MeasureBeside]) -> None:
+        """The measures of variables with their intervals, a table for each variable and level."""
+        about = "Variables, with 95% intervals"
+        for name, level in dict.fromkeys((row.variable, row.level) for row in measures):
+            for start, letters in self._abreast(_TESTS_ABREAST):
+                title = Text(f"{name}, {_LEVEL_TITLES[level]}")
+                table = _table(title, *letters, title=about, justify="right", is_whole=True)
+                for row in measures:
+                    if (row.variable, row.level) == (name, level):
+                        values = row.values[start : start + _TESTS_ABREAST]
+                        cells = (_count(value) if row.measure in COUNTS else _rate(value) for value in values)
+                        table.add_row(COUNTS.get(row.measure) or TITLES[row.measure], *cells)
+                self._console.print(table)
+                about = ""
+
+    def show_variable_pair(self, other: int, pair: VariablePair) -> None:
+        """How the variables of the first experiment differ from those of the one with index `other`."""
+        letters = {"first": LETTERS[0], "other": LETTERS[other]}
+        about = f"A and {LETTERS[other]}, by variable"
+        for level in _LEVEL_TITLES:
+            tests = [test for test in pair.tests if test.level == level]
+            for start in range(0, len(tests), _TESTS_ABREAST):
+                self._console.print(self._variable_table(about, letters, level, tests[start : start + _TESTS_ABREAST]))
+                about = ""
+        if pair.not_compared:
+            reasons = (f"{name} ({reason.format(**letters)})" for name, reason in pair.not_compared.items())
+            self._console.print(Text(f"\nNot compared: {', '.join(reasons)}."))
+
+    def show_numbers_of_changes(self, other: int, changed: Mapping[str, pd.DataFrame]) -> None:
+        """How many narratives changed from the first experiment to the one with index `other`, by variable."""
+        if changed:
+            numbers = ", ".join(f"{name} {len(changes):,}" for name, changes in changed.items())
+            self._console.print(
+                Text(f"\nNarratives that changed from A to {LETTERS[other]}: {numbers}. --variable NAME shows which.")
+            )
+
+    def show_changes_of_variable(self, other: int, changes: pd.DataFrame) -> None:
+        """The narratives whose value of one variable changed."""
+        columns = ("incident_id", "narrative_type", "value_first", "value_other", "label_first", "label_other")
+        self._list_changes(LETTERS[other], changes[list(columns)].itertuples(index=False, name=None), len(changes))
+
+    def _variable_table(self, about: str, letters: dict[str, str], level: str, tests: Sequence[VariableTest]) -> Table:
+        titles = [Text(column_title(test.variable)) for test in tests]
+        table = _table(_LEVEL_TITLES[level], *titles, title=about, justify="right", is_whole=True)
+        for field, name in _VARIABLE_COUNTS.items():
+            if field == "n_other_text" and level == INCIDENT:
+                name = "with other texts"
+            table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
+            if field == "n_compared":
+                table.add_row("  with the same value", *(_rate(test.same) for test in tests))
+        table.add_row("  score", *(test.score for test in tests))
+        table.add_row("  {first} is better by".format(**letters), *(_rate(test.difference) for test in tests))
+        table.add_row("  p (sign flips)", *(_shown_p(test.p_value) for test in tests))
+        if self._is_adjusted:
             table.add_row("  p (Holm)", *(_shown_p(test.p_holm) for test in tests))
         return table
 
     def _show_changes(self, letter: str, changes: pd.DataFrame) -> None:
-        if changes.empty:
+        rows = (
+            (
+                row.incident_id,
+                row.narrative_type,
+                *(str(bool(detected)).lower() for detected in (row.detected_first, row.detected_other)),
+                row.label_first,
+                row.label_other,
+            )
+            for row in changes.itertuples(index=False)
+        )
+        self._list_changes(letter, rows, len(changes))
+
+    def _list_changes(self, letter: str, rows: Iterable[tuple[Any, ...]], number: int) -> None:
+        """The first of some narratives that changed, of each its incident, type, both values and both labels."""
+        if not number:
             self._console.print(f"\nNo narrative changed from A to {letter}.")
             return
         table = _table("incident_id", "type", "A", letter, "label", title=f"Narratives that changed from A to {letter}")
-        for row in changes.head(_CHANGES_SHOWN).itertuples(index=False):
-            detections = (str(bool(detected)).lower() for detected in (row.detected_first, row.detected_other))
-            labels = dict.fromkeys(_label(label) for label in (row.label_first, row.label_other))
-            table.add_row(_shown(str(row.incident_id)), str(row.narrative_type), *detections, " or ".join(labels))
+        for incident, narrative_type, first, other, *labels in islice(rows, _CHANGES_SHOWN):
+            values = (_shown(_label(value)) for value in (first, other))
+            label = " or ".join(dict.fromkeys(map(_label, labels)))
+            table.add_row(_shown(str(incident)), str(narrative_type), *values, _shown(label))
         self._console.print(table)
-        if len(changes) > _CHANGES_SHOWN:
-            self._console.print(f"… and {len(changes) - _CHANGES_SHOWN} more; --csv FOLDER writes all.")
+        if number > _CHANGES_SHOWN:
+            self._console.print(f"… and {number - _CHANGES_SHOWN} more; --csv FOLDER writes all.")
 
-    def _abreast(self) -> Iterator[tuple[int, str]]:
-        """(place of the first, letters) of the experiments, as many at a time as fit beside each other."""
+    def _abreast(self, width: int = _ABREAST) -> Iterator[tuple[int, str]]:
+        """(index of the first, letters) of the experiments, as many at a time as fit beside each other."""
         letters = LETTERS[: len(self._experiments)]
-        for start in range(0, len(letters), _ABREAST):
-            yield start, letters[start : start + _ABREAST]
+        for start in range(0, len(letters), width):
+            yield start, letters[start : start + width]
 
 
 def _scope_title(scope: str) -> str:
     return column_title(_SCOPE_TITLES.get(scope) or type_title(scope))
 
 
-def _table(*columns: str, title: str = "", justify: JustifyMethod = "left") -> Table:
+def _table(*columns: str | Text, title: str = "", justify: JustifyMethod = "left", is_whole: bool = False) -> Table:
+    """A table with these columns; is_whole: whether no cell but those of the first column may be broken."""
     table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", justify=justify if place else "left")
+    for index, column in enumerate(columns):
+        is_first = index == 0
+        table.add_column(
+            column, overflow="fold", justify="left" if is_first else justify, no_wrap=is_whole and not is_first
+        )
     return table
 
 
@@ -171,3 +269,14 @@ def _label(label: Any) -> str:
 
 def _shown_p(chance: float | None) -> str:
     return "-" if chance is None else p_value(chance)
+
+
+def _rate(value: Rate) -> Text:
+    """A measure of any size with its interval, as short as it can be; a dash where it is undefined."""
+    if value is None:
+        return Text("-")
+    return Text(f"{_brief(value['value'])} [{_brief(value['low'])} {_brief(value['high'])}]")
+
+
+def _brief(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 100 else _NEEDLESS_ZERO.sub(r"\1.", shown(number, 2))

@@ -7,13 +7,17 @@ calibration    whether the stated probabilities can be believed, and which thres
 performance    detections against labels, over some narratives or incidents
 groups         the groups of the narratives, from columns of the workbook
 by_group       the findings of each group, and whether errors hit one more than others
+by_variable    the same for each variable of a codebook
 mcnemar        whether the difference of two experiments may be chance
+sign_flips     the same test where a gain is no whole number
 significance   Holm's adjustment of p values, where there are several tests
 rounding       numbers as they are shown
 metrics        all of these as the JSON of metrics.json
+suppression    what of them may be published, without small counts
 columns        the columns of the result tables, their order and types
 tables         the result table and its files: parquet, csv, json
 excel          the result table as an Excel workbook
+disagreements  the workbook's sheets of answers that disagree with their labels, one for each variable
 sheets         Excel workbooks of any sheets
 text_cells     text that a spreadsheet cannot take for a formula
 """

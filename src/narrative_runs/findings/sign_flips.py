@@ -30,8 +30,8 @@ def sign_flips(gains: NDArray[np.float64], seed: int) -> float:
     is_whole = np.abs(gains - whole).max(initial=0.0) <= _NEAR
     if is_whole and np.unique(np.abs(whole)).size * np.abs(whole).sum() <= _EXACT_WORK:
         return mcnemar(whole.astype(np.int64))
-    # In this order, and rounded, so that neither the order of incidents nor a last digit changes what is drawn.
-    sizes = np.sort(np.round(np.abs(gains), 9))
+    # In this order the same signs are drawn, whatever the order of the incidents.
+    sizes = np.sort(np.abs(gains))
     total, n_bytes = float(sizes.sum()), -(-len(sizes) // 8)
     least = abs(float(gains.sum())) - _NEAR * max(1.0, total)
     # A seed below 0 is a valid one elsewhere, but not for numpy.

@@ -1,5 +1,6 @@
 """The findings on the terminal: one table of metrics, and where the files are."""
 
+import re
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
@@ -162,4 +163,4 @@ def _groups_table(column: str, groups: dict[str, Any]) -> Table:
 
 def _brief(number: float) -> str:
     # Without the zero, four columns with their intervals fit into 80 characters.
-    return shown(number, 2).replace("0.", ".", 1)
+    return re.sub(r"^(-?)0\.", r"\1.", shown(number, 2))

@@ -3,9 +3,10 @@
 The rules are simpler than those of `findings.suppression`, and mask more: a table is shown whole or not at all. These
 are the values of a variable, its labels, its incidents, all of its narrative types, and all groups of a column; so
 nobody computes a masked part from a sum and its other parts. What a variable depends on by `only_if` tells how often it
-was not asked: where that is masked, so is the variable. How many answers are errors or unclear, over all narratives,
-those of a type, or incidents, tells of the run, and is shown; of groups it is masked as all else is. The lowest and the
-highest number are each somebody's, and are never shown.
+was not asked: where that is masked, so is the variable. Where the table of a category's labels and answers is masked,
+the accuracy may be shown, but nothing else that follows from it. How many answers are errors or unclear, over all
+narratives, those of a type, or incidents, tells of the run, and is shown; of groups it is masked as all else is. The
+lowest and the highest number are each somebody's, and are never shown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +25,18 @@ _DETECTIONS = ("detection_rate", "detection_rate_if_errors_negative", "detection
 _ALWAYS_SHOWN = ("n_errors", "n_unclear", "n_unasked", "n_incomplete", "tolerance")
 # What keeps an incident out of the rates.
 _OF_FEW_INCIDENTS = ("n_partly_labelled", "n_inconsistent", "n_labels_differing", "n_differing")
-# What follows from tables that the parts of a variable do not have.
-_OF_TABLES = ("kappa", "weighted_kappa", "macro_f1", "jaccard")
+# What follows from the table of labels and answers, which the parts of a variable do not have.
+_OF_TABLES = (
+    "confusion",
+    "by_value",
+    "kappa",
+    "weighted_kappa",
+    "alpha",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "jaccard",
+)
 _OF_CALIBRATION = ("n", "brier", "roc_auc", "average_precision")
 
 Scope = dict[str, Any]
@@ -54,13 +65,14 @@ class _Masks:
 
     answers: bool
     labels: bool
+    tables: bool
     incidents: bool
     types: bool
     groups: frozenset[str]
 
 
 def _all_masked(of_variable: Scope) -> _Masks:
-    return _Masks(True, True, True, True, frozenset(of_variable.get("groups", {})))
+    return _Masks(True, True, True, True, True, frozenset(of_variable.get("groups", {})))
 
 
 def _masks(variable: Variable, of_variable: Scope, shown: Mapping[str, Any], is_first: bool, below: int) -> _Masks:
@@ -70,14 +82,17 @@ def _masks(variable: Variable, of_variable: Scope, shown: Mapping[str, Any], is_
     asked = [of_variable["n_answered"], *([of_variable["n_not_asked"]] if variable.only_if else [])]
     if _is_any_small([*values, *asked], below) or (is_first and _is_masked(shown["overall"], "detection_rate")):
         return _all_masked(of_variable)
-    hides_labels = (
-        narrative is not None
-        and narrative["n_labelled"] > 0
-        and (
-            _is_any_small([*_of_labels(narrative), *_of_the_unlabelled(narrative, values)], below)
+    hides_labels = hides_tables = False
+    if narrative is not None and narrative["n_labelled"]:
+        hides_tables = _is_any_small(_of_the_unlabelled(narrative, values), below)
+        hides_labels = (
+            _is_any_small(_of_labels(narrative), below)
+            or (hides_tables and "confusion" not in narrative)
             or (is_first and _is_masked(shown["overall"], "tp"))
         )
-    )
+    tables = [_table(level) for level in (narrative, incident) if level is not None]
+    hides_tables |= any(_is_any_small(table, below) for table in tables)
+    hides_tables |= len(tables) == 2 and _are_apart_by_few(tables[0], tables[1], below)
     hides_incidents = incident is not None and (
         hides_labels
         or _is_any_small(_counts(variable, incident), below)
@@ -103,7 +118,7 @@ def _masks(variable: Variable, of_variable: Scope, shown: Mapping[str, Any], is_
         or any(_is_masked(group, "n_total") for group in shown["groups"][column].values())
         or (is_first and _is_masked_in_any(shown["groups"][column].values()))
     }
-    return _Masks(False, hides_labels, hides_incidents, hides_types, frozenset(masked_columns))
+    return _Masks(False, hides_labels, hides_tables, hides_incidents, hides_types, frozenset(masked_columns))
 
 
 def _hides_groups(variable: Variable, groups: Iterable[Scope], below: int) -> bool:
@@ -146,11 +161,14 @@ def _of_labels(scope: Scope) -> list[int]:
     counts += [count for name in ("n_labelled_unclear", "n_not_asked_by_model") if (count := scope[name])]
     for cells in (scope, *scope.get("by_value", {}).values()):
         counts += [cells[cell] for cell in _CELLS if cell in cells]
-    for row in scope.get("confusion", {}).get("counts", ()):
-        counts += row
     for name in ("accuracy", "within_tolerance"):
         counts += _part(scope.get(name), scope["n"])
     return [*counts, *_part(scope.get("in_text"), scope.get("n_passages", 0))]
+
+
+def _table(scope: Scope) -> list[int]:
+    """The cells of the table of labels and answers, of a variable that has one."""
+    return [count for row in scope.get("confusion", {}).get("counts", ()) for count in row] if scope["n"] else []
 
 
 def _cells(scope: Mapping[str, Any]) -> list[int]:
@@ -210,8 +228,12 @@ def _shown(found: Scope, masks: _Masks, below: int) -> Scope:
         answers = [*_ANSWERS, *_DETECTIONS] if masks.answers else []
         labels = [name for name in narrative if name not in (*_ALWAYS_SHOWN, *_ANSWERS, *_DETECTIONS)]
         _mask(narrative, [*answers, *(labels if masks.labels else [])])
+        if masks.tables and "confusion" in narrative:
+            _mask(narrative, _OF_TABLES)
     if found["incident"] is not None and masks.incidents:
         _mask(found["incident"], [name for name in found["incident"] if name not in _ALWAYS_SHOWN])
+    elif found["incident"] is not None and masks.tables and "confusion" in found["incident"]:
+        _mask(found["incident"], _OF_TABLES)
     parts = list((found["by_type"] or {}).values())
     if masks.types and parts:
         found["by_type"] = MASKED
