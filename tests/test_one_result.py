@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.one_result import as_lines
+from narrative_runs.one_result import OneVariable, as_lines
 
 ROW: dict[str, Any] = {
     "incident_id": "0007",
@@ -112,3 +112,49 @@ def test_no_text_steers_the_terminal_or_passes_for_a_heading() -> None:
         assert all(mark >= " " and mark not in "\x7f\x9b\u202e" for line in lines for mark in line)
         assert "  a\\u001b[2J\\u009b31m\\u202e\\u0007" in lines
         assert lines[lines.index("NARRATIVE") :].count("RATIONALE") == 1
+
+
+CODED: dict[str, Any] = {
+    "variable": "evidence",
+    "value": '["He had threatened her", "never"]',
+    "label": None,
+    "probability": 0.125,
+    "error_message": None,
+    "confidence": 0.5,
+    "not_in_text": '["never"]',
+}
+OF_VARIABLE = """\
+0007 LE, source row 8
+=====================
+
+NARRATIVE
+  He had threatened her before.
+
+ANSWER
+  variable    evidence
+  label       none
+  answer      ["He had threatened her", "never"]
+  outcome     not in the text
+  confidence  0.50
+  probability 0.125
+
+NOT IN THE NARRATIVE
+  - never"""
+
+
+def test_one_variable_is_shown_alone() -> None:
+    """Of the answer the variable's part stands under its headings, and nothing of other variables."""
+    row = {**ROW, "coded": [{**CODED, "variable": "weapon", "value": "gun"}, CODED]}
+    assert "\n".join(as_lines(row, 80, alone=OneVariable("evidence", "not in the text", None))) == OF_VARIABLE
+
+
+def test_an_error_of_one_variable_is_told_with_what_the_model_wrote() -> None:
+    """Where a variable cannot be read, the reason and the reply are shown; what is not there is left out."""
+    told = {"value": None, "error_message": "none of its values", "not_in_text": None}
+    coded = {**CODED, **told, "probability": None, "confidence": None}
+    lines = as_lines({**ROW, "coded": [coded]}, 80, alone=OneVariable("evidence", "", "a (of the incident)"))
+    assert lines[6:] == [
+        *("ANSWER", "  variable    evidence", "  label       a (of the incident)"),
+        "  answer      error: none of its values",
+        *("", "WHAT THE MODEL WROTE", '  {"detected": false}'),
+    ]

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from narrative_runs.errors import ExperimentError
+from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.one_result import OUTCOMES
 from narrative_runs.record import database
-from narrative_runs.walk import walk
+from narrative_runs.walk import walk, walk_variable
+from tests.coded_experiment import write_experiment
 from tests.project import wait_until
 from tests.terminal import Window
 
@@ -226,6 +227,8 @@ def test_ctrl_c_and_ctrl_d_end_it_quietly(end: str) -> None:
         (("0007", "le", "--outcome", "fp"), "--outcome takes SLUG alone"),
         (("--outcome", "fp", "0007", "le", "cases"), "--outcome takes SLUG alone"),
         (("--outcome", "wrong"), "invalid choice: 'wrong'"),
+        (("0007", "--variable", "weapon"), "INCIDENT and TYPE are needed"),
+        (("0007", "le", "--outcome", "fp", "--variable", "weapon"), "--outcome takes SLUG alone"),
     ],
 )
 def test_wrong_arguments_are_told(words: tuple[str, ...], said: str) -> None:
@@ -233,3 +236,44 @@ def test_wrong_arguments_are_told(words: tuple[str, ...], said: str) -> None:
     done = subprocess.run(command(*words), capture_output=True, text=True)
     assert done.returncode == 2 and said in done.stderr
     assert "trace INCIDENT TYPE [SLUG]" in done.stderr and "trace --outcome {tp,fp,fn,tn,error} [SLUG]" in done.stderr
+    assert "trace --outcome OUTCOME --variable NAME [SLUG]" in done.stderr
+
+
+def test_without_a_codebook_detected_is_the_only_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual question has the outcomes and the pages that it has without its name, and those without a label."""
+    put("cases", [row(number, kind) for number, kind in enumerate(JUDGED, 1)])
+    for typed, words in {**OUTCOMES, "unlabelled": "no label"}.items():
+        walk(words, "cases")
+        _, *pages = capsys.readouterr().out.splitlines()
+        walk_variable("detected", typed, "cases")
+        first, *same = capsys.readouterr().out.splitlines()
+        assert first == f"cases has 1 narrative with this outcome of detected: {words}." and same == pages
+    with pytest.raises(FindingsError, match=r"There are: detected\."):
+        walk_variable("weapon", "fp", "cases")
+    with pytest.raises(FindingsError, match=r"Its outcomes are: tp, fp, fn, tn, unlabelled, error\."):
+        walk_variable("detected", "wrong", "cases")
+
+
+def test_the_outcomes_of_a_variable_are_walked_through(capsys: pytest.CaptureFixture[str]) -> None:
+    """All narratives with an unclear weapon are shown in row order, of their answers the weapon alone."""
+    results = write_experiment()
+    walk_variable("weapon", "unclear", "coded")
+    shown = capsys.readouterr().out
+    unclear = results[results["weapon_missing"] == "unclear"].sort_values("row_num")
+    count = len(unclear)
+    assert count > 1
+    assert shown.splitlines()[0] == f"coded has {count} narratives with this outcome of weapon: unclear."
+    assert titles(shown) == [
+        f"{place} of {count}, {incident} {kind.upper()}"
+        for place, (incident, kind) in enumerate(zip(unclear["incident_id"], unclear["narrative_type"], strict=True), 1)
+    ]
+    assert shown.count("  variable    weapon") == shown.count("  answer      unclear") == count
+    assert "severity" not in shown
+
+
+def test_none_of_a_variable_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no narrative has the outcome, a sentence says so."""
+    results = write_experiment(n_incidents=1)
+    assert not results["summary_missing"].notna().any()
+    walk_variable("summary", "error", "coded")
+    assert capsys.readouterr().out == "coded has no narratives with this outcome of summary: error.\n"

@@ -7,6 +7,7 @@ passes for a part of the page.
 import json
 import shutil
 import sys
+from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
 
@@ -26,6 +27,18 @@ _INDENT = "  "
 _NAMES_WIDTH = 12
 
 
+@dataclass(frozen=True, slots=True)
+class OneVariable:
+    """The variable that alone is shown of an answer.
+
+    outcome: what came out, in words, empty where there is nothing to say; label: as text, None without one.
+    """
+
+    name: str
+    outcome: str
+    label: str | None
+
+
 def terminal_width() -> int:
     """How many characters a line may have: the terminal's width, or 80 where the output is no terminal."""
     if not sys.stdout.isatty():
@@ -33,17 +46,25 @@ def terminal_width() -> int:
     return max(_NARROWEST, shutil.get_terminal_size().columns)
 
 
-def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
+def as_lines(row: dict[str, Any], width: int, place: str = "", alone: OneVariable | None = None) -> list[str]:
     """A result as lines of plain text, none longer than `width`; what is not there is left out.
 
-    row: as the record's `of_narrative` gives it; place: what stands before its title, such as `3 of 41`.
+    row: as the record's `of_narrative` gives it; place: what stands before its title, such as `3 of 41`; alone: the one
+    variable of the answer that is shown, if not all are.
     """
     title = [place, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
     if row["source_row"] is not None:
         title.append(f"source row {row['source_row']}")
     above = _wrapped(", ".join(filter(None, title)), width)
     lines = [*above, "=" * max(map(len, above))]
-    for heading, body in (
+    for heading, body in _parts_of_variable(row, alone, width) if alone else _parts(row, width):
+        if body:
+            lines += ["", heading, *body]
+    return lines
+
+
+def _parts(row: dict[str, Any], width: int) -> list[tuple[str, list[str]]]:
+    return [
         ("NARRATIVE", _text(row["narrative_text"], width)),
         ("ANSWER", _values(row, width) if row.get("coded") else _answer(row, width)),
         ("INDICATORS", _indicators(row["indicators"], width)),
@@ -51,10 +72,25 @@ def as_lines(row: dict[str, Any], width: int, place: str = "") -> list[str]:
         ("REASONING", _text(row["reasoning_steps"], width)),
         # What the model wrote says more only where no answer could be read from it.
         ("WHAT THE MODEL WROTE", _text(row["raw_response"], width) if row["outcome"] == "error" else []),
-    ):
-        if body:
-            lines += ["", heading, *body]
-    return lines
+    ]
+
+
+def _parts_of_variable(row: dict[str, Any], alone: OneVariable, width: int) -> list[tuple[str, list[str]]]:
+    coded = next(coded for coded in row["coded"] if coded["variable"] == alone.name)
+    failed = coded["error_message"]
+    facts = {
+        "variable": alone.name,
+        "label": "none" if alone.label is None else alone.label,
+        "answer": f"error: {failed}" if failed else coded["value"] or "-",
+        "outcome": alone.outcome or None,
+        **_likelihoods(coded, "probability"),
+    }
+    return [
+        ("NARRATIVE", _text(row["narrative_text"], width)),
+        ("ANSWER", _facts(facts, width)),
+        ("NOT IN THE NARRATIVE", _indicators(coded["not_in_text"], width)),
+        ("WHAT THE MODEL WROTE", _text(row["raw_response"], width) if failed else []),
+    ]
 
 
 def _text(text: str | None, width: int) -> list[str]:
@@ -71,9 +107,19 @@ def _answer(row: dict[str, Any], width: int) -> list[str]:
         "label": {None: "none", 1: "positive"}.get(row["manual_flag_ind"], "negative"),
         "answer": answer,
         "outcome": outcome,
-        "confidence": None if row["confidence"] is None else shown(row["confidence"], 2),
-        "p_detected": None if row["p_detected"] is None else shown(row["p_detected"], 3),
+        **_likelihoods(row, "p_detected"),
     }
+    return _facts(facts, width)
+
+
+def _likelihoods(row: dict[str, Any], probability: str) -> dict[str, str | None]:
+    return {
+        "confidence": None if row["confidence"] is None else shown(row["confidence"], 2),
+        probability: None if row[probability] is None else shown(row[probability], 3),
+    }
+
+
+def _facts(facts: dict[str, str | None], width: int) -> list[str]:
     lines = []
     for name, value in facts.items():
         if value is not None:

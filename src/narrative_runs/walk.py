@@ -1,10 +1,14 @@
 """`narrative-runs trace --outcome`: all narratives of an outcome, read one after another."""
 
 import sys
+from collections.abc import Callable, Sequence
 
 from narrative_runs import one_result
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.record import result_rows
+
+# Of a result, by its `result_id`, the variable that alone is shown, if not all are.
+Alone = Callable[[int], one_result.OneVariable | None]
 
 
 def walk(outcome: str, which: str) -> None:
@@ -19,27 +23,61 @@ def walk(outcome: str, which: str) -> None:
         BrokenPipeError: whoever reads the output has seen enough.
     """
     try:
-        _walk(outcome, which)
+        experiment = chosen(which).row
+        name = experiment["slug"] or experiment["experiment_name"]
+        # The texts of all together may not fit into memory: each is read when it is shown.
+        ids = result_rows.ids_with_outcome(experiment["experiment_id"], outcome)
+        if ids:
+            _say(f"{len(ids)} {outcome}{'' if len(ids) == 1 else 's'} in {name}.")
+            _show_each(ids)
+        else:
+            _say(f"{name} has no {outcome}s.")
     except KeyboardInterrupt:
         return
 
 
-def _walk(outcome: str, which: str) -> None:
-    experiment = chosen(which).row
-    name = experiment["slug"] or experiment["experiment_name"]
-    # The texts of all together may not fit into memory: each is read when it is shown.
-    ids = result_rows.ids_with_outcome(experiment["experiment_id"], outcome)
-    if not ids:
-        _say(f"{name} has no {outcome}s.")
+def walk_variable(variable: str, outcome: str, which: str) -> None:
+    """The same for an outcome of one variable of the codebook, of which alone the answer is shown.
+
+    outcome: as it is typed, a key of `outcomes_to_choose`. The record and what was read of the workbook are read.
+
+    Raises:
+        ExperimentError, RecordError, BrokenPipeError: as `walk`; or the experiment's folder is not whole.
+        FindingsError: there is no such variable, or it has no such outcome.
+    """
+    # Imported here: what knows no variable needs no tables.
+    from narrative_runs import variable_outcomes
+
+    try:
+        experiment = chosen(which).row
+        name = experiment["slug"] or experiment["experiment_name"]
+        alone: Alone = _nothing_alone
+        codebook = variable_outcomes.codebook_of(experiment)
+        word = variable_outcomes.outcome_typed(variable, variable_outcomes.variable_in(codebook, variable), outcome)
+        if codebook.fits_the_record:
+            ids = result_rows.ids_with_outcome(experiment["experiment_id"], word)
+        else:
+            recorded = variable_outcomes.recorded_outcomes(experiment, codebook, variable)
+            ids, alone = recorded.ids_with(word), recorded.of
+        count = f"{len(ids) or 'no'} narrative{'' if len(ids) == 1 else 's'}"
+        _say(f"{name} has {count} with this outcome of {variable}: {word}.")
+        _show_each(ids, alone)
+    except KeyboardInterrupt:
         return
-    _say(f"{len(ids)} {outcome}{'' if len(ids) == 1 else 's'} in {name}.")
+
+
+def _nothing_alone(_: int) -> None:
+    return None
+
+
+def _show_each(ids: Sequence[int], alone: Alone = _nothing_alone) -> None:
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     for number, result_id in enumerate(ids, 1):
         place = f"{number} of {len(ids)}"
         row = result_rows.with_id(result_id)
         # An experiment may be removed while it is read.
         if row is not None:
-            _say("", *one_result.as_lines(row, one_result.terminal_width(), place))
+            _say("", *one_result.as_lines(row, one_result.terminal_width(), place, alone(result_id)))
         if asks and number < len(ids) and not _goes_on(place):
             return
 

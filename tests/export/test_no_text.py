@@ -7,11 +7,14 @@ import pytest
 
 from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.codebook.result_columns import RECORD_COLUMNS
+from narrative_runs.errors import FindingsError
 from narrative_runs.export import no_text
 from narrative_runs.export.no_text import without_text
 from narrative_runs.findings.columns import RESULT_TYPES
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import finish, write_csv
+from tests.coded_experiment import CODEBOOK
+from tests.coded_tables import case
 from tests.result_tables import others_of, table_of
 
 SECRET = "Zyxomma"
@@ -90,3 +93,35 @@ def test_the_table_of_columns_says_the_same_of_what_goes_out() -> None:
         "row_num",
         "incident_id",
     }
+
+
+OUTCOMES = {f"is_{right}_{kind}" for right in ("true", "false") for kind in ("positive", "negative")}
+OF_DETECTED = {"manual_flag_ind", "manual_flag", "detected", "confidence", "p_detected", "detected_missing"}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("weapon", {"weapon", "weapon_missing", "p_weapon"}),
+        ("severity", {"severity", "severity_missing"}),
+        ("persons", {"persons", "persons_missing"}),
+        ("age", {"age", "age_missing"}),
+        ("detected", {*OF_DETECTED, *OUTCOMES}),
+    ],
+)
+def test_of_one_variable_its_columns_alone_go_out(name: str, columns: set[str]) -> None:
+    """Named alone, a variable has its own columns in the file, and the columns that are of no variable; what the first
+    binary one has in the record goes out with it and with no other."""
+    results, _ = case(20, 1)
+    results = finish(results.assign(p_weapon=0.5, p_threat=0.5), CODEBOOK)
+    table = without_text(results, (), CODEBOOK, name)
+    of_no_variable = set(no_text.columns_of(DEFAULT)) - OF_DETECTED - OUTCOMES
+    assert set(table) == {*of_no_variable, "incident", *columns} - {"incident_id"}
+    assert set(no_text.columns_of(CODEBOOK, name)) - {"incident_id"} == set(table) - {"incident"}
+
+
+@pytest.mark.parametrize("name", ["evidence", "summary"])
+def test_a_variable_of_texts_does_not_leave_the_house(name: str) -> None:
+    """Quotes and texts are refused, with the reason."""
+    with pytest.raises(FindingsError, match=f"--variable {name}: .* texts, which --no-text leaves out"):
+        no_text.columns_of(CODEBOOK, name)

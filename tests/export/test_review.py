@@ -1,6 +1,9 @@
 from typing import Any
 
-from narrative_runs.export.review import review_sheet
+import pytest
+
+from narrative_runs.codebook.variables import Binary, Category, Multi, Number, Ordinal, Variable
+from narrative_runs.export.review import choices_of, review_sheet
 from narrative_runs.export.sample import STRATA, sample
 from narrative_runs.findings.tables import finish
 from tests.result_tables import others_of, table_of
@@ -38,3 +41,25 @@ def test_other_columns_of_the_workbook_stand_before_the_verdict() -> None:
         sheet = review_sheet(drawn, blind, ["Sex", "Age"])
         assert list(sheet.columns)[-4:] == ["Sex", "Age", "reviewer_verdict", "reviewer_notes"]
         assert "Veteran" not in sheet
+
+
+@pytest.mark.parametrize(
+    ("variable", "choices"),
+    [
+        (Binary(), ["positive", "negative", "unclear"]),
+        (Category(values={"gun": "", "rope": ""}), ["gun", "rope", "unclear"]),
+        (Ordinal(values={"low": "", "unclear": ""}, unclear="error"), ["low", "unclear"]),
+        (Category(values={"gun, any": "", "rope": ""}), []),
+        (Category(values={'a "gun"': "", "rope": ""}), []),
+        (Category(values={"g" * 124: "", "r" * 123: ""}), []),
+        (Category(values={"g" * 123: "", "r" * 123: ""}), ["g" * 123, "r" * 123, "unclear"]),
+        (Multi(values={"gun": "", "rope": ""}), []),
+        (Number(), []),
+    ],
+)
+def test_a_reviewer_chooses_among_the_values(variable: Variable, choices: list[str]) -> None:
+    """The column to be filled in offers the values and `unclear`, where a list in a cell can hold them: no comma, no
+    quotation mark, and 255 characters with the commas between them."""
+    assert {name: list(each) for name, each in choices_of(variable).items()} == (
+        {"reviewer_verdict": choices} if choices else {}
+    )

@@ -58,6 +58,7 @@ def test_the_usual_question_leaves_the_record_as_it_was(put: Any) -> None:
     put(DEFAULT, [34], {})
     assert not database.query("SELECT 1 FROM sqlite_master WHERE name = 'coded_values'")
     assert not coded_values.has_values_of("a") and coded_values.of_narrative("a", "1", "cme") == []
+    assert coded_values.of_variable("a", "age", is_text=False) == []
 
 
 def test_values_leave_with_their_narrative(put: Any) -> None:
@@ -83,3 +84,17 @@ def test_a_row_is_read_with_its_variables(put: Any) -> None:
         ("summary", "S.", None),
     ]
     assert result_rows.ids_with_outcome("a", "error") == []
+
+
+def test_one_variable_is_read_without_any_text(put: Any) -> None:
+    """Of a variable all narratives come in row order, with what each lacks; of a text only whether there is one."""
+    put(CODEBOOK, [34, "old", None], {})
+    rows = coded_values.of_variable("a", "age", is_text=False)
+    assert [row["row_num"] for row in rows] == [1, 2, 3]
+    assert [(row["value"], row["failed"], row["is_not_in_text"]) for row in rows] == [
+        ("34", 0, None),
+        (None, 1, None),
+        ("unclear", 0, None),
+    ]
+    assert [row["value"] for row in coded_values.of_variable("a", "summary", is_text=True)] == ["", "", ""]
+    assert coded_values.of_variable("b", "age", is_text=False) == []

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from narrative_runs.errors import SourceError
-from narrative_runs.paths import shard_name
-from narrative_runs.source.shards import SCHEMA, Narrative, iterate
+from narrative_runs.paths import ExperimentFolder, shard_name
+from narrative_runs.source.shards import SCHEMA, Narrative, iterate, unasked_incidents
 
 
 def write_shard(path: Path, size: int, row_group_size: int = 3) -> list[Narrative]:
@@ -75,3 +75,14 @@ def test_reading_needs_no_pandas(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout.split() == ["4", "False"]
+
+
+def test_incidents_that_are_not_asked_whole(tmp_path: Path) -> None:
+    """An incident counts as not asked while any of its narratives, in whatever shard, has no result."""
+    folder = ExperimentFolder("cases", tmp_path)
+    folder.narratives.mkdir(parents=True)
+    first, second = (write_shard(folder.narratives_of(number, 2), size) for number, size in ((1, 4), (2, 2)))
+    rows = {narrative.row_num for narrative in (*first, *second)}
+    assert unasked_incidents(folder, rows) == set()
+    assert unasked_incidents(folder, rows - {first[3].row_num}) == {"003"}
+    assert unasked_incidents(folder, []) == {"000", "001", "002", "003"}

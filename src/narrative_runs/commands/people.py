@@ -55,6 +55,9 @@ def _add_work_with_findings(commands: Commands) -> None:
     compare = commands.add_parser("compare", help=about, description=about)
     compare.add_argument("first", help="slug or id")
     compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
+    compare.add_argument(
+        "--variable", metavar="NAME", default="", help="one variable of the codebook alone, and what changed of it"
+    )
     compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
     compare.add_argument("--force", action="store_true", help="overwrite files that exist")
     compare.set_defaults(run=_compare)
@@ -64,6 +67,12 @@ def _add_work_with_findings(commands: Commands) -> None:
     what = export.add_mutually_exclusive_group(required=True)
     what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
     what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
+    export.add_argument(
+        "--variable",
+        default="",
+        metavar="NAME",
+        help="one variable of the codebook: the sample is drawn by it, or the rows have its values alone",
+    )
     export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
     export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
     export.add_argument(
@@ -83,7 +92,8 @@ def _add_work_with_findings(commands: Commands) -> None:
         "trace",
         help=about,
         description=f"{about}; or, with --outcome, read all narratives of an outcome one after another",
-        usage="%(prog)s INCIDENT TYPE [SLUG]\n       %(prog)s --outcome {tp,fp,fn,tn,error} [SLUG]",
+        usage="%(prog)s INCIDENT TYPE [SLUG] [--variable NAME]\n       %(prog)s --outcome {tp,fp,fn,tn,error} [SLUG]\n"
+        "       %(prog)s --outcome OUTCOME --variable NAME [SLUG]",
     )
     # With --outcome the first of them is the experiment: `_trace` sees to that.
     trace.add_argument("incident_id", nargs="?", metavar="INCIDENT", help="the incident, as in the results")
@@ -97,9 +107,10 @@ def _add_work_with_findings(commands: Commands) -> None:
     trace.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
     trace.add_argument(
         "--outcome",
-        choices=("tp", "fp", "fn", "tn", "error"),
-        help="the true or false positives or negatives (tp, fp, fn, tn), or the errors",
+        help="the true or false positives or negatives (tp, fp, fn, tn), or the errors; with --variable also right or "
+        "wrong of one that is not binary, unlabelled, unclear, not-asked, and of passages not-in-text",
     )
+    trace.add_argument("--variable", default="", metavar="NAME", help="one variable of the codebook")
     trace.set_defaults(run=partial(_trace, trace))
     about = "derive the findings once more, and compare"
     prove = commands.add_parser("prove", help=about, description=about)
@@ -192,22 +203,23 @@ def _resume(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from narrative_runs.comparison.compare import compare
 
-    compare([arguments.first, *arguments.others], arguments.csv, arguments.force)
+    compare([arguments.first, *arguments.others], arguments.csv, arguments.force, arguments.variable)
 
 
 def _export(arguments: argparse.Namespace) -> None:
     from narrative_runs.export.export import export_no_text, export_review
 
-    which, output, force = arguments.experiment, arguments.output, arguments.force
+    which, output, force, variable = arguments.experiment, arguments.output, arguments.force, arguments.variable
     if arguments.no_text and (arguments.blind or arguments.seed is not None):
         raise FindingsError("--seed and --blind go with --review.")
     if arguments.columns and not (arguments.no_text or arguments.blind):
         raise FindingsError("--columns goes with --no-text or --blind: a sheet that is not blind has all columns.")
     if arguments.no_text:
-        export_no_text(which, arguments.columns, output, force)
+        export_no_text(which, arguments.columns, output, force, variable)
     else:
         seed = 1 if arguments.seed is None else arguments.seed
-        export_review(which, arguments.review, seed, arguments.blind, arguments.columns, output, force)
+        blind, columns = arguments.blind, arguments.columns
+        export_review(which, arguments.review, seed, blind, columns, output, force, variable)
 
 
 def _cancel(arguments: argparse.Namespace) -> None:
@@ -275,15 +287,21 @@ def _trace(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
         if arguments.narrative_type is not None:
             parser.error("--outcome takes SLUG alone: leave out INCIDENT and TYPE, or --outcome")
         from narrative_runs.one_result import OUTCOMES
-        from narrative_runs.walk import walk
+        from narrative_runs.walk import walk, walk_variable
 
-        walk(OUTCOMES[arguments.outcome], arguments.incident_id or "")
+        if arguments.variable:
+            walk_variable(arguments.variable, arguments.outcome, arguments.incident_id or "")
+        elif arguments.outcome in OUTCOMES:
+            walk(OUTCOMES[arguments.outcome], arguments.incident_id or "")
+        else:
+            choices = f"choose from {', '.join(map(repr, OUTCOMES))}; there are more with --variable"
+            parser.error(f"argument --outcome: invalid choice: {arguments.outcome!r} ({choices})")
         return
     if arguments.narrative_type is None:
         parser.error("INCIDENT and TYPE are needed, such as `0007 le`; or --outcome, for all narratives of an outcome")
     from narrative_runs.provenance import show
 
-    show(arguments.incident_id, arguments.narrative_type, arguments.experiment)
+    show(arguments.incident_id, arguments.narrative_type, arguments.experiment, arguments.variable)
 
 
 def _migrate(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,8 @@ without bias (Horvitz and Thompson, JASA 47, 1952).
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -33,6 +34,19 @@ def stratum_of(results: pd.DataFrame) -> pd.Series:
     return stratum.mask(stratum.isna() & is_answered, unlabelled)
 
 
+class Strata(NamedTuple):
+    """What a sample is drawn by. names: of all strata, in their order; of_rows: the stratum of each row of the results,
+    by their index, missing where the row is not drawn."""
+
+    names: Sequence[str]
+    of_rows: pd.Series
+
+
+def by_detection(results: pd.DataFrame) -> Strata:
+    """The strata of the usual question, and of the first binary variable."""
+    return Strata(STRATA, stratum_of(results))
+
+
 def allocate(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     """How many rows each stratum gives, `count` in all, or all there are: equal shares, and what the small ones do not
     have is handed on to the larger.
@@ -47,19 +61,21 @@ def allocate(sizes: Mapping[str, int], count: int) -> dict[str, int]:
     return drawn
 
 
-def sample(results: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+def sample(results: pd.DataFrame, count: int, seed: int, strata: Strata | None = None) -> pd.DataFrame:
     """`count` answers, or all there are, in random order, with `stratum`, `stratum_size` and `sampling_weight`
     (stratum_size divided by the rows drawn from it).
 
-    In: results with their outcomes, in any order: it does not matter. The same seed draws the same rows; with a higher
+    In: results, in any order: it does not matter; their strata, those of detection when left out, for which they must
+    have their outcomes. The same seed draws the same rows; with a higher
     count these and more.
 
     Raises:
         FindingsError: there are fewer to draw than strata, or no answer at all.
     """
-    answers = results.assign(stratum=stratum_of(results))
+    names, of_rows = by_detection(results) if strata is None else strata
+    answers = results.assign(stratum=of_rows)
     answers = answers[answers["stratum"].notna()]
-    sizes = {name: int(size) for name in STRATA if (size := (answers["stratum"] == name).sum())}
+    sizes = {name: int(size) for name in names if (size := (answers["stratum"] == name).sum())}
     if not sizes:
         raise FindingsError("There is no answer to review: all rows are errors.")
     if count < len(sizes):

@@ -34,7 +34,7 @@ from narrative_runs.run_context import RunContext
 from narrative_runs.source import rules
 from narrative_runs.source.groups import read_groups
 from narrative_runs.source.incidents import read_incidents
-from narrative_runs.source.shards import iterate_all
+from narrative_runs.source.shards import iterate_all, unasked_incidents
 from narrative_runs.source.variable_labels import LabelsOfVariable
 
 # By pandas' own types whole numbers with a missing value would become fractions.
@@ -183,7 +183,8 @@ def _found(
         )
     incidents, labels = read_incidents(folder.incidents), read_labels(folder, params.variables, results)
     compared = labels_to_measure(labels, folder, params.variables, results)
-    unasked = _unasked(folder, params, results) if is_partial or params.run.max_narratives is not None else set()
+    may_lack = is_partial or params.run.max_narratives is not None
+    unasked = unasked_incidents(folder, results["row_num"]) if may_lack else set()
     measured = metrics.measure(
         _with_own_labels(results, incidents),
         experiment_id,
@@ -203,16 +204,6 @@ def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataF
     labels, `manual_flag` is otherwise the highest of the narratives, of which some may lack theirs."""
     own = incidents.set_index("incident_id")["label"]
     return results.assign(manual_flag=results["incident_id"].map(own).astype("Int64"))
-
-
-def _unasked(folder: ExperimentFolder, params: Params, results: pd.DataFrame) -> set[str]:
-    """The incidents of which a narrative was not asked about, because the limit left it out, or not yet."""
-    count, asked = params.shards.count, set(results["row_num"])
-    found: set[str] = set()
-    for shard in range(1, count + 1):
-        keys = pq.read_table(folder.narratives_of(shard, count), columns=["incident_id", "row_num"]).to_pandas()
-        found.update(keys.loc[~keys["row_num"].isin(asked), "incident_id"])
-    return found
 
 
 def _fill(

@@ -50,6 +50,28 @@ def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> l
     )
 
 
+def of_variable(experiment_id: str, variable: str, is_text: bool) -> list[dict[str, Any]]:
+    """One variable of all narratives in row order, with what identifies and labels each, and without any text.
+
+    is_text: whether its values are passages or texts: `value` is then empty where there is one. Out: `result_id`,
+    `row_num`, `incident_id`, `narrative_type`, `manual_flag_ind`, `value`, `failed` (1 or 0: it cannot be read), and
+    `is_not_in_text` (1 or 0: a passage does not stand in the narrative; None for all but quotes).
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    if not _is_there():
+        return []
+    value = "CASE WHEN value IS NOT NULL THEN '' END" if is_text else "value"
+    return database.query(
+        f"SELECT result_id, row_num, incident_id, narrative_type, manual_flag_ind, {value} AS value, "
+        "coded_values.error_message IS NOT NULL AS failed, not_in_text <> '[]' AS is_not_in_text "
+        "FROM narrative_results JOIN coded_values USING (experiment_id, incident_id, narrative_type) "
+        "WHERE experiment_id = ? AND variable = ? ORDER BY row_num, result_id",
+        (experiment_id, variable),
+    )
+
+
 def has_values_of(experiment_id: str) -> bool:
     """Whether the experiment has variables beyond the columns of `narrative_results`.
 

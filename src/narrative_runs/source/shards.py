@@ -1,7 +1,7 @@
 """A shard of narratives on disk, as the jobs that ask the model read it: in parts, and without pandas."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Narrative:
-    """One narrative; ``row_num`` counts from 1 in workbook order, and a label is 0, 1 or None.
+    """One narrative; `row_num` counts from 1 in workbook order, and a label is 0, 1 or None.
 
     source_row: its row in the workbook, as a spreadsheet counts, header included; in a Parquet file from 1.
     """
@@ -63,3 +63,15 @@ def iterate_all(folder: ExperimentFolder, count: int, limit_row_num: int | None 
     """The narratives of all ``count`` shards of an experiment, in workbook order."""
     shards = [iterate(folder.narratives_of(number, count), limit_row_num) for number in range(1, count + 1)]
     return heapq.merge(*shards, key=lambda narrative: narrative.row_num)
+
+
+def unasked_incidents(folder: ExperimentFolder, asked: Iterable[int]) -> set[str]:
+    """The incidents of an experiment of which a narrative was not asked about, because the limit left it out, or not
+    yet; asked: the `row_num` of all narratives that were."""
+    known = set(asked)
+    unasked: set[str] = set()
+    for path in folder.narratives.glob("*-of-*.parquet"):
+        keys = pq.read_table(path, columns=["incident_id", "row_num"]).to_pydict()
+        pairs = zip(keys["incident_id"], keys["row_num"], strict=True)
+        unasked.update(incident for incident, row_num in pairs if row_num not in known)
+    return unasked
