@@ -232,6 +232,7 @@ def test_sizes_add_up() -> None:
         "n_answered": 2,
         "n_errors": 2,
         "n_unclear": 2,
+        "n_not_asked": 1,
         "n_labelled_unclear": 1,
         "n_not_asked_by_model": 1,
     }
