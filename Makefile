@@ -72,6 +72,7 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.monitoring
 	@$(BIN)/python -m benchmarks.codebook
 	@$(BIN)/python -m benchmarks.findings
+	@$(BIN)/python -m benchmarks.variables
 	@$(BIN)/python -m benchmarks.migration
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.source

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.coded_tables import CODEBOOK, case
 from tests.result_tables import table_of
 
 from narrative_runs.codebook.default import DEFAULT
@@ -47,3 +48,26 @@ def test_narratives_that_are_none_any_more_leave_the_record(path: Path) -> None:
     put(path, "a", table_of({"incident_id": "8"}))
     assert list(rows_of(path, "a")) == ["8"]
     assert list(rows_of(path, "b")) == ["7", "8"]
+
+
+def test_each_value_and_label_is_its_narratives_own(path: Path) -> None:
+    """Of more narratives than are written at once each has its own text, value and label, NULL where it has none."""
+    table, _ = case(1_600, seed=3)
+    results = table.assign(narrative_text=[f"Text {number}." for number in table["row_num"]])
+    with database.transaction(path) as connection:
+        labels = ({"weapon": f"label {number}"} for number in results["row_num"])
+        put_merged_results(connection, "a", results, CODEBOOK, labels)
+    put = database.query(
+        "SELECT row_num, narrative_text, value, label, coded_values.error_message FROM narrative_results JOIN "
+        "coded_values USING (experiment_id, incident_id, narrative_type) WHERE variable = 'weapon' ORDER BY row_num",
+        (),
+        path,
+    )
+    weapons = results.set_index("row_num")["weapon"].astype(object)
+    missing = results.set_index("row_num")["weapon_missing"].astype(object)
+    assert len(put) == len(results) > 2_000
+    for row in put:
+        number = row["row_num"]
+        assert (row["narrative_text"], row["label"]) == (f"Text {number}.", f"label {number}")
+        value = weapons[number] if pd.notna(weapons[number]) else "unclear" if missing[number] == "unclear" else None
+        assert (row["value"], row["error_message"] is None) == (value, not str(missing[number]).startswith("error"))

@@ -74,6 +74,8 @@ def test_each_narrative_has_the_labels_of_its_row(tmp_path: Path) -> None:
     assert labels["weapon"] == LabelsOfVariable(weapons, of_incidents, False)
     assert labels["age"] == LabelsOfVariable([34.0, 35.0, None, 40.0, None, None], None, True)
     assert labels_by_variable(path, CODEBOOK, narratives, True)["weapon"] == LabelsOfVariable(weapons, None, True)
+    some = labels_by_variable(path, CODEBOOK, narratives[::-2], is_long=False)
+    assert (some["age"].of_rows, some["weapon"].of_rows) == ([None, 40.0, 35.0], [None, "poison", "firearm"])
 
 
 WIDE = ["IncidentID", "NarrativeCME", "NarrativeLE", "ipv_manualCME", "ipv_manualLE", "ipv_manual", "Told", "ToldLE"]

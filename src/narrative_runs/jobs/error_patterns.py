@@ -15,6 +15,7 @@ from narrative_runs.params import Params
 from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.source.groups import groups_of
 
+_ROWS_AT_ONCE = 1_000
 _COLUMNS = ["row_num", "narrative_text", "error_category", "error_message", "fingerprint"]
 
 
@@ -44,7 +45,7 @@ def patterns_of(folder: ExperimentFolder, experiment_id: str, params: Params) ->
 def _rows(folder: ExperimentFolder) -> Iterator[tuple[Any, ...]]:
     """The results with the length of their text instead of it, a part of them at a time."""
     with pq.ParquetFile(folder.result_table) as file:
-        for part in file.iter_batches(columns=_COLUMNS):
+        for part in file.iter_batches(_ROWS_AT_ONCE, columns=_COLUMNS):
             texts = part.schema.get_field_index("narrative_text")
             columns = part.set_column(texts, "narrative_text", pc.utf8_length(part["narrative_text"])).to_pydict()
             yield from zip(*(columns[name] for name in _COLUMNS), strict=True)

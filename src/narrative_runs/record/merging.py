@@ -1,13 +1,17 @@
 """The finished results of an experiment in the record, once all of its shards are merged."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from narrative_runs.codebook.result_columns import RECORD_NAMES
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.record.coded_values import keep_coded_values_of_results, put_coded_values
+
+_ROWS_AT_ONCE = 1_000
 
 
 def put_merged_results(
@@ -23,15 +27,13 @@ def put_merged_results(
     narrative, with columns as `narrative_results` names them, and those of the codebook's variables; of each row the
     human labels by variable, as text.
     """
-    whole = results.astype(object).where(pd.notna(results), None)
-    plain = whole[[name for name in whole.columns if name in RECORD_NAMES]]
-    columns = list(plain.columns)
+    columns = [name for name in results.columns if name in RECORD_NAMES]
     updates = ", ".join(f"{column} = excluded.{column}" for column in columns)
     connection.executemany(
         f"INSERT INTO narrative_results (experiment_id, {', '.join(columns)}) "
         f"VALUES (?{', ?' * len(columns)}) "
         f"ON CONFLICT (experiment_id, incident_id, narrative_type) DO UPDATE SET {updates}",
-        ((experiment_id, *row) for row in plain.itertuples(index=False, name=None)),
+        ((experiment_id, *row) for row in _rows(results[columns])),
     )
     # Before the first answer the workbook, or how it is read, may have changed: errors of narratives that are none any
     # more.
@@ -45,6 +47,14 @@ def put_merged_results(
         [(result_id,) for result_id, *key in kept if tuple(key) not in keys],
     )
     if not codebook.fits_the_record:
-        rows = (dict(zip(whole.columns, row, strict=True)) for row in whole.itertuples(index=False, name=None))
+        names = results.columns.tolist()
+        rows = (dict(zip(names, row, strict=True)) for row in _rows(results))
         put_coded_values(connection, experiment_id, codebook, zip(rows, labels, strict=True))
         keep_coded_values_of_results(connection, experiment_id)
+
+
+def _rows(results: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    """The cells of each row as SQLite takes them, None for what is missing; only some rows are such objects at once."""
+    for first in range(0, len(results), _ROWS_AT_ONCE):
+        part = pa.Table.from_pandas(results.iloc[first : first + _ROWS_AT_ONCE], preserve_index=False)
+        yield from zip(*(column.to_pylist() for column in part.columns), strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from narrative_runs.codebook.labels import Label, NotALabel, columns_of, incident_column, label_of
@@ -77,18 +78,19 @@ def labels_by_variable(
     there = pq.read_schema(other_columns).names
     labelled = {name: variable for name, variable in codebook.variables.items() if variable.label}
     wanted = {_column_in(column, there) for variable in labelled.values() for column in _named(variable)} - {None}
-    columns: dict[str, list[Any]] = pq.read_table(other_columns, columns=["row_num", *filter(None, wanted)]).to_pydict()
-    rows = {row_num: row for row, row_num in enumerate(columns["row_num"])}
+    cells = pq.read_table(other_columns, columns=["row_num", *filter(None, wanted)])
+    rows = {row_num: row for row, row_num in enumerate(cells["row_num"].to_pylist())}
+    cells = cells.take(pa.array([rows[row_num] for row_num, *_ in narratives], pa.int64()))
 
-    def label(variable: Variable, column: str | None, row_num: int) -> Label:
-        cells = columns.get(_column_in(column, there) or "") if column else None
-        return None if cells is None else _label(variable, cells[rows[row_num]])
+    def in_column(variable: Variable, column: str | None) -> Sequence[Label]:
+        own = _column_in(column, there)
+        return [None] * len(narratives) if own is None else _labels(variable, cells[own])
 
     def of_incidents(variable: Variable, column: str) -> dict[str, Label]:
         found: dict[str, Label] = {}
-        for row_num, incident, _, _ in narratives:
+        for (_, incident, _, _), label in zip(narratives, in_column(variable, column), strict=True):
             if found.get(incident) is None:
-                found[incident] = label(variable, column, row_num)
+                found[incident] = label
         return found
 
     labels: dict[str, LabelsOfVariable] = {}
@@ -97,7 +99,8 @@ def labels_by_variable(
             own: list[Label] = [None if flag is None else bool(flag) for *_, flag in narratives]
             labels[name] = LabelsOfVariable(own, None, True)
             continue
-        given = [label(variable, columns_of(variable, kind), row_num) for row_num, _, kind, _ in narratives]
+        of_type = {kind: in_column(variable, columns_of(variable, kind)) for kind in {row[2] for row in narratives}}
+        given = [of_type[kind][row] for row, (_, _, kind, _) in enumerate(narratives)]
         has_own = is_long or isinstance(variable.label, dict)
         column = incident_column(variable) if has_own else str(variable.label)
         labels[name] = LabelsOfVariable(given, of_incidents(variable, column) if column else None, has_own)
@@ -127,6 +130,13 @@ def _column_in(name: str | None, there: Iterable[str]) -> str | None:
         return None
     there = list(there)
     return _column_like(f"workbook_{name}", there) or _column_like(name, there)
+
+
+def _labels(variable: Variable, cells: pa.ChunkedArray) -> list[Label]:
+    """The label in each cell; cells that are alike are read once, as there are few labels and many narratives."""
+    coded = cells.combine_chunks().dictionary_encode()
+    read = [*(_label(variable, cell) for cell in coded.dictionary.to_pylist()), None]
+    return [read[at] for at in coded.indices.fill_null(len(read) - 1).to_pylist()]
 
 
 def _label(variable: Variable, cell: Any) -> Any:
