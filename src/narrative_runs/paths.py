@@ -126,6 +126,16 @@ class ExperimentFolder:
         return self.path / "review.xlsx"
 
     @property
+    def reviews(self) -> Path:
+        """Every verdict of a reviewer as it came, and what was dealt to whom."""
+        return self.path / "reviews.jsonl"
+
+    @property
+    def reviews_seal(self) -> Path:
+        """How many lines the reviews have, and the checksum of the last."""
+        return self.path / "reviews.sealed.json"
+
+    @property
     def no_text(self) -> Path:
         """What may leave your network, as `export --no-text` writes it."""
         return self.path / "no_text.csv"
