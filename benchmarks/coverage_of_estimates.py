@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import norm, poisson
+from scipy.stats import geom, norm, poisson
 
 from narrative_runs.estimates.difference import difference_of, ratio_of
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
-from narrative_runs.estimates.means import Stratum, mean_at_random, stratified_mean
+from narrative_runs.estimates.means import LARGE, Stratum, mean_at_random, stratified_mean
 from narrative_runs.estimates.prediction_powered import Sums, powered_mean
 from narrative_runs.estimates.prevalence import is_large_sample, symmetric
 from narrative_runs.estimates.stratified import Bounds, Cells, weighted_share
@@ -374,11 +374,20 @@ def _sums(all_of: Numbers, known: Numbers, answer: Counts, truth: Counts) -> tup
 
 
 def _means(studies: int, random: np.random.Generator) -> Iterator[Case]:
-    """A number from 0 to 6, which the model takes for one more or for none in three narratives of ten; the reviews by
-    strata of what the model says, of none, one or two, and more."""
-    truth, answer = (column.reshape(-1) for column in np.meshgrid(np.arange(7), np.arange(8), indexing="ij"))
-    of_truth = poisson.pmf(truth, 1.2) / poisson.cdf(6, 1.2)
-    chance = of_truth * (0.7 * (answer == truth) + 0.2 * (answer == truth + 1) + 0.1 * (answer == 0))
+    """Numbers that the model takes for one more or for none in three narratives of ten: up to 6, as often as Poisson's
+    law has them, and up to 30, with none in 85 of 100. The reviews by strata of what the model says: none, one or two,
+    and more."""
+    for model, of_numbers in {
+        "numbers": poisson.pmf(np.arange(7), 1.2),
+        "rare numbers": np.where(np.arange(31) == 0, 0.85, 0.15 * geom.pmf(np.arange(31), 0.15)),
+    }.items():
+        yield from _means_of(model, of_numbers / of_numbers.sum(), studies, random)
+
+
+def _means_of(model: str, of_numbers: Numbers, studies: int, random: np.random.Generator) -> Iterator[Case]:
+    numbers = np.arange(len(of_numbers) + 1)
+    truth, answer = (column.reshape(-1) for column in np.meshgrid(numbers[:-1], numbers, indexing="ij"))
+    chance = of_numbers[truth] * (0.7 * (answer == truth) + 0.2 * (answer == truth + 1) + 0.1 * (answer == 0))
     stratum = np.digitize(answer, (1, 3))
     values = np.column_stack([truth, answer, np.ones(len(truth))]).astype(np.float64)
     mean = float(chance @ truth)
@@ -399,23 +408,21 @@ def _means(studies: int, random: np.random.Generator) -> Iterator[Case]:
         predicted = population @ values[:, 1] / NARRATIVES[0]
         error = np.sqrt((population @ values[:, 1] ** 2 / NARRATIVES[0] - predicted**2) / NARRATIVES[0])
         naive = Bounds(predicted, predicted - norm.ppf(0.975) * error, predicted + norm.ppf(0.975) * error)
-        estimated = Estimated(naive, labelled, corrected, np.full(studies, design == RANDOM))
-        key = ("numbers", design, "no errors", NARRATIVES[0], 1, mean, labels)
-        yield _case("mean", key, float(labels), mean, population @ truth / NARRATIVES[0], estimated)
+        estimated = Estimated(naive, labelled, corrected, np.full(studies, design == RANDOM and labels >= LARGE))
+        key = (model, design, "no errors", NARRATIVES[0], 1, mean, labels)
+        yield _case("mean", key, labels * float(1 - of_numbers[0]), mean, population @ truth / NARRATIVES[0], estimated)
 
 
 def _mean_of(
     population: Counts, known: Counts, stratum: Counts, values: Numbers, design: str, is_powered: bool
 ) -> tuple[float, float, float]:
+    left = population - known
     parts = [np.ones_like(stratum, dtype=np.bool_)] if design == RANDOM else [stratum == name for name in range(3)]
     strata = [
         Stratum(
             int(population[rows].sum()),
-            int(known[rows].sum()),
-            *(
-                Sums(counts[rows] @ values[rows], (values[rows].T * counts[rows]) @ values[rows])
-                for counts in (known, population - known)
-            ),
+            np.repeat(values[rows], known[rows], axis=0),
+            Sums(left[rows] @ values[rows], (values[rows].T * left[rows]) @ values[rows]),
         )
         for rows in parts
     ]

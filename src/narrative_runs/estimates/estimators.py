@@ -8,19 +8,20 @@ POWERED = "PPI++"
 POST_STRATIFIED = "post-stratified, small-sample interval"
 STRATIFIED = "stratified, small-sample interval"
 GAPS = "stratified, small-sample interval, with unreviewed strata"
-POWERED_T = "PPI++, Student's t"
+POWERED_T = "PPI++, jackknife"
 STRATIFIED_T = "stratified PPI++, Student's t"
 TOO_FEW = "none: too few reviews"
 NOTHING = "none: nothing is reviewed"
 
 ESTIMATORS = {
-    POWERED: "Reviews at random, with five or more right and wrong answers of either value among them.",
+    POWERED: "Reviews at random of 200 incidents or more, with five or more right and wrong answers of either value; "
+    "for a mean of numbers, of 1,000 incidents or more.",
     POST_STRATIFIED: "Reviews at random, too few for PPI++: small-sample intervals of the share of true units in what "
     "the model says yes, no and nothing of.",
     STRATIFIED: "Reviews drawn by strata: each stratum counts as much as it has units.",
     GAPS: "Small-sample intervals as well, but of a stratum, or of what the model says in it, nothing is reviewed: its "
     "share may be anything from 0 to 1.",
-    POWERED_T: "A mean of numbers, from reviews at random of fewer than 100 incidents.",
+    POWERED_T: "A mean of numbers, from reviews at random of fewer than 1,000 incidents.",
     STRATIFIED_T: "A mean of numbers, from reviews drawn by strata.",
     TOO_FEW: "A mean of numbers needs reviews of two incidents, and of two in each stratum.",
     NOTHING: "There is no review.",

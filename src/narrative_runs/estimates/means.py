@@ -1,6 +1,7 @@
 """The mean of a number in the population: as the model says, as the reviews alone say, and corrected.
 
-Intervals have the quantile of Student's t, and variances are those between incidents. In strata the variances of the
+Intervals have the quantile of Student's t, and variances are those between incidents; of reviews at random they are the
+jackknife's, unless there are many. In strata the variances of the
 means are added up, each times its weight in square, and the degrees of freedom are those of Satterthwaite (Biometrics
 Bulletin 2, 1946; Cochran, Sampling Techniques, 1977, chapter 5); in each the predictions correct as in PPI++, with one
 λ for all (Fisch, Maynez, Hofer, Dhingra, Globerson and Cohen, Stratified Prediction-Powered Inference, arXiv
@@ -19,25 +20,38 @@ from narrative_runs.estimates.prediction_powered import (
     PREDICTED,
     TRUTH,
     Sums,
+    added_up,
+    jackknife_error,
     powered_mean,
     predicted_variance,
     rectifier_variance,
     sums_of,
+    totals_by_incident,
 )
 from narrative_runs.estimates.prevalence import Corrected, filled
 from narrative_runs.findings.intervals import LEVEL, Rate
 
-# From here on Student's t and the normal quantile of PPI++ hardly differ.
-LARGE = 100
+# With fewer incidents PPI++'s own interval holds the mean of numbers that are skewed too rarely.
+LARGE = 1_000
 
 
 class Stratum(NamedTuple):
-    """One stratum: units of the population, incidents with a review, and the sums of reviewed and unreviewed units."""
+    """One stratum: units of the population; of each incident with a review the totals, as `totals_by_incident` gives
+    them; and the sums of unreviewed units."""
 
     size: int
-    n_incidents: int
-    reviewed: Sums
+    of_incidents: Numbers
     unreviewed: Sums
+
+    @property
+    def n_incidents(self) -> int:
+        """The number of incidents with a review."""
+        return len(self.of_incidents)
+
+    @property
+    def reviewed(self) -> Sums:
+        """The sums of reviewed units."""
+        return added_up(self.of_incidents)
 
 
 def naive_mean(population: Population) -> Rate:
@@ -73,9 +87,10 @@ def corrected_mean(population: Population, design: str) -> Corrected:
 def mean_at_random(drawn: Stratum) -> Rate:
     """The mean truth from reviews at random, of two incidents or more; something is left unreviewed."""
     moments = powered_mean(drawn.reviewed, drawn.unreviewed)
-    n = drawn.n_incidents
-    quantile = ndtri((1 + LEVEL) / 2) if n >= LARGE else stdtrit(n - 1, (1 + LEVEL) / 2)
-    return _rate(float(moments.value), float(quantile * moments.standard_error))
+    if drawn.n_incidents >= LARGE:
+        return _rate(float(moments.value), float(ndtri((1 + LEVEL) / 2) * moments.standard_error))
+    error = jackknife_error(drawn.of_incidents, drawn.unreviewed)
+    return _rate(float(moments.value), float(stdtrit(drawn.n_incidents - 1, (1 + LEVEL) / 2) * error))
 
 
 def stratified_mean(strata: Sequence[Stratum], is_powered: bool) -> Rate:
@@ -134,8 +149,7 @@ def _stratum(population: Population, predicted: Numbers, rows: Mask) -> Stratum:
     reviewed, left = rows & population.is_reviewed, rows & ~population.is_reviewed
     return Stratum(
         size=int(rows.sum()),
-        n_incidents=len(np.unique(population.incident[reviewed])),
-        reviewed=sums_of(population.incident[reviewed], population.truth[reviewed], predicted[reviewed]),
+        of_incidents=totals_by_incident(population.incident[reviewed], population.truth[reviewed], predicted[reviewed]),
         unreviewed=sums_of(population.incident[left], np.zeros(int(left.sum())), predicted[left]),
     )
 

@@ -54,11 +54,20 @@ class Moments(NamedTuple):
 
 def sums_of(incident: NDArray[np.int64], truth: Numbers, predicted: Numbers) -> Sums:
     """The sums of units; arrays of shape (units,), without NaN."""
-    values = np.column_stack([truth, predicted, np.ones(len(truth))])
-    _, codes = np.unique(incident, return_inverse=True)
-    of_incidents = np.zeros((len(np.unique(codes)), 3))
-    np.add.at(of_incidents, codes, values)
-    return Sums(values.sum(axis=0), of_incidents.T @ of_incidents)
+    return added_up(totals_by_incident(incident, truth, predicted))
+
+
+def totals_by_incident(incident: NDArray[np.int64], truth: Numbers, predicted: Numbers) -> Numbers:
+    """Truths, predictions and numbers of units of each incident, of shape (incidents, 3); arrays of shape (units,)."""
+    known, code = np.unique(incident, return_inverse=True)
+    of_incidents = np.zeros((len(known), 3))
+    np.add.at(of_incidents, code, np.column_stack([truth, predicted, np.ones(len(truth))]))
+    return of_incidents
+
+
+def added_up(of_incidents: Numbers) -> Sums:
+    """The sums of incidents; in: what `totals_by_incident` gives."""
+    return Sums(of_incidents.sum(axis=0), of_incidents.T @ of_incidents)
 
 
 def tuning(reviewed: Sums, unreviewed: Sums) -> Numbers:
@@ -86,6 +95,20 @@ def powered_mean(reviewed: Sums, unreviewed: Sums, tuned: Numbers | None = None)
     )
     variance = rectifier_variance(reviewed, weight) + weight**2 * predicted_variance(unreviewed)
     return Moments(value, np.sqrt(variance))
+
+
+def jackknife_error(of_incidents: Numbers, unreviewed: Sums) -> Numbers:
+    """The standard error of the mean truth in samples that are not large, by leaving out each incident in turn (Efron
+    and Stein, Annals of Statistics 9, 1981): it knows that λ is estimated too, and of the reviews alone.
+
+    In: the reviewed, as `totals_by_incident` gives them, at least two; the sums of the unreviewed.
+    """
+    n = len(of_incidents)
+    reviewed = added_up(of_incidents)
+    products = reviewed.products - of_incidents[:, :, None] * of_incidents[:, None, :]
+    values = powered_mean(Sums(reviewed.totals - of_incidents, products), unreviewed).value
+    variance = (n - 1) / n * ((values - values.mean()) ** 2).sum()
+    return np.asarray(np.sqrt(variance + tuning(reviewed, unreviewed) ** 2 * predicted_variance(unreviewed)))
 
 
 def rectifier_variance(reviewed: Sums, weight: Numbers) -> Numbers:

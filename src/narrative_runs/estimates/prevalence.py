@@ -20,7 +20,8 @@ from narrative_runs.estimates.stratified import Bounds, Cells, cells_of, weighte
 from narrative_runs.findings.confusion import Proportion
 from narrative_runs.findings.intervals import LEVEL, Rate, interval
 
-# With fewer in one of the four kinds PPI++'s interval, which is symmetric, holds the truth too rarely.
+# With fewer incidents, or fewer of one of the four kinds, PPI++'s symmetric interval holds the truth too rarely.
+LARGE = 200
 ENOUGH = 5
 
 
@@ -81,14 +82,16 @@ def has_enough(population: Population, cells: Cells) -> bool:
 
 
 def is_large_sample(cells: Cells, kinds: Numbers) -> Mask:
-    """Whether there are ENOUGH right and wrong answers of either value, and a review in each cell, errors among them.
+    """Whether LARGE incidents are reviewed, with ENOUGH right and wrong answers of either value, and one or more of
+    each cell, errors among them.
 
     In: the cells; the numbers of right and wrong answers of either value that are reviewed, of shape (..., 4). The
     narratives of an incident count as one. Out: of shape (...).
     """
     narratives_an_incident = cells.whole.sum(axis=-1) / cells.n_incidents
     has_gap = ((cells.whole == 0) & (cells.size > 0)).any(axis=-1)
-    return np.asarray((kinds.min(axis=-1) >= ENOUGH * narratives_an_incident) & ~has_gap)
+    has_kinds = kinds.min(axis=-1) >= ENOUGH * narratives_an_incident
+    return np.asarray((cells.n_incidents >= LARGE) & has_kinds & ~has_gap)
 
 
 def filled(population: Population) -> Numbers:
