@@ -37,7 +37,7 @@ _BEHIND_TEXT = len(_CHECK) + _DIGITS + len(b'"}\n')
 
 
 class Reviews:
-    """The reviews of an experiment, open for this process alone: `lines`, and room for more."""
+    """The reviews of an experiment, which no other process can change meanwhile: `lines`, and room for more."""
 
     def __init__(self, folder: ExperimentFolder, descriptor: int, lines: list[Line], last: str) -> None:
         self.lines = lines
@@ -71,7 +71,7 @@ class Reviews:
 
 @contextmanager
 def opened(folder: ExperimentFolder) -> Iterator[Reviews]:
-    """The reviews of an experiment, held against other processes; the file is made if it is missing.
+    """The reviews of an experiment, which other processes wait for; the file is made if it is missing.
 
     Raises:
         ReviewsError: a line is not as it was written, or the file cannot be used.

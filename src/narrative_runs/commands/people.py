@@ -143,7 +143,7 @@ def _add_work_with_findings(commands: Commands) -> None:
 def _add_reviews(commands: Commands) -> None:
     about = "take in what coders decided on the narratives that were dealt to them, and show how far they agree"
     review = commands.add_parser("review", help=about, description=about)
-    what = review.add_subparsers(title="what to do", required=True, metavar="WHAT")
+    what = review.add_subparsers(required=True, metavar="WHAT", help="import, show or disagreements")
     about = "take in a sheet that was filled in"
     taken = what.add_parser("import", help=about, description=about)
     taken.add_argument("file", type=Path, metavar="FILE", help=".xlsx or .csv")

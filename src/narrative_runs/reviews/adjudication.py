@@ -42,14 +42,14 @@ def write_disagreements(
     path = output or usual
     if path.suffix.lower() not in ENDINGS:
         raise FindingsError(f"--output {path}: the ending says what is written, and must be {' or '.join(ENDINGS)}.")
-    check_free([path], force)
-    check_git_ignores(path, usual)
     with review_file.opened(folder) as reviews:
         verdicts = counting_verdicts(name, read.population, reviews.lines)
         still_open = disagreements(read.variable, verdicts)
         if not still_open:
             tell(f"{folder.slug}: on {name} no disagreement is open.")
             return
+        check_free([path], force)
+        check_git_ignores(path, usual)
         texts = texts_of(read, still_open)
         coders = sorted({coder for of in still_open.values() for coder in of})
         order = {incident: place for place, incident in enumerate(in_random_order({key[0] for key in still_open}, 1))}
