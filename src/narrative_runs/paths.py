@@ -136,6 +136,16 @@ class ExperimentFolder:
         return self.path / "reviews.sealed.json"
 
     @property
+    def estimates(self) -> Path:
+        """Prevalences and means, corrected by the reviews."""
+        return self.path / "estimates.json"
+
+    @property
+    def estimates_table(self) -> Path:
+        """The same, a row a number."""
+        return self.path / "estimates.csv"
+
+    @property
     def no_text(self) -> Path:
         """What may leave your network, as `export --no-text` writes it."""
         return self.path / "no_text.csv"

@@ -98,6 +98,7 @@ def _add_work_with_findings(commands: Commands) -> None:
     export.add_argument("--force", action="store_true", help="overwrite a file that exists")
     export.set_defaults(run=_export)
     _add_reviews(commands)
+    _add_estimates(commands)
     about = "show one result with the model's reasons, and follow it back to its answer and its cell in the workbook"
     trace = commands.add_parser(
         "trace",
@@ -165,6 +166,35 @@ def _add_reviews(commands: Commands) -> None:
                 "--output", type=Path, metavar="FILE", help=".xlsx or .csv; below results/ when left out"
             )
             command.add_argument("--force", action="store_true", help="overwrite a file that exists")
+
+
+def _add_estimates(commands: Commands) -> None:
+    about = "estimate prevalences and means of all incidents, corrected by what coders said of a sample"
+    estimates = commands.add_parser("estimate", help=about, description=about)
+    estimates.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
+    estimates.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a variable of the codebook, again for more; all when left out",
+    )
+    estimates.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="by what stands in a column of the workbook, again for more; with differences and ratios",
+    )
+    estimates.add_argument(
+        "--assume-random",
+        action="store_true",
+        help="take the labels of the workbook for those of a random sample of all incidents; the methods paragraph "
+        "says so",
+    )
+    estimates.add_argument("--plan", action="store_true", help="say how many reviews an interval of --width takes")
+    estimates.add_argument("--width", type=float, metavar="W", help="with --plan: from bound to bound, such as .03")
+    estimates.set_defaults(run=partial(_estimate, estimates))
 
 
 def _add_snapshots(commands: Commands) -> None:
@@ -273,9 +303,12 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _import_review(arguments: argparse.Namespace) -> None:
+    from narrative_runs.estimating.proof import older_estimates
     from narrative_runs.reviews.bringing_in import import_review
 
     import_review(arguments.file, arguments.coder, arguments.experiment, _tell)
+    for line in older_estimates():
+        _tell(line)
 
 
 def _show_reviews(arguments: argparse.Namespace) -> None:
@@ -291,6 +324,27 @@ def _disagreements(arguments: argparse.Namespace) -> None:
     from narrative_runs.reviews.adjudication import write_disagreements
 
     write_disagreements(arguments.experiment, arguments.variable, arguments.output, arguments.force, _tell)
+
+
+def _estimate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    from narrative_runs.plain_console import PlainConsole
+
+    if arguments.plan != (arguments.width is not None):
+        parser.error("--plan and --width belong together, such as --plan --width .03")
+    if arguments.plan and (arguments.by or arguments.assume_random or len(arguments.variable) > 1):
+        parser.error("--plan takes SLUG, --width and one --variable alone")
+    width = None if sys.stdout.isatty() else 200
+    console = PlainConsole(width=width, highlight=False)
+    which, variables = arguments.experiment, tuple(arguments.variable)
+    if arguments.plan:
+        from narrative_runs.estimating.command import plan_reviews
+
+        plan_reviews(which, "".join(variables), arguments.width, console.print)
+        return
+    from narrative_runs.estimating.command import estimate
+    from narrative_runs.estimating.content import Wish
+
+    estimate(which, Wish(variables, tuple(arguments.by), arguments.assume_random), console.print)
 
 
 def _names(typed: str) -> list[str]:
@@ -311,8 +365,10 @@ def _preflight(arguments: argparse.Namespace) -> None:
 
 def _prove(arguments: argparse.Namespace) -> None:
     from narrative_runs.derivation.proof import prove
+    from narrative_runs.estimating.proof import prove_estimates
 
-    print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
+    params_file = Path(arguments.configfile)
+    print("\n".join([*prove(params_file, Path(arguments.lock)), *prove_estimates(params_file)]))
 
 
 def _rederive(arguments: argparse.Namespace) -> None:
