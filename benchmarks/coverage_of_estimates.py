@@ -21,7 +21,7 @@ from scipy.stats import geom, norm, poisson
 
 from narrative_runs.estimates.difference import difference_of, ratio_of
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
-from narrative_runs.estimates.means import LARGE, Stratum, mean_at_random, stratified_mean
+from narrative_runs.estimates.means import Stratum, mean_at_random, stratified_mean
 from narrative_runs.estimates.prediction_powered import Sums, powered_mean
 from narrative_runs.estimates.prevalence import is_large_sample, symmetric
 from narrative_runs.estimates.stratified import Bounds, Cells, weighted_share
@@ -105,20 +105,20 @@ class Estimated(NamedTuple):
 def show(studies: int, seed: int, is_each_shown: bool) -> int:
     """Draw the studies, and print the table: a line for all prevalences, labels, populations and errors together, or
     where `is_each_shown` a line for each case. Out: the exit code, 1 where the goal is missed."""
-    found = list(cases(studies, np.random.default_rng(seed)))
-    keys = [(case.what, case.model, case.design, case.of_incident) for case in found]
-    groups = [[case for case, other in zip(found, keys, strict=True) if other == key] for key in dict.fromkeys(keys)]
+    studied = list(cases(studies, np.random.default_rng(seed)))
+    keys = [(case.what, case.model, case.design, case.of_incident) for case in studied]
+    groups = [[case for case, other in zip(studied, keys, strict=True) if other == key] for key in dict.fromkeys(keys)]
     if is_each_shown:
-        groups = [[case] for case in found]
+        groups = [[case] for case in studied]
     headings = ("estimate", "model", "reviews", "narratives", "cases", "coverage", "lowest", "lowest of few")
     table = Table(*headings, "width", "reviews alone", "naive covers", "PPI++ taken", min_width=120)
     for group in groups:
         table.add_row(*_line(group, is_each_shown))
     Console(width=160).print(table)
-    missed = [case for case in found if case.misses(studies)]
+    missed = [case for case in studied if case.misses(studies)]
     for case in missed:
         print(f"MISSED: {case}")
-    print(f"{len(found)} cases of {studies:,} studies; {len(missed)} below the goal.")
+    print(f"{len(studied)} cases of {studies:,} studies; {len(missed)} below the goal.")
     return 1 if missed else 0
 
 
@@ -394,7 +394,7 @@ def _means_of(model: str, of_numbers: Numbers, studies: int, random: np.random.G
     for labels, design in product(LABELS_OF_MEANS, DESIGNS):
         population = random.multinomial(NARRATIVES[0], chance, size=studies)
         reviewed = _drawn(population, stratum, labels, design, random)
-        found = np.array(
+        means = np.array(
             [
                 [
                     bound
@@ -404,11 +404,11 @@ def _means_of(model: str, of_numbers: Numbers, studies: int, random: np.random.G
                 for one, known in zip(population, reviewed, strict=True)
             ]
         )
-        corrected, labelled = Bounds(*found[:, :3].T), Bounds(*found[:, 3:].T)
+        corrected, labelled = Bounds(*means[:, :3].T), Bounds(*means[:, 3:].T)
         predicted = population @ values[:, 1] / NARRATIVES[0]
         error = np.sqrt((population @ values[:, 1] ** 2 / NARRATIVES[0] - predicted**2) / NARRATIVES[0])
         naive = Bounds(predicted, predicted - norm.ppf(0.975) * error, predicted + norm.ppf(0.975) * error)
-        estimated = Estimated(naive, labelled, corrected, np.full(studies, design == RANDOM and labels >= LARGE))
+        estimated = Estimated(naive, labelled, corrected, np.zeros(studies, dtype=np.bool_))
         key = (model, design, "no errors", NARRATIVES[0], 1, mean, labels)
         yield _case("mean", key, labels * float(1 - of_numbers[0]), mean, population @ truth / NARRATIVES[0], estimated)
 
@@ -426,5 +426,6 @@ def _mean_of(
         )
         for rows in parts
     ]
-    rate = mean_at_random(strata[0]) if is_powered and design == RANDOM else stratified_mean(strata, is_powered)
+    at_random = is_powered and design == RANDOM
+    rate = mean_at_random(strata[0]).rate if at_random else stratified_mean(strata, is_powered)
     return (rate["value"], rate["low"], rate["high"]) if rate else (np.nan, np.nan, np.nan)

@@ -7,9 +7,9 @@ from tests.estimates.populations import population_of_counts
 
 def test_the_units_are_counted() -> None:
     """An estimate gives how many units were answered, reviewed and errors, its design and its estimator."""
-    found = estimate(population_of_counts((8, 2, 1, 99), (290, 2_500), (3, 1, 96)), "random")
-    assert (found.n_answered, found.n_reviewed, found.n_errors) == (2_900, 114, 100)
-    assert (found.design, found.estimator) == ("random", POST_STRATIFIED) and found.estimator in ESTIMATORS
+    actual = estimate(population_of_counts((8, 2, 1, 99), (290, 2_500), (3, 1, 96)), "random")
+    assert (actual.n_answered, actual.n_reviewed, actual.n_errors) == (2_900, 114, 100)
+    assert (actual.design, actual.estimator) == ("random", POST_STRATIFIED) and actual.estimator in ESTIMATORS
 
 
 def test_an_unknown_design_is_refused() -> None:

@@ -22,24 +22,24 @@ def wilson_of(part: int, n: int) -> Bounds:
 @given(COUNTS, COUNTS)
 def test_the_difference_is_newcombes(first: tuple[int, int], other: tuple[int, int]) -> None:
     """Of two shares with Wilson's intervals the difference has the interval of an independent implementation."""
-    found = difference_of(wilson_of(*first), wilson_of(*other))
+    actual = difference_of(wilson_of(*first), wilson_of(*other))
     expected = confint_proportions_2indep(*first, *other, method="newcomb", compare="diff")
-    assert float(found.value) == pytest.approx(first[0] / first[1] - other[0] / other[1])
-    assert [float(found.low), float(found.high)] == pytest.approx(expected, abs=1e-9)
+    assert float(actual.value) == pytest.approx(first[0] / first[1] - other[0] / other[1])
+    assert [float(actual.low), float(actual.high)] == pytest.approx(expected, abs=1e-9)
 
 
 @given(SOME, SOME)
 def test_the_ratio_is_what_a_difference_of_zero_allows(first: tuple[int, int], other: tuple[int, int]) -> None:
     """A bound of the ratio is the number of times the other by which the difference of both just reaches 0."""
     one, two = wilson_of(*first), wilson_of(*other)
-    found = ratio_of(one, two)
+    actual = ratio_of(one, two)
 
     def reaches(bound: str, times: float) -> float:
         return float(getattr(difference_of(one, Bounds(*(times * each for each in two))), bound))
 
-    lowest = brentq(lambda times: reaches("low", times), 0, float(found.value))
-    highest = brentq(lambda times: reaches("high", times), float(found.value), 1e7)
-    assert [float(found.low), float(found.high)] == pytest.approx([lowest, highest], rel=1e-6, abs=1e-9)
+    lowest = brentq(lambda times: reaches("low", times), 0, float(actual.value))
+    highest = brentq(lambda times: reaches("high", times), float(actual.value), 1e7)
+    assert [float(actual.low), float(actual.high)] == pytest.approx([lowest, highest], rel=1e-6, abs=1e-9)
 
 
 def test_two_groups_are_compared_three_ways() -> None:
@@ -50,10 +50,10 @@ def test_two_groups_are_compared_three_ways() -> None:
     none = estimate(population_of_counts((0, 4, 0, 138), (88, 3_002)), "random")
     compared = difference(first, other)
     assert isinstance(compared, Comparison)
-    for found, one, two in zip(compared, first[:3], other[:3], strict=True):
-        assert found is not None and one is not None and two is not None
-        assert found["value"] == pytest.approx(one["value"] - two["value"])
-        assert found["low"] < found["value"] < found["high"]
+    for actual, one, two in zip(compared, first[:3], other[:3], strict=True):
+        assert actual is not None and one is not None and two is not None
+        assert actual["value"] == pytest.approx(one["value"] - two["value"])
+        assert actual["low"] < actual["value"] < actual["high"]
     times = ratio(first, other).corrected
     assert times is not None and times["low"] < times["value"] < times["high"]
     assert ratio(first, none).corrected is None
@@ -75,5 +75,5 @@ def test_numbers_may_differ_by_any_amount() -> None:
         estimate(of_arrays(level + np.arange(40.0), level + np.arange(40.0), is_number=True), "random")
         for level in (500.0, 100.0)
     ]
-    found = difference(*of_groups).labelled
-    assert found is not None and found["value"] == pytest.approx(400) and found["low"] > 390
+    actual = difference(*of_groups).labelled
+    assert actual is not None and actual["value"] == pytest.approx(400) and actual["low"] > 390

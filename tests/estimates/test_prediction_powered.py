@@ -31,9 +31,9 @@ def test_shares_are_those_of_ppi_python(
     reviewed: tuple[int, int, int, int], unreviewed: tuple[int, int], expected: tuple[float, float, float]
 ) -> None:
     """In large samples at random the corrected prevalence and its interval are ppi-python's, to 1e-8."""
-    found = estimate(population_of_counts(reviewed, unreviewed), "random")
-    assert found.estimator == POWERED and found.corrected is not None
-    assert list(found.corrected.values()) == pytest.approx(expected, abs=1e-8)
+    actual = estimate(population_of_counts(reviewed, unreviewed), "random")
+    assert actual.estimator == POWERED and actual.corrected is not None
+    assert list(actual.corrected.values()) == pytest.approx(expected, abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_means_are_those_of_ppi_python(is_good: bool, expected: tuple[float, flo
         return np.asarray(100 + (number * 3 % 11) * 1.5)
 
     truth = np.r_[(reviewed * reviewed % 17) / 2 + 3, np.full(5_000, np.nan)]
-    found = estimate(of_arrays(np.r_[predicted(reviewed), predicted(unreviewed)], truth, is_number=True), "random")
-    assert found.estimator == POWERED and found.corrected is not None
-    assert list(found.corrected.values()) == pytest.approx(expected, abs=1e-8)
+    actual = estimate(of_arrays(np.r_[predicted(reviewed), predicted(unreviewed)], truth, is_number=True), "random")
+    assert actual.estimator == POWERED and actual.corrected is not None
+    assert list(actual.corrected.values()) == pytest.approx(expected, abs=1e-8)
 
 
 def test_a_model_that_is_95_percent_right_is_corrected() -> None:
     """Of 35,312 narratives the model finds 14.0% where the truth is 12.0%: its interval excludes the truth, and the
     corrected one, from 400 reviews, is .1200 [.1000, .1400]."""
-    found = estimate(population_of_counts((42, 14, 6, 338), (4888, 30024)), "random")
-    assert found.naive is not None and found.corrected is not None
-    assert round(found.naive["value"], 4) == 0.14 and found.naive["low"] > 0.12
-    assert [round(bound, 4) for bound in found.corrected.values()] == [0.12, 0.1, 0.14]
+    actual = estimate(population_of_counts((42, 14, 6, 338), (4888, 30024)), "random")
+    assert actual.naive is not None and actual.corrected is not None
+    assert round(actual.naive["value"], 4) == 0.14 and actual.naive["low"] > 0.12
+    assert [round(bound, 4) for bound in actual.corrected.values()] == [0.12, 0.1, 0.14]
 
 
 def test_alike_predictions_are_of_no_use() -> None:
@@ -115,9 +115,9 @@ def test_the_jackknife_is_the_bootstraps_standard_error() -> None:
     drawn = bootstrap(
         (np.arange(40),), mean_of, n_resamples=1_000, vectorized=False, method="percentile", random_state=rng
     )
-    found = float(jackknife_error(of_incidents, unreviewed))
-    assert found == pytest.approx(float(drawn.standard_error), rel=0.25)
-    assert found > float(powered_mean(sums_of(incident, truth, answer), unreviewed).standard_error)
+    actual = float(jackknife_error(of_incidents, unreviewed))
+    assert actual == pytest.approx(float(drawn.standard_error), rel=0.25)
+    assert actual > float(powered_mean(sums_of(incident, truth, answer), unreviewed).standard_error)
 
 
 def test_errors_leave_the_estimate_without_bias() -> None:
@@ -129,9 +129,9 @@ def test_errors_leave_the_estimate_without_bias() -> None:
         predicted = np.where(rng.random(2_000) < 0.85, truth, 1 - truth)
         predicted[rng.random(2_000) < np.where(truth == 1, 0.2, 0.05)] = np.nan
         truth[300:] = np.nan
-        found = estimate(of_arrays(predicted, truth), "random")
-        assert found.corrected is not None
-        estimators.append(found.estimator)
-        covered.append(found.corrected["low"] <= truth_of_all <= found.corrected["high"])
+        actual = estimate(of_arrays(predicted, truth), "random")
+        assert actual.corrected is not None
+        estimators.append(actual.estimator)
+        covered.append(actual.corrected["low"] <= truth_of_all <= actual.corrected["high"])
     assert estimators.count(POWERED) > 350
     assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 400)

@@ -63,10 +63,10 @@ def test_all_reviewed_gives_the_share_of_true_units(population: Population, desi
 def test_few_reviews_have_a_small_sample_interval() -> None:
     """With fewer than five of one kind among reviews at random, each answer of the model counts by its size in the
     population, and the interval is not symmetric."""
-    found = corrected_prevalence(population_of_counts((8, 2, 1, 99), (290, 2_600)), "random")
-    assert found.estimator == POST_STRATIFIED and found.rate is not None
-    assert found.rate["value"] == pytest.approx(300 / 3_000 * 8 / 10 + 2_700 / 3_000 * 1 / 100)
-    assert found.rate["high"] - found.rate["value"] > 1.1 * (found.rate["value"] - found.rate["low"])
+    actual = corrected_prevalence(population_of_counts((8, 2, 1, 99), (290, 2_600)), "random")
+    assert actual.estimator == POST_STRATIFIED and actual.rate is not None
+    assert actual.rate["value"] == pytest.approx(300 / 3_000 * 8 / 10 + 2_700 / 3_000 * 1 / 100)
+    assert actual.rate["high"] - actual.rate["value"] > 1.1 * (actual.rate["value"] - actual.rate["low"])
     assert corrected_prevalence(population_of_counts((8, 5, 5, 199), (290, 2_600)), "random").estimator == POWERED
 
 

@@ -14,8 +14,8 @@ from narrative_runs.findings.intervals import interval
 def test_the_jeffreys_interval_is_that_of_statsmodels(proportion: tuple[int, int]) -> None:
     """Between no and all units the interval of a cell is that of an independent implementation."""
     part, n = proportion
-    found = jeffreys(np.array(part / n), np.array(float(n)))
-    assert [float(bound) for bound in found] == pytest.approx(proportion_confint(part, n, method="jeffreys"), abs=1e-9)
+    actual = jeffreys(np.array(part / n), np.array(float(n)))
+    assert [float(bound) for bound in actual] == pytest.approx(proportion_confint(part, n, method="jeffreys"), abs=1e-9)
 
 
 def test_at_the_ends_the_interval_reaches_them() -> None:
@@ -30,10 +30,10 @@ def test_all_reviewed_gives_the_truth(truths: list[int]) -> None:
     """Where every unit is reviewed, the estimate is the share of the true ones, with the interval of the metrics."""
     truth = np.array(truths, dtype=float)
     cell = np.arange(len(truth)) % 2
-    found = weighted_share(cells_of(cell, np.arange(len(truth)), truth))
+    actual = weighted_share(cells_of(cell, np.arange(len(truth)), truth))
     expected = interval(Proportion(truth, np.ones(len(truth))))
     assert expected is not None
-    assert [float(bound) for bound in found] == pytest.approx(list(expected.values()), abs=1e-9)
+    assert [float(bound) for bound in actual] == pytest.approx(list(expected.values()), abs=1e-9)
 
 
 def test_strata_count_by_their_size() -> None:
@@ -45,14 +45,14 @@ def test_strata_count_by_their_size() -> None:
     is_reviewed = (np.arange(100_000) < 2_000) | (np.arange(100_000) >= 98_000)
     shares = truth[:2_000].mean(), truth[98_000:].mean()
     truth[~is_reviewed] = np.nan
-    found = weighted_share(cells_of(cell, np.arange(100_000), truth))
-    assert float(found.value) == pytest.approx(0.1 * shares[0] + 0.9 * shares[1])
+    actual = weighted_share(cells_of(cell, np.arange(100_000), truth))
+    assert float(actual.value) == pytest.approx(0.1 * shares[0] + 0.9 * shares[1])
     variance = sum(
         weight**2 * share * (1 - share) / 2_000 * (1 - 2_000 / size)
         for weight, share, size in zip((0.1, 0.9), shares, (10_000, 90_000), strict=True)
     )
-    variance += float(found.value) * (1 - float(found.value)) / 100_000
-    assert float(found.high - found.low) == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.005)
+    variance += float(actual.value) * (1 - float(actual.value)) / 100_000
+    assert float(actual.high - actual.low) == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.005)
 
 
 def test_the_design_effect_is_that_of_cluster_robust_variances() -> None:
@@ -95,7 +95,7 @@ def test_a_cell_without_a_review_may_hold_anything() -> None:
     truth = np.full(1_000, np.nan)
     truth[:300] = np.arange(300) % 10 == 0
     cells = cells_of(cell, np.arange(1_000), truth)
-    found = weighted_share(cells)
-    assert float(found.value) == pytest.approx(0.1)
+    actual = weighted_share(cells)
+    assert float(actual.value) == pytest.approx(0.1)
     assert [float(bound[1]) for bound in share_bounds(cells)] == [0, 1]
-    assert float(found.low) <= 0.9 * 0.1 and float(found.high) >= 0.9 * 0.1 + 0.1
+    assert float(actual.low) <= 0.9 * 0.1 and float(actual.high) >= 0.9 * 0.1 + 0.1

@@ -1,11 +1,16 @@
 """The mean of a number in the population: as the model says, as the reviews alone say, and corrected.
 
-Intervals have the quantile of Student's t, and variances are those between incidents; of reviews at random they are the
-jackknife's, unless there are many. In strata the variances of the
-means are added up, each times its weight in square, and the degrees of freedom are those of Satterthwaite (Biometrics
-Bulletin 2, 1946; Cochran, Sampling Techniques, 1977, chapter 5); in each the predictions correct as in PPI++, with one
-λ for all (Fisch, Maynez, Hofer, Dhingra, Globerson and Cohen, Stratified Prediction-Powered Inference, arXiv
-2406.04291, 2024).
+Intervals have the quantile of Student's t, and variances are those between incidents. Of reviews at random they are the
+jackknife's. In strata the variances of the means are added up, each times its weight in square, and the degrees of
+freedom are those of Satterthwaite (Biometrics Bulletin 2, 1946; Cochran, Sampling Techniques, 1977, chapter 5); in each
+the predictions correct as in PPI++, with one λ for all (Fisch, Maynez, Hofer, Dhingra, Globerson and Cohen, Stratified
+Prediction-Powered Inference, arXiv 2406.04291, 2024).
+
+A few numbers that the model misses by much may make all of the error, and none of them be among the reviews. So one
+more review counts in the variance, in the stratum in which it matters most, of an incident for which the model says the
+least and the truth is the most of all reviews (for the lower bound the reverse); unless the reviews with it are more
+than 25 times the square of their skewness: then the normal distribution holds well enough (Cochran, 1977, section
+2.15), and of reviews at random the interval is PPI++'s own.
 """
 
 from collections.abc import Sequence
@@ -18,6 +23,7 @@ from narrative_runs.estimates.estimators import NOTHING, POWERED, POWERED_T, RAN
 from narrative_runs.estimates.population import Mask, Numbers, Population
 from narrative_runs.estimates.prediction_powered import (
     PREDICTED,
+    ROWS,
     TRUTH,
     Sums,
     added_up,
@@ -27,12 +33,15 @@ from narrative_runs.estimates.prediction_powered import (
     rectifier_variance,
     sums_of,
     totals_by_incident,
+    tuning,
 )
 from narrative_runs.estimates.prevalence import Corrected, filled
 from narrative_runs.findings.intervals import LEVEL, Rate
 
-# With fewer incidents PPI++'s own interval holds the mean of numbers that are skewed too rarely.
-LARGE = 1_000
+# Cochran's rule: so many times the square of the skewness.
+ENOUGH = 25
+# With fewer incidents it is not enough that the reviews show no skewness.
+LARGE = 100
 
 
 class Stratum(NamedTuple):
@@ -81,46 +90,84 @@ def corrected_mean(population: Population, design: str) -> Corrected:
     stratum = _stratum(population, filled(population), np.ones_like(is_reviewed))
     if is_reviewed.all():
         return Corrected(_plain_mean(population, population.truth, is_reviewed), POWERED_T)
-    return Corrected(mean_at_random(stratum), POWERED if n_incidents >= LARGE else POWERED_T)
+    return mean_at_random(stratum)
 
 
-def mean_at_random(drawn: Stratum) -> Rate:
-    """The mean truth from reviews at random, of two incidents or more; something is left unreviewed."""
-    moments = powered_mean(drawn.reviewed, drawn.unreviewed)
-    if drawn.n_incidents >= LARGE:
-        return _rate(float(moments.value), float(ndtri((1 + LEVEL) / 2) * moments.standard_error))
-    error = jackknife_error(drawn.of_incidents, drawn.unreviewed)
-    return _rate(float(moments.value), float(stdtrit(drawn.n_incidents - 1, (1 + LEVEL) / 2) * error))
+def mean_at_random(drawn: Stratum) -> Corrected:
+    """The mean truth from reviews at random, of two incidents or more; something is left unreviewed.
+
+    None where all reviews are alike: they do not show how wrong the mean may be.
+    """
+    value, error = (float(moment) for moment in powered_mean(drawn.reviewed, drawn.unreviewed))
+    tuned = float(tuning(drawn.reviewed, drawn.unreviewed))
+    below, above = _one_more(drawn, tuned, *_extremes([drawn]))
+    if not error + below + above:
+        return Corrected(None, TOO_FEW)
+    if drawn.n_incidents >= LARGE and not below + above:
+        half = ndtri((1 + LEVEL) / 2) * error
+        return Corrected({"value": value, "low": value - half, "high": value + half}, POWERED)
+    variance = float(jackknife_error(drawn.of_incidents, drawn.unreviewed)) ** 2
+    return Corrected(_rate(value, variance + below, variance + above, drawn.n_incidents - 1), POWERED_T)
 
 
 def stratified_mean(strata: Sequence[Stratum], is_powered: bool) -> Rate:
-    """The mean truth of all strata; None where one has fewer than two incidents with a review, and units without.
+    """The mean truth of all strata; None where one has fewer than two incidents with a review, and units without, and
+    where all reviews are alike.
 
-    is_powered: by the predictions too; else by the truths alone.
+    is_powered: by the predictions too; else by the truths alone, with Student's t as usual.
     """
     is_complete = [not float(stratum.unreviewed.n) for stratum in strata]
     if any(stratum.n_incidents < (1 if complete else 2) for stratum, complete in zip(strata, is_complete, strict=True)):
         return None
-    weights = np.array([stratum.size for stratum in strata]) / sum(stratum.size for stratum in strata)
-    # A stratum whose every unit is reviewed needs no prediction.
+    size = sum(stratum.size for stratum in strata)
+    weights = np.array([stratum.size for stratum in strata]) / size
     tuned = _tuning(strata, weights, is_complete) if is_powered else 0.0
-    means, variances = np.zeros(len(strata)), np.zeros(len(strata))
+    extremes = _extremes(strata)
+    means, variances, one_more = np.zeros(len(strata)), np.zeros(len(strata)), np.zeros((len(strata), 2))
     for number, (stratum, complete) in enumerate(zip(strata, is_complete, strict=True)):
-        weight = np.asarray(0.0 if complete else tuned)
-        mean = stratum.reviewed.means
-        n = stratum.n_incidents
+        # A stratum whose every unit is reviewed needs no prediction.
+        weight = 0.0 if complete else tuned
+        mean, n = stratum.reviewed.means, stratum.n_incidents
         means[number] = mean[TRUTH] - weight * (mean[PREDICTED] - stratum.unreviewed.means[PREDICTED])
-        variances[number] = rectifier_variance(stratum.reviewed, weight) * n / max(n - 1, 1)
+        variances[number] = rectifier_variance(stratum.reviewed, np.asarray(weight)) * n / max(n - 1, 1)
         if weight:
             variances[number] += weight**2 * predicted_variance(stratum.unreviewed)
+        if is_powered and not complete:
+            one_more[number] = _one_more(stratum, weight, *extremes)
     value = float(weights @ means)
     parts = weights**2 * variances
-    size = sum(stratum.size for stratum in strata)
     total = float(parts.sum() + weights @ (means - value) ** 2 / size)
-    freedom = np.array([max(stratum.n_incidents - 1, 1) for stratum in strata])
-    squares = float((parts**2 / freedom).sum())
-    quantile = stdtrit(total**2 / squares, (1 + LEVEL) / 2) if squares else ndtri((1 + LEVEL) / 2)
-    return _rate(value, float(quantile * np.sqrt(total)))
+    squares = float((parts**2 / np.array([max(stratum.n_incidents - 1, 1) for stratum in strata])).sum())
+    below, above = map(float, (weights[:, None] ** 2 * one_more).max(axis=0))
+    if not total + below + above and not all(is_complete):
+        return None
+    freedom = total**2 / squares if squares else sum(stratum.n_incidents for stratum in strata) - len(strata)
+    return _rate(value, total + below, total + above, freedom)
+
+
+def _extremes(strata: Sequence[Stratum]) -> tuple[float, float]:
+    means = np.concatenate([stratum.of_incidents[:, TRUTH] / stratum.of_incidents[:, ROWS] for stratum in strata])
+    return float(means.min()), float(means.max())
+
+
+def _one_more(stratum: Stratum, tuned: float, least: float, most: float) -> tuple[float, float]:
+    """What one more review adds to the variance of the mean, for the lower bound and for the upper; 0 where the reviews
+    are enough by Cochran's rule.
+
+    In: λ; the least and the most truth of all reviews.
+    """
+    truth, predicted, rows = stratum.of_incidents.T
+    wrong = truth - tuned * predicted
+    mean = wrong.sum() / rows.sum()
+    wrong = wrong - mean * rows
+    said = predicted / rows
+    added = []
+    for surprise in (least - tuned * said.max() - mean, most - tuned * said.min() - mean):
+        cubes, squares = (wrong**3).sum() + surprise**3, (wrong**2).sum() + surprise**2
+        n = len(wrong) + 1
+        is_enough = squares > 0 and len(wrong) * squares**3 > ENOUGH * n * cubes**2
+        added.append(0.0 if is_enough else float((surprise / rows.sum()) ** 2))
+    return added[0], added[1]
 
 
 def _plain_mean(population: Population, values: Numbers, rows: Mask) -> Rate:
@@ -130,8 +177,8 @@ def _plain_mean(population: Population, values: Numbers, rows: Mask) -> Rate:
         return None
     sums = sums_of(incident, values[rows], values[rows])
     # Over one less than the incidents, as the usual t interval has it.
-    error = np.sqrt(predicted_variance(sums) * n_incidents / (n_incidents - 1))
-    return _rate(float(sums.means[PREDICTED]), float(stdtrit(n_incidents - 1, (1 + LEVEL) / 2) * error))
+    variance = float(predicted_variance(sums)) * n_incidents / (n_incidents - 1)
+    return _rate(float(sums.means[PREDICTED]), variance, variance, n_incidents - 1)
 
 
 def _strata(population: Population) -> list[Stratum]:
@@ -168,5 +215,7 @@ def _tuning(strata: Sequence[Stratum], weights: Numbers, is_complete: Sequence[b
     return float(np.clip(shared / spread, 0.0, 1.0)) if spread > 0 else 0.0
 
 
-def _rate(value: float, half: float) -> Rate:
-    return {"value": value, "low": value - half, "high": value + half}
+def _rate(value: float, below: float, above: float, freedom: float) -> Rate:
+    """In: the variances for the lower bound and for the upper; degrees of freedom."""
+    quantile = float(stdtrit(max(freedom, 1.0), (1 + LEVEL) / 2))
+    return {"value": value, "low": value - quantile * below**0.5, "high": value + quantile * above**0.5}
