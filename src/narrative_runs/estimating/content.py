@@ -28,6 +28,8 @@ from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts, reviewe
 from narrative_runs.source.groups import read_groups
 
 ASKED = "asked"
+# A reason tells how many incidents are in which stratum.
+_HIDDEN_REASON = "why it could not be estimated is told by `narrative-runs estimate` alone, as small counts are masked."
 _TYPES = "binary, category, ordinal and number"
 
 
@@ -50,7 +52,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Estimates:
-    """content: of estimates.json; notes: what its user has to know besides, a line each."""
+    """content: of estimates.json; notes: what its user has to know besides, a line each, why a variable could not be
+    estimated among them."""
 
     folder: ExperimentFolder
     content: dict[str, Any]
@@ -112,8 +115,9 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
         "references": works_cited(published, bool(references)),
         "compared_with": references,
         "variables": published,
-        "refused": refused,
+        "refused": dict.fromkeys(refused, _HIDDEN_REASON) if below else refused,
     }
+    notes += [f"Not estimated: {reason}" for reason in refused.values()]
     return Estimates(folder, content, notes)
 
 

@@ -126,8 +126,9 @@ def _sampling(of_variable: Mapping[str, Any]) -> str:
             if design == RANDOM
             else "drawn at random within strata of the model's answer and the workbook's label"
         )
+        sample = "a sample" if n == MASKED else f"{_count(n)}"
         return (
-            f"Of {_count(n)} of them, {how}, {people} read all narratives; what holds is the adjudicated verdict, else "
+            f"Of {sample} of them, {how}, {people} read all narratives; what holds is the adjudicated verdict, else "
             "the one on which all readers agree."
         )
     replaced = of_variable["n_reviewed_labels"]
@@ -137,7 +138,7 @@ def _sampling(of_variable: Mapping[str, Any]) -> str:
             f"{_count(n)} of them have a label in the workbook{instead}; these were taken as a random sample of all, "
             "which is an assumption: how they were chosen is not known."
         )
-    return f"All of them have a label in the workbook{instead}."
+    return "All of them have a label in the workbook."
 
 
 def _result(name: str, of_variable: Mapping[str, Any]) -> str:

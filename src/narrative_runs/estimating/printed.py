@@ -25,7 +25,7 @@ _TITLES = {INCIDENT: "incidents", "narrative": "narratives"}
 
 
 def shown_estimates(estimates: Estimates) -> Iterator[RenderableType]:
-    """What the user is shown: a table for each variable, by groups too, notes, what was refused, and the paragraph."""
+    """What the user is shown: a table for each variable, by groups too, notes, and the paragraph."""
     content, folder = estimates.content, estimates.folder
     for name, of_variable in content["variables"].items():
         yield _levels(name, of_variable)
@@ -33,8 +33,6 @@ def shown_estimates(estimates: Estimates) -> Iterator[RenderableType]:
             yield _groups(name, of_variable, column, groups, content["compared_with"][column])
     for note in estimates.notes:
         yield Text(note)
-    for reason in content["refused"].values():
-        yield Text(f"Not estimated: {reason}")
     yield Text("\nFor the methods section:\n" + content["methods"])
     for work in content["references"]:
         yield Text(f"  {work}")

@@ -76,7 +76,7 @@ def estimates_shown(content: Mapping[str, Any], older: list[str], slug: str) -> 
         list(_tables(content["variables"])),
         content["methods"],
         content["references"],
-        list(content["refused"].values()),
+        [f"{name}: {reason}" if not reason.startswith(name) else reason for name, reason in content["refused"].items()],
         True,
     )
 
