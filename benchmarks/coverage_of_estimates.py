@@ -3,7 +3,8 @@
 Studies are drawn from known truths: a population whose incidents have one narrative or two, a model that is good, bad,
 or good in one half of the incidents and bad in the other, errors that gather where there is something to be seen, and
 reviews at random or by strata of what the model says. For each case: how often the corrected interval holds the truth,
-its width beside that of the reviews alone, and how often the naive interval holds it.
+its width (the median) beside that of the reviews alone, and how often the naive interval holds it. A ratio that is not
+given, since the lower group may be none, counts in no coverage.
 
 The goal: coverage not significantly below 94% where ten positives or more are expected among the reviews, and not below
 93% elsewhere.
@@ -220,9 +221,9 @@ def _case(
         events=events,
         coverage=_coverage(corrected, np.asarray(truth)),
         of_population=_coverage(corrected, of_population),
-        width=float(np.nanmean(corrected.high - corrected.low)),
+        width=float(np.nanmedian(corrected.high - corrected.low)),
         labelled_coverage=_coverage(labelled, np.asarray(truth)),
-        labelled_width=float(np.nanmean(labelled.high - labelled.low)),
+        labelled_width=float(np.nanmedian(labelled.high - labelled.low)),
         naive_coverage=_coverage(estimated.naive, np.asarray(truth)),
         powered=float(estimated.is_powered.mean()),
         bias=float(np.nanmean(corrected.value) - truth),
