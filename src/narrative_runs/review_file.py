@@ -28,7 +28,8 @@ from narrative_runs.shell import quoted
 from narrative_runs.source.tracking import command_to_restore, tracking_file
 
 DEALT, VERDICT = "dealt", "verdict"
-SAMPLE, ADJUDICATION = "sample", "adjudication"
+# Who chooses what is reviewed makes no sample: such verdicts are kept, and count in no estimate.
+SAMPLE, ADJUDICATION, CHOSEN = "sample", "adjudication", "chosen"
 Line = dict[str, Any]
 
 _CHECK = b',"check":"'
@@ -119,8 +120,8 @@ def earlier_contents(path: Path) -> Iterator[bytes]:
 
 
 class Verdict(NamedTuple):
-    """A coder's verdict on a variable in a narrative. purpose: SAMPLE or ADJUDICATION; verdict: the value as text, or
-    `unclear`; deal, stratum: of the sample in which the narrative was dealt."""
+    """A coder's verdict on a variable in a narrative. purpose: SAMPLE, ADJUDICATION or CHOSEN; verdict: the value as
+    text, or `unclear`; deal, stratum: of the sample in which the narrative was dealt."""
 
     variable: str
     incident_id: str

@@ -79,6 +79,24 @@ def test_a_lost_record_gets_its_reviews_back(project: Project) -> None:
     assert project.query("SELECT * FROM reviews ORDER BY incident_id, narrative_type, coder") == before
 
 
+def test_verdicts_on_older_answers_are_counted_aside(project: Project) -> None:
+    """Where more was asked, verdicts on incidents that had not been asked about are of older answers, and say so; after
+    a rollback all count again."""
+    older = "Verdicts on older answers, which do not count: "
+    params = (project.folder / "params.yaml").read_text(encoding="utf-8")
+    assert older not in project.run("narrative-runs", "review", "show", "cases").stdout
+    assert project.run("narrative-runs", "snapshot", "cases", "--name", "before").returncode == 0
+    (project.folder / "params.yaml").write_text(params.replace("max_narratives: 100", "max_narratives: 120"))
+    assert (done := project.snakemake()).returncode == 0, done.stdout
+    shown = project.run("narrative-runs", "review", "show", "cases").stdout
+    assert older in shown and "answer changed since it was dealt" in shown
+    (project.folder / "params.yaml").write_text(params)
+    assert (done := project.run("narrative-runs", "rollback", "cases", "before", "--yes")).returncode == 0, done.stdout
+    shown = project.run("narrative-runs", "review", "show", "cases").stdout
+    assert older not in shown and "changed since" not in shown and "unasked" in shown
+    assert verdicts(project)
+
+
 def test_an_altered_verdict_is_known(project: Project) -> None:
     """`prove` counts the verdicts, and every command refuses them when one was altered, with the way back."""
     path = project.folder / "results/cases/reviews.jsonl"

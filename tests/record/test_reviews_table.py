@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,13 @@ def test_the_record_holds_the_latest_verdicts() -> None:
         ("cases", "2", "cme", "weapon", "ana", "rope", "sure", "error", 10.0, "2026-01-01 12:00:00", "sample"),
         ("other", "3", "cme", "weapon", "ben", "gun", None, "right", 90.0, "2026-01-01 12:00:00", "sample"),
     ]
+
+
+def test_a_record_with_reviews_is_whole() -> None:
+    """SQLite's own check, which is made before each backup, has nothing to say against a record with reviews."""
+    put("cases", [DEAL, verdict("g", "gun"), verdict("h", "rope", notes="sure")])
+    with closing(sqlite3.connect(RECORD)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_an_experiment_without_reviews_makes_no_table() -> None:

@@ -8,6 +8,7 @@ from openpyxl import load_workbook
 
 from narrative_runs import review_file
 from narrative_runs.record import database
+from narrative_runs.reviews.reviewed import reviewed
 from tests.reviewed_experiment import fill, run, write_experiment
 from tests.small_experiment import FOLDER
 
@@ -163,9 +164,9 @@ def test_sheets_that_do_not_belong_here_are_refused(monkeypatch: pytest.MonkeyPa
     before = FOLDER.reviews.read_bytes()
     with pytest.raises(SystemExit, match="was dealt to ana, and not to ben"):
         bring(monkeypatch, filled, "ben")
-    run(monkeypatch, "export", "cases", "--review", "9", "--output", "results/plain.xlsx")
-    with pytest.raises(SystemExit, match="has no columns review_row"):
-        bring(monkeypatch, Path("results/plain.xlsx"), "ana")
+    pd.DataFrame({"incident_id": ["0001"], "verdict": [1]}).to_excel("own.xlsx", index=False, engine="openpyxl")
+    with pytest.raises(SystemExit, match="has no column reviewer_verdict, and none by which"):
+        bring(monkeypatch, Path("own.xlsx"), "ana")
     sheet = pd.read_excel(filled, dtype=object, engine="openpyxl")
     sheet.assign(review_row="zzzzzzzz").to_excel("strange.xlsx", index=False, engine="openpyxl")
     with pytest.raises(SystemExit, match="none of its 1 rows was dealt here"):
@@ -233,3 +234,44 @@ def test_what_cannot_be_dealt_is_told(monkeypatch: pytest.MonkeyPatch, words: tu
     with pytest.raises(SystemExit, match=message):
         run(monkeypatch, "export", "cases", "--review", "20", *words)
     assert FOLDER.reviews.read_bytes() == before
+
+
+@pytest.mark.parametrize("blind", [(), ("--blind",)])
+def test_verdicts_on_chosen_rows_are_kept_apart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], blind: tuple[str, ...]
+) -> None:
+    """A sheet that was not dealt comes back once, ids that lost their zeros too, and counts in no stratum; one that
+    shows another answer than the one of now is told by cell."""
+    path = Path("results/plain.xlsx")
+    run(monkeypatch, "export", "cases", "--review", "12", "--output", str(path), *blind)
+    with pytest.raises(SystemExit, match="Add --experiment SLUG"):
+        bring(monkeypatch, fill(path, truth), "cleo")
+    sheet = pd.read_excel(path, dtype=object, engine="openpyxl")
+    broken = sheet.assign(incident_id=[int(each) for each in sheet["incident_id"]])
+    n_other = 0
+    if not blind:
+        broken["detected"] = [not each if at < 2 else each for at, each in enumerate(sheet["detected"])]
+        n_other = 2
+    broken.to_excel(path, index=False, engine="openpyxl")
+    for _ in range(2):
+        run(monkeypatch, "review", "import", str(path), "--coder", "cleo", "--experiment", "cases")
+    said = capsys.readouterr().out
+    assert said.count("another answer than the one of now") == 2 * n_other and "enter no estimate" in said
+    assert f"0 new, 0 changed, {12 - n_other} as before, 0 blank, {n_other} not taken" in said
+    known = {(row["incident_id"], row["narrative_type"]): truth(row) for _, row in sheet.iterrows()}
+    found = {(incident, kind): verdict == "yes" for (coder, incident, kind), verdict in verdicts().items()}
+    assert len(found) == 12 - n_other and found.items() <= known.items()
+    assert not reviewed("cases").incidents["is_reviewed"].any()
+    (purpose,) = database.query("SELECT DISTINCT purpose, sampling_weight FROM reviews")
+    assert tuple(purpose.values()) == ("chosen", None)
+
+
+def test_sheets_of_several_variables_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workbook with verdicts in several sheets that were not dealt is refused: each may be about another variable."""
+    run(monkeypatch, "export", "cases", "--review", "12", "--output", "results/plain.xlsx")
+    sheet = pd.read_excel(fill(Path("results/plain.xlsx"), truth), dtype=object, engine="openpyxl")
+    with pd.ExcelWriter("two.xlsx", engine="openpyxl") as book:
+        for name in ("one", "two"):
+            sheet.to_excel(book, sheet_name=name, index=False)
+    with pytest.raises(SystemExit, match="has verdicts in 2 sheets"):
+        run(monkeypatch, "review", "import", "two.xlsx", "--coder", "ana", "--experiment", "cases")

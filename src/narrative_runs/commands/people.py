@@ -152,6 +152,9 @@ def _add_reviews(commands: Commands) -> None:
     taken.add_argument(
         "--experiment", default="", metavar="SLUG", help="the one to which its rows were dealt when left out"
     )
+    taken.add_argument(
+        "--variable", default="", metavar="NAME", help="of a sheet that was not dealt: the variable that it is about"
+    )
     taken.set_defaults(run=_import_review)
     for name, run, about in (
         ("show", _show_reviews, "say how many incidents are reviewed, and how far coders agree"),
@@ -306,7 +309,7 @@ def _import_review(arguments: argparse.Namespace) -> None:
     from narrative_runs.estimating.proof import older_estimates
     from narrative_runs.reviews.bringing_in import import_review
 
-    import_review(arguments.file, arguments.coder, arguments.experiment, _tell)
+    import_review(arguments.file, arguments.coder, arguments.experiment, _tell, arguments.variable)
     for line in older_estimates():
         _tell(line)
 

@@ -117,7 +117,8 @@ CREATE TABLE IF NOT EXISTS coded_values (
   PRIMARY KEY (experiment_id, incident_id, narrative_type, variable)
 ) WITHOUT ROWID"""
 
-# Of our own, where people reviewed narratives: a row for the latest verdict of each coder.
+# Of our own, where people reviewed narratives: a row for the latest verdict of each coder. With WITHOUT ROWID, the
+# integrity check of SQLite 3.40 tells of NULL values that are not there.
 REVIEWS = """
 CREATE TABLE IF NOT EXISTS reviews (
   experiment_id TEXT NOT NULL,
@@ -132,7 +133,7 @@ CREATE TABLE IF NOT EXISTS reviews (
   reviewed_at TEXT NOT NULL,
   purpose TEXT NOT NULL,
   PRIMARY KEY (experiment_id, incident_id, narrative_type, variable, coder, purpose)
-) WITHOUT ROWID"""
+)"""
 
 # Those of the R system, in the order in which they are made.
 TABLES = {"experiments": EXPERIMENTS, "narrative_results": NARRATIVE_RESULTS, "source_narratives": SOURCE_NARRATIVES}

@@ -16,6 +16,7 @@ from narrative_runs.paths import RESULTS, ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.reviews import put_reviews
 from narrative_runs.review_file import ADJUDICATION, SAMPLE, VERDICT, Line
+from narrative_runs.reviews.chosen import chosen_rows
 from narrative_runs.reviews.dealing import TIME
 from narrative_runs.reviews.filled_sheet import FilledRow, filled_rows
 from narrative_runs.reviews.sheet import ROW, checksum_of_text
@@ -26,12 +27,13 @@ Tell = Callable[[str], None]
 _SHOWN = 200
 
 
-def import_review(path: Path, coder: str, which: str, tell: Tell) -> None:
+def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str = "") -> None:
     """Take in the verdicts of a sheet, and say of each cell that cannot be taken why; asks nothing, and can be
     repeated.
 
     coder: who filled it in; which: slug or id of the experiment, empty for the one to which the rows were dealt; tell:
-    shows a line to the user.
+    shows a line to the user; variable: of a sheet that was not dealt, the variable that it is about, the first binary
+    one where it is empty.
 
     Raises:
         ReviewsError: the file is no such sheet, or of another experiment or coder; or the reviews cannot be written.
@@ -39,12 +41,19 @@ def import_review(path: Path, coder: str, which: str, tell: Tell) -> None:
         RecordError: the record cannot be written; the verdicts are kept, and the same command does the rest.
     """
     rows = filled_rows(path)
-    folder, begun = finished.found(_experiment_of(path, rows, which))
+    is_chosen = not any(row.row for row in rows)
+    folder, begun = finished.found(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
     codebook = experiment.codebook_of(begun.params)
+    problems: list[str] = []
     with review_file.opened(folder) as reviews:
+        if is_chosen:
+            chosen = chosen_rows(folder.slug, variable, coder, rows, reviews.lines)
+            rows, problems = chosen.rows, chosen.problems
+            if chosen.deal:
+                reviews.append([chosen.deal])
         known = review_file.dealt_rows(reviews.lines)
         name = _coder_in(path, coder, [known[row.row] for row in rows if row.row in known])
-        taken = take(rows, name, reviews.lines, codebook, datetime.now().strftime(TIME))
+        taken = take(rows, name, reviews.lines, codebook, datetime.now().strftime(TIME), problems)
         if taken.lines:
             reviews.append(taken.lines)
         lines = list(reviews.lines)
@@ -52,6 +61,12 @@ def import_review(path: Path, coder: str, which: str, tell: Tell) -> None:
             put_reviews(connection, begun.experiment_id, lines)
         _into_care_of_dvc(folder)
     tell(f"{folder.reviews}: {taken.words(name)}.")
+    if is_chosen:
+        tell(
+            "This sheet was not dealt to coders: its verdicts are kept, and enter no estimate, since nobody can say "
+            "what its narratives stand for. A sample for estimates: "
+            f"`narrative-runs export {folder.slug} --review N --coders {name}`"
+        )
     for problem in taken.problems[:_SHOWN]:
         tell(f"  not taken: {problem}")
     if len(taken.problems) > _SHOWN:
@@ -74,13 +89,20 @@ class Taken:
         return f"of {coder} " + ", ".join(f"{self.counts[kind]} {kind}" for kind in kinds)
 
 
-def take(rows: Sequence[FilledRow], coder: str, lines: Sequence[Line], codebook: Codebook, now: str) -> Taken:
+def take(
+    rows: Sequence[FilledRow],
+    coder: str,
+    lines: Sequence[Line],
+    codebook: Codebook,
+    now: str,
+    problems: Sequence[str] = (),
+) -> Taken:
     """What the rows of a sheet bring that the lines do not have yet.
 
     In: the rows in the order of the file; coder: as the name was dealt; the lines so far; now: the time, as the record
-    writes it.
+    writes it; problems: of rows that cannot be taken anyway.
     """
-    taken, dealt = Taken(), review_file.dealt_rows(lines)
+    taken, dealt = Taken(problems=list(problems)), review_file.dealt_rows(lines)
     latest = {each.key: (each.verdict, each.notes) for each in review_file.latest_verdicts(lines)}
     first: dict[str, tuple[str, FilledRow]] = {}
     doubtful = set()
@@ -120,7 +142,6 @@ def passed_over(lines: Sequence[Line], coder: str = "") -> list[str]:
     reviewed = {line["row"] for line in lines if line["line"] == VERDICT}
     found = []
     for deal in review_file.deals(lines, purpose=SAMPLE).values():
-        gaps: Counter[str] = Counter()
         by_stratum: dict[tuple[str, str], dict[int, bool]] = defaultdict(dict)
         for row in deal["rows"]:
             if coder in ("", row["coder"]):
@@ -129,7 +150,6 @@ def passed_over(lines: Sequence[Line], coder: str = "") -> list[str]:
         for (who, stratum), of_sheet in by_stratum.items():
             last = max((place for place, is_reviewed in of_sheet.items() if is_reviewed), default=0)
             if n := sum(not is_reviewed for place, is_reviewed in of_sheet.items() if place < last):
-                gaps[who] += n
                 found.append(f"  {who}, {deal['variable']}, {stratum}: {n} of {last}")
     if found:
         found.insert(
@@ -177,6 +197,20 @@ def _line(row: FilledRow, verdict: str, coder: str, dealt: Mapping[str, tuple[Li
     }
 
 
+def _named(path: Path, which: str) -> str:
+    """The experiment that was named, where the sheet says of none.
+
+    Raises:
+        ReviewsError: none was named.
+    """
+    if not which:
+        raise ReviewsError(
+            f"{path} does not say of which experiment it is: it was not dealt to coders. Add --experiment SLUG to keep "
+            "its verdicts, which enter no estimate."
+        )
+    return which
+
+
 def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
     """The slug of the experiment to which the rows were dealt.
 
@@ -185,10 +219,19 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
     """
     ids = {row.row for row in rows}
     owners = {}
+    damaged: ReviewsError | None = None
     for file in sorted(RESULTS.glob("*/reviews.jsonl")):
         folder = ExperimentFolder(file.parent.name)
-        if n := len(ids & review_file.dealt_rows(review_file.read(folder)).keys()):
+        try:
+            known = review_file.dealt_rows(review_file.read(folder))
+        except ReviewsError as error:
+            damaged = error
+            continue
+        if n := len(ids & known.keys()):
             owners[folder.slug] = n
+    if not owners and damaged is not None:
+        # The rows may be its own.
+        raise damaged
     if not owners:
         raise ReviewsError(
             f"{path}: none of its {len(ids)} rows was dealt here, so that nothing is known of how they were drawn. Is "
@@ -207,9 +250,9 @@ def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]]) -> str
     Raises:
         ReviewsError: the sheet is another coder's.
     """
-    if all(deal["purpose"] == ADJUDICATION for deal, _ in dealt):
+    if not any(deal["purpose"] == SAMPLE for deal, _ in dealt):
         return coder
-    names = {str(row["coder"]) for deal, row in dealt if deal["purpose"] != ADJUDICATION}
+    names = {str(row["coder"]) for deal, row in dealt if deal["purpose"] == SAMPLE}
     own = next((name for name in names if name.casefold() == coder.casefold()), None)
     if own is None:
         raise ReviewsError(

@@ -106,7 +106,7 @@ def value_in(variable: Variable, text: str | None) -> Any:
     and for no text."""
     if text is None:
         return None
-    if text == UNCLEAR and not isinstance(variable, Quote | Text):
+    if text == UNCLEAR and text not in variable.value_names and not isinstance(variable, Quote | Text):
         return False if isinstance(variable, Binary) and variable.unclear == "no" else None
     match variable:
         case Binary():

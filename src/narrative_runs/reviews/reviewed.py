@@ -22,6 +22,7 @@ from narrative_runs.reviews.dealing import population_kept
 from narrative_runs.reviews.population import Population, value_in
 from narrative_runs.reviews.truth import LABEL, OPEN, disagreements, truth_of_incident, truths_of_narratives
 
+_COLUMNS = ("truth", "source", "is_reviewed", "n_coders")
 _CHANGED = ", answer changed since it was dealt"
 
 
@@ -64,10 +65,9 @@ def reviewed_of(name: str, variable: Variable, population: Population, lines: li
     """The same from a population, and all lines of its reviews."""
     samples = review_file.deals(lines, name, SAMPLE)
     unchanged = {deal: _unchanged(line, population) for deal, line in samples.items()}
-    latest = review_file.latest_verdicts(lines, name)
-    counting = [each for each in latest if each.purpose == ADJUDICATION or each.incident_id in unchanged[each.deal]]
-    of_coders = [each for each in counting if each.purpose != ADJUDICATION]
-    n_older = sum(each.purpose != ADJUDICATION for each in latest) - len(of_coders)
+    counting = counting_verdicts(name, population, lines)
+    of_coders = [each for each in counting if each.purpose == SAMPLE]
+    n_older = sum(each.purpose == SAMPLE for each in review_file.latest_verdicts(lines, name)) - len(of_coders)
     used = {each.deal for each in of_coders}
     truths = truths_of_narratives(variable, counting)
     narratives = population.narratives.assign(
@@ -104,13 +104,13 @@ def reviewed_of(name: str, variable: Variable, population: Population, lines: li
 
 
 def counting_verdicts(name: str, population: Population, lines: list[Line]) -> list[Verdict]:
-    """The latest verdicts on a variable that are of the answers of now, with those of who decided on disagreements."""
+    """The latest verdicts on what was drawn that are of the answers of now, and of who decided on disagreements."""
     unchanged = {deal: _unchanged(line, population) for deal, line in review_file.deals(lines, name, SAMPLE).items()}
-    latest = review_file.latest_verdicts(lines, name)
-    return [each for each in latest if each.purpose == ADJUDICATION or each.incident_id in unchanged[each.deal]]
-
-
-_COLUMNS = ("truth", "source", "is_reviewed", "n_coders")
+    return [
+        each
+        for each in review_file.latest_verdicts(lines, name)
+        if each.purpose == ADJUDICATION or (each.purpose == SAMPLE and each.incident_id in unchanged[each.deal])
+    ]
 
 
 def _row(truth: tuple[Any, str, int] | None, label: Any) -> tuple[Any, str, bool, int]:

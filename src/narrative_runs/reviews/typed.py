@@ -30,3 +30,12 @@ def verdict_typed(variable: Variable, cell: object) -> str | None:
             return written(())
     label = label_of(variable, cell)
     return None if label is None else written(label)
+
+
+def as_value(variable: Variable, text: str) -> str | None:
+    """The value that a sheet shows as this text, such as TRUE, as the text of a value; the text itself where it is
+    none."""
+    try:
+        return verdict_typed(variable, text)
+    except NotALabel:
+        return text
