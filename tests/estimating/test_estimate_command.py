@@ -178,3 +178,13 @@ def test_damaged_estimates_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         FOLDER.estimates.write_text(text)
         with pytest.raises(FindingsError, match="Delete it"):
             made_anew()
+
+
+def test_what_the_report_needs_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a part of the experiment's folder was deleted, the estimates are written, and the message says how the
+    report comes."""
+    review(monkeypatch, "ana")
+    FOLDER.retries.unlink()
+    with pytest.raises(SystemExit, match=r"retries\.parquet is missing") as ended:
+        run(monkeypatch, "estimate", "cases")
+    assert "Start the run of cases again" in str(ended.value) and FOLDER.estimates.exists()

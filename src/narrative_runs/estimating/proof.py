@@ -1,11 +1,13 @@
 """`narrative-runs prove`, of the estimates: derived once more from answers and reviews, and compared byte for byte."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
-from narrative_runs.errors import ExperimentError
-from narrative_runs.estimating.content import below_of, estimates_of, wish_of
+from narrative_runs.errors import ExperimentError, NarrativeRunsError
+from narrative_runs.estimating.content import Wish, below_of, estimates_of, wish_of
 from narrative_runs.estimating.files import csv_of, json_of
 from narrative_runs.findings.estimates_file import damaged, made_from, older_in, older_in_words, read_estimates
 from narrative_runs.paths import RESULTS, ExperimentFolder
@@ -24,10 +26,7 @@ def prove_estimates(params_file: Path) -> list[str]:
     content, begun = read_estimates(folder), experiment.find(folder)
     if content is None or begun is None:
         return []
-    try:
-        wish = wish_of(content)
-    except (KeyError, TypeError):
-        raise damaged(folder, "it does not say what was asked for") from None
+    wish = _wish_in(content, folder)
     command = wish.command(folder.slug)
     if older := older_in(content, made_from(folder, below_of(folder, begun))):
         return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to make it anew: `{command}`"]
@@ -49,11 +48,22 @@ def older_estimates() -> list[str]:
     lines = []
     for path in sorted(RESULTS.glob("*/estimates.json")):
         folder = ExperimentFolder(path.parent.name)
-        content, begun = read_estimates(folder), experiment.find(folder)
-        if content is None or begun is None:
+        try:
+            content, begun = read_estimates(folder), experiment.find(folder)
+            if content is None or begun is None:
+                continue
+            older = older_in(content, made_from(folder, below_of(folder, begun)))
+            command = _wish_in(content, folder).command(folder.slug)
+        except NarrativeRunsError as error:
+            lines.append(str(error))
             continue
-        if older := older_in(content, made_from(folder, below_of(folder, begun))):
-            lines.append(
-                f"{path} is of {older_in_words(older)}; to make it anew: `{wish_of(content).command(folder.slug)}`"
-            )
+        if older:
+            lines.append(f"{path} is of {older_in_words(older)}; to make it anew: `{command}`")
     return lines
+
+
+def _wish_in(content: Mapping[str, Any], folder: ExperimentFolder) -> Wish:
+    try:
+        return wish_of(content)
+    except (KeyError, TypeError):
+        raise damaged(folder, "it does not say what was asked for") from None
