@@ -20,7 +20,7 @@ from tests.reviewed_experiment import fill
 
 pytestmark = pytest.mark.end_to_end
 
-COUNT, ASKED, KILLS = 300, 580, 6
+COUNT, ASKED, KILLS = 300, 580, 4
 FOLDER = "results/cases"
 FAILED = "LE text of case 1."
 CODEBOOK: dict[str, Any] = {

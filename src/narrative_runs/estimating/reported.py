@@ -35,7 +35,8 @@ def report_anew(folder: ExperimentFolder, begun: ExperimentState) -> None:
     try:
         write_report(context)
     except FileNotFoundError as error:
+        missing = error.filename or str(error)
         raise FindingsError(
-            f"The estimates are in {folder.estimates}, and not in the report yet: {error.filename} is missing. Start the "
-            f"run of {folder.slug} again: it and the report are made anew, and nothing is asked."
+            f"The estimates are in {folder.estimates}, and not in the report yet, as a file is missing: {missing}. "
+            f"Start the run of {folder.slug} again: it and the report are made anew, and nothing is asked."
         ) from None
