@@ -1,4 +1,5 @@
-"""How often the 95% intervals hold the truth: `python -m benchmarks.coverage`.
+"""How often the 95% intervals hold the truth: `python -m benchmarks.coverage`, and for estimates that are corrected by
+reviews `python -m benchmarks.coverage estimates`, of which `benchmarks.coverage_of_estimates` speaks.
 
 Studies are drawn from known truths: incidents with one or two narratives, whose labels and errors agree more or less
 often, at several prevalences and sizes. For each metric the share of studies whose interval holds the true value is
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
+from benchmarks import coverage_of_estimates
 from narrative_runs.findings.confusion import (
     ConfusionMatrix,
     Proportion,
@@ -88,10 +90,13 @@ class Case(NamedTuple):
 def main() -> None:
     """Draw the studies, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("rates", "estimates"), default="rates", help="which intervals")
     parser.add_argument("--studies", type=int, default=10_000, help="studies a case")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--all", action="store_true", help="every case, not only a line for each metric and clustering")
     arguments = parser.parse_args()
+    if arguments.part == "estimates":
+        sys.exit(coverage_of_estimates.show(arguments.studies, arguments.seed, arguments.all))
     cases = list(_cases(arguments.studies, np.random.default_rng(arguments.seed)))
     groups = [[case] for case in cases] if arguments.all else _by_metric(cases)
     headings = ("clustering", "metric", "cases", "coverage", "lowest", "width")

@@ -10,6 +10,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 ├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
 ├── RecordError              results/experiments.db cannot be used
 │   └── RecordLocked         another program keeps it locked
+├── ReviewsError             reviews cannot be dealt, taken in or read
 ├── FindingsError            the findings of an experiment are missing, or cannot be given out as asked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
     ├── ServerAway           no server answers there, or not yet
@@ -55,6 +56,10 @@ class RecordError(NarrativeRunsError):
 
 class FindingsError(NarrativeRunsError):
     """The findings of an experiment are missing, or cannot be compared or given out as asked."""
+
+
+class ReviewsError(NarrativeRunsError):
+    """Reviews cannot be dealt to coders, taken in from a filled-in sheet, or read."""
 
 
 class RecordLocked(RecordError):

@@ -126,6 +126,26 @@ class ExperimentFolder:
         return self.path / "review.xlsx"
 
     @property
+    def reviews(self) -> Path:
+        """Every verdict of a reviewer as it came, and what was dealt to whom."""
+        return self.path / "reviews.jsonl"
+
+    @property
+    def reviews_seal(self) -> Path:
+        """How many lines the reviews have, and the checksum of the last."""
+        return self.path / "reviews.sealed.json"
+
+    @property
+    def estimates(self) -> Path:
+        """Prevalences and means, corrected by the reviews."""
+        return self.path / "estimates.json"
+
+    @property
+    def estimates_table(self) -> Path:
+        """The same, a row a number."""
+        return self.path / "estimates.csv"
+
+    @property
     def no_text(self) -> Path:
         """What may leave your network, as `export --no-text` writes it."""
         return self.path / "no_text.csv"

@@ -73,6 +73,16 @@ def _add_work_with_findings(commands: Commands) -> None:
         metavar="NAME",
         help="one variable of the codebook: the sample is drawn by it, or the rows have its values alone",
     )
+    export.add_argument(
+        "--coders",
+        type=_names,
+        metavar="NAMES",
+        default=[],
+        help="with --review: deal N incidents to these coders, a sheet each that comes back, such as ana,ben",
+    )
+    export.add_argument(
+        "--overlap", type=int, metavar="M", help="with --coders: how many of the incidents all of them read"
+    )
     export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
     export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
     export.add_argument(
@@ -87,6 +97,8 @@ def _add_work_with_findings(commands: Commands) -> None:
     )
     export.add_argument("--force", action="store_true", help="overwrite a file that exists")
     export.set_defaults(run=_export)
+    _add_reviews(commands)
+    _add_estimates(commands)
     about = "show one result with the model's reasons, and follow it back to its answer and its cell in the workbook"
     trace = commands.add_parser(
         "trace",
@@ -127,6 +139,65 @@ def _add_work_with_findings(commands: Commands) -> None:
     forget.add_argument("experiment", metavar="SLUG", help="slug or id")
     forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
     forget.set_defaults(run=_forget)
+
+
+def _add_reviews(commands: Commands) -> None:
+    about = "take in what coders decided on the narratives that were dealt to them, and show how far they agree"
+    review = commands.add_parser("review", help=about, description=about)
+    what = review.add_subparsers(required=True, metavar="WHAT", help="import, show or disagreements")
+    about = "take in a sheet that was filled in"
+    taken = what.add_parser("import", help=about, description=about)
+    taken.add_argument("file", type=Path, metavar="FILE", help=".xlsx or .csv")
+    taken.add_argument("--coder", required=True, metavar="NAME", help="who filled it in")
+    taken.add_argument(
+        "--experiment", default="", metavar="SLUG", help="the one to which its rows were dealt when left out"
+    )
+    taken.add_argument(
+        "--variable", default="", metavar="NAME", help="of a sheet that was not dealt: the variable that it is about"
+    )
+    taken.set_defaults(run=_import_review)
+    for name, run, about in (
+        ("show", _show_reviews, "say how many incidents are reviewed, and how far coders agree"),
+        ("disagreements", _disagreements, "write what coders do not agree on as a sheet for who decides"),
+    ):
+        command = what.add_parser(name, help=about, description=about)
+        command.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
+        command.add_argument("--variable", default="", metavar="NAME", help="one variable of the codebook")
+        command.set_defaults(run=run)
+        if name == "disagreements":
+            command.add_argument(
+                "--output", type=Path, metavar="FILE", help=".xlsx or .csv; below results/ when left out"
+            )
+            command.add_argument("--force", action="store_true", help="overwrite a file that exists")
+
+
+def _add_estimates(commands: Commands) -> None:
+    about = "estimate prevalences and means of all incidents, corrected by what coders said of a sample"
+    estimates = commands.add_parser("estimate", help=about, description=about)
+    estimates.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
+    estimates.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a variable of the codebook, again for more; all when left out",
+    )
+    estimates.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="by what stands in a column of the workbook, again for more; with differences and ratios",
+    )
+    estimates.add_argument(
+        "--assume-random",
+        action="store_true",
+        help="take the labels of the workbook for those of a random sample of all incidents; the methods paragraph "
+        "says so",
+    )
+    estimates.add_argument("--plan", action="store_true", help="say how many reviews an interval of --width takes")
+    estimates.add_argument("--width", type=float, metavar="W", help="with --plan: from bound to bound, such as .03")
+    estimates.set_defaults(run=partial(_estimate, estimates))
 
 
 def _add_snapshots(commands: Commands) -> None:
@@ -214,12 +285,73 @@ def _export(arguments: argparse.Namespace) -> None:
         raise FindingsError("--seed and --blind go with --review.")
     if arguments.columns and not (arguments.no_text or arguments.blind):
         raise FindingsError("--columns goes with --no-text or --blind: a sheet that is not blind has all columns.")
+    if arguments.coders and arguments.no_text:
+        raise FindingsError("--coders goes with --review.")
+    if arguments.overlap is not None and not arguments.coders:
+        raise FindingsError("--overlap goes with --coders: it says how many incidents all of them read.")
     if arguments.no_text:
         export_no_text(which, arguments.columns, output, force, variable)
     else:
         seed = 1 if arguments.seed is None else arguments.seed
         blind, columns = arguments.blind, arguments.columns
+        if arguments.coders:
+            from narrative_runs.reviews.dealing import deal_review
+
+            overlap = arguments.overlap or 0
+            deal_review(
+                which, arguments.review, seed, blind, columns, output, force, variable, arguments.coders, overlap
+            )
+            return
         export_review(which, arguments.review, seed, blind, columns, output, force, variable)
+
+
+def _import_review(arguments: argparse.Namespace) -> None:
+    from narrative_runs.estimating.proof import older_estimates
+    from narrative_runs.reviews.bringing_in import import_review
+
+    import_review(arguments.file, arguments.coder, arguments.experiment, _tell, arguments.variable)
+    for line in older_estimates():
+        _tell(line)
+
+
+def _show_reviews(arguments: argparse.Namespace) -> None:
+    from narrative_runs.plain_console import PlainConsole
+    from narrative_runs.reviews.showing import show
+
+    width = None if sys.stdout.isatty() else 200
+    console = PlainConsole(width=width, highlight=False, markup=False)
+    show(arguments.experiment, arguments.variable, console.print)
+
+
+def _disagreements(arguments: argparse.Namespace) -> None:
+    from narrative_runs.reviews.adjudication import write_disagreements
+
+    write_disagreements(arguments.experiment, arguments.variable, arguments.output, arguments.force, _tell)
+
+
+def _estimate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    from narrative_runs.plain_console import PlainConsole
+
+    if arguments.plan != (arguments.width is not None):
+        parser.error("--plan and --width belong together, such as --plan --width .03")
+    if arguments.plan and (arguments.by or arguments.assume_random or len(arguments.variable) > 1):
+        parser.error("--plan takes SLUG, --width and one --variable alone")
+    width = None if sys.stdout.isatty() else 200
+    console = PlainConsole(width=width, highlight=False)
+    which, variables = arguments.experiment, tuple(arguments.variable)
+    if arguments.plan:
+        from narrative_runs.estimating.command import plan_reviews
+
+        plan_reviews(which, "".join(variables), arguments.width, console.print)
+        return
+    from narrative_runs.estimating.command import estimate
+    from narrative_runs.estimating.content import Wish
+
+    estimate(which, Wish(variables, tuple(arguments.by), arguments.assume_random), console.print)
+
+
+def _names(typed: str) -> list[str]:
+    return [name.strip() for name in typed.split(",") if name.strip()]
 
 
 def _cancel(arguments: argparse.Namespace) -> None:
@@ -236,8 +368,10 @@ def _preflight(arguments: argparse.Namespace) -> None:
 
 def _prove(arguments: argparse.Namespace) -> None:
     from narrative_runs.derivation.proof import prove
+    from narrative_runs.estimating.proof import prove_estimates
 
-    print("\n".join(prove(Path(arguments.configfile), Path(arguments.lock))))
+    params_file = Path(arguments.configfile)
+    print("\n".join([*prove(params_file, Path(arguments.lock)), *prove_estimates(params_file)]))
 
 
 def _rederive(arguments: argparse.Namespace) -> None:

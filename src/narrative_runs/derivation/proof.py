@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from narrative_runs import __version__, experiment
+from narrative_runs import __version__, experiment, review_file
 from narrative_runs import params as params_module
 from narrative_runs.code import must_be_the_code_of
 from narrative_runs.derivation.answers import dvc_md5, sealed_anew, without_proof
@@ -36,6 +36,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     Raises:
         ExperimentError: there is no such experiment, or its findings do not follow.
         JournalError: an answer was altered.
+        ReviewsError: a verdict of a coder was altered.
         NarrativeRunsError: the params or the workbook cannot be used.
     """
     must_be_the_code_of(Path.cwd())
@@ -58,9 +59,10 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
         for path, md5 in recorded_as_reference(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
     proved = [folder.path / name for name in SEALED if (folder.path / name).exists()]
-    return sealed_anew(folder.journals) + [
-        f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved
-    ]
+    n_verdicts = review_file.must_be_as_sealed(folder)
+    reviews = [f"{folder.reviews}: {n_verdicts} verdicts of coders, as they came"] if n_verdicts else []
+    follows = [f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved]
+    return sealed_anew(folder.journals) + follows + reviews
 
 
 def recorded_as_reference(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:

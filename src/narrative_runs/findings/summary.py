@@ -62,7 +62,10 @@ def _of_label_selection(labels: dict[str, Any] | None) -> Iterator[str]:
             f"narratives, and {_percent(labels['detected_unlabelled'])} of the {labels['n_unlabelled']:,} others: "
             f"{_points(labels['difference'])}. "
         )
-    yield told + ("Recall and specificity hold for the labelled ones alone; for all, label a random sample.")
+    yield told + (
+        "Recall and specificity hold for the labelled ones alone; for all, label a random sample. `narrative-runs "
+        "estimate` gives prevalences of all incidents, from reviews of a sample (`export --review N --coders NAME`)."
+    )
 
 
 def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_runs import journal
+from narrative_runs import journal, review_file
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.variables import Codebook
@@ -29,6 +29,7 @@ from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database, state
 from narrative_runs.record.error_patterns import put_error_patterns
 from narrative_runs.record.merging import put_merged_results
+from narrative_runs.record.reviews import put_reviews
 from narrative_runs.record.sources import ensure_sources
 from narrative_runs.run_context import RunContext
 from narrative_runs.source import rules
@@ -217,6 +218,7 @@ def _fill(
         completed = _columns(context.folder, results, measured, context.params)
         database.update_experiment(connection, context.experiment_id, completed)
         put_error_patterns(connection, context.experiment_id, patterns, state.now())
+        put_reviews(connection, context.experiment_id, review_file.read(context.folder))
     _restore_sources(context)
 
 

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -15,13 +15,15 @@ import pyarrow.parquet as pq
 from narrative_runs import journal
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.codebook.variables import Quote, not_in_text_column
+from narrative_runs.findings.estimates_file import damaged, made_from, older_in, read_estimates
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.jobs.error_patterns import patterns_of
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.report import contents, distributions, figures, probabilities
+from narrative_runs.report import contents, distributions, estimates, figures, probabilities
 from narrative_runs.report.canvas import LEFT_OUT, Drawing, files_of, nothing, style
-from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.captions import CAPTIONS, Caption
+from narrative_runs.report.estimates import EstimatesShown
 from narrative_runs.report.header import header_of
 from narrative_runs.report.page import Contents, Picture, page
 from narrative_runs.run_context import RunContext
@@ -58,7 +60,7 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
     write_metrics(metrics, folder.metrics_to_publish)
     results = _results(folder, _COLUMNS)
     drawings = _drawings(context, metrics, results)
-    pictures = [_put(name, drawing, folder, with_prints) for name, drawing in drawings.items()]
+    pictures = [_put(name, CAPTIONS[name], drawing, folder, with_prints) for name, drawing in drawings.items()]
     heads = journal.heads(folder.journals)
     patterns = [] if below else patterns_of(folder, context.experiment_id, params)
     told = Contents(
@@ -74,7 +76,11 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
         passages_not_in_text=_passages_not_in_text(context) if shows_narratives and not below else {},
     )
     header = header_of(context, heads)
-    _write(folder.report, page(header, metrics, quality, told, pictures).encode(errors="replace"))
+    estimated = _estimates(folder, below)
+    if estimated is not None and estimated.drawing is not None:
+        pictures.append(_put(estimates.NAME, estimates.CAPTION, estimated.drawing, folder, with_print=True))
+    shown = None if estimated is None else estimated.shown
+    _write(folder.report, page(header, metrics, quality, told, pictures, shown).encode(errors="replace"))
 
 
 def write_prints(context: RunContext) -> None:
@@ -117,13 +123,37 @@ def drawn(metrics: dict[str, Any], results: pd.DataFrame, seconds: pd.Series, be
     return {name: drawings[name] for name in CAPTIONS}
 
 
-def _put(name: str, drawing: Drawing, folder: ExperimentFolder, with_print: bool) -> Picture:
+def _put(name: str, caption: Caption, drawing: Drawing, folder: ExperimentFolder, with_print: bool) -> Picture:
     """Write a figure as PNG, and as PDF if that is wanted; returns it as the page shows it."""
     kinds = ("png", "pdf") if with_print else ("png",)
     files = files_of(drawing.figure, ("svg", *kinds))
     for kind in kinds:
         _write(folder.figure(name, kind), files[kind])
-    return Picture(name, CAPTIONS[name], drawing.words, files["svg"])
+    return Picture(name, caption, drawing.words, files["svg"])
+
+
+class _Estimated(NamedTuple):
+    """The section of estimates, and its figure, None where nothing may be drawn."""
+
+    shown: EstimatesShown
+    drawing: Drawing | None
+
+
+def _estimates(folder: ExperimentFolder, below: int) -> _Estimated | None:
+    """What the report shows of estimates.json; None where nothing was estimated.
+
+    Raises:
+        FindingsError: it cannot be read.
+    """
+    content = read_estimates(folder)
+    if content is None:
+        return None
+    try:
+        shown = estimates.estimates_shown(content, older_in(content, made_from(folder, below)), folder.slug)
+        with style():
+            return _Estimated(shown, estimates.drawing(content) if shown.has_figure else None)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise damaged(folder, f"it is not as it was written ({error!r})") from None
 
 
 def _results(folder: ExperimentFolder, columns: list[str]) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def remove(path: Path, experiment_ids: Sequence[str]) -> None:
         tables, sources = _tables(connection), _own_sources(connection, experiment_ids)
         if "source_narratives" in tables:
             _delete(connection, "source_narratives", "data_source", sources)
-        for table in tables & {"error_patterns", "coded_values"}:
+        for table in tables & {"error_patterns", "coded_values", "reviews"}:
             _delete(connection, table, "experiment_id", experiment_ids)
         _delete(connection, "narrative_results", "experiment_id", experiment_ids)
         _delete(connection, "experiments", "experiment_id", experiment_ids)

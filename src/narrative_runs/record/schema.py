@@ -117,6 +117,24 @@ CREATE TABLE IF NOT EXISTS coded_values (
   PRIMARY KEY (experiment_id, incident_id, narrative_type, variable)
 ) WITHOUT ROWID"""
 
+# Of our own, where people reviewed narratives: a row for the latest verdict of each coder. With WITHOUT ROWID, the
+# integrity check of SQLite 3.40 tells of NULL values that are not there.
+REVIEWS = """
+CREATE TABLE IF NOT EXISTS reviews (
+  experiment_id TEXT NOT NULL,
+  incident_id TEXT NOT NULL,
+  narrative_type TEXT NOT NULL,
+  variable TEXT NOT NULL,
+  coder TEXT NOT NULL,
+  verdict TEXT NOT NULL,
+  notes TEXT,
+  stratum TEXT NOT NULL,
+  sampling_weight REAL,
+  reviewed_at TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  PRIMARY KEY (experiment_id, incident_id, narrative_type, variable, coder, purpose)
+)"""
+
 # Those of the R system, in the order in which they are made.
 TABLES = {"experiments": EXPERIMENTS, "narrative_results": NARRATIVE_RESULTS, "source_narratives": SOURCE_NARRATIVES}
 

@@ -1,5 +1,6 @@
 """The copies of an experiment that DVC keeps here, and what git and DVC's remotes may still hold."""
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -8,12 +9,16 @@ from typing import Any
 
 import yaml
 
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.review_file import earlier_contents
+
 # Where no .dvc file of a user lies.
 _NOT_LOOKED_INTO = {".git", ".dvc", ".venv", ".snakemake"}
 
 
 def objects_of(folder: Path) -> list[Path]:
-    """The files in DVC's cache that the .dvc files in this folder name, and no other .dvc file of the project."""
+    """The files in DVC's cache that the .dvc files in this folder name, and no other .dvc file of the project; of the
+    reviews, which grow, also what DVC kept of them earlier."""
     cache = _cache()
     if cache is None:
         return []
@@ -21,6 +26,9 @@ def objects_of(folder: Path) -> list[Path]:
     others: set[Path] = set()
     for tracking in _tracking_files(Path()):
         (wanted if folder in tracking.parents else others).update(_objects(tracking, cache))
+    for content in earlier_contents(ExperimentFolder(folder.name, folder.parent).reviews):
+        name = hashlib.md5(content).hexdigest()
+        wanted.add(cache / name[:2] / name[2:])
     return sorted(path for path in wanted - others if path.exists())
 
 

@@ -31,6 +31,7 @@ from narrative_runs.report.contents import (
     ServerCount,
     WrongAnswer,
 )
+from narrative_runs.report.estimates import EstimatesShown
 from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.measures import RATES
@@ -68,9 +69,15 @@ class Contents(NamedTuple):
 
 
 def page(
-    header: ReportHeader, metrics: dict[str, Any], quality: dict[str, Any], contents: Contents, pictures: list[Picture]
+    header: ReportHeader,
+    metrics: dict[str, Any],
+    quality: dict[str, Any],
+    contents: Contents,
+    pictures: list[Picture],
+    estimates: EstimatesShown | None = None,
 ) -> str:
-    """The report as HTML; metrics, quality: what may be published of metrics.json and data_quality.json.
+    """The report as HTML; metrics, quality: what may be published of metrics.json and data_quality.json; estimates:
+    None where nothing was estimated.
 
     The same input gives the same text.
     """
@@ -98,6 +105,7 @@ def page(
             doubt=DOUBT,
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
+            estimates=estimates,
             fewest_rows=FEWEST_ROWS,
             most_passages=MOST_PASSAGES,
             version=__version__,

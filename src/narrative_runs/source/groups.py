@@ -15,9 +15,9 @@ BLANK = "(blank)"
 MOST_GROUPS = 100
 
 
-def column_of(name: str, there: Sequence[str]) -> str:
+def column_of(name: str, there: Sequence[str], asked_by: str = "report.groups") -> str:
     """The column of the results that a name of `report.groups` means: itself, whatever its case, or with the prefix
-    that the workbook's column has where its name is one of ours.
+    that the workbook's column has where its name is one of ours. asked_by: where the user named it.
 
     Raises:
         FindingsError: there is none.
@@ -26,29 +26,29 @@ def column_of(name: str, there: Sequence[str]) -> str:
         if found := [column for column in there if column.casefold() == wanted.casefold()]:
             return wanted if wanted in found else found[0]
     raise FindingsError(
-        f"report.groups names {name}, and the workbook has no such column. "
+        f"{asked_by} names {name}, and the workbook has no such column. "
         + (f"There are: {', '.join(there)}." if there else "It has none besides those of its layout.")
     )
 
 
-def read_groups(other_columns: Path, names: Sequence[str]) -> pa.Table:
+def read_groups(other_columns: Path, names: Sequence[str], asked_by: str = "report.groups") -> pa.Table:
     """The group of each narrative in each column: `row_num`, and a column of texts for each of the names, called as in
     the results.
 
-    In: the file of the workbook's other columns, as `OtherColumns.write` makes it. Logicals are written as in
-    results.csv; where a cell is blank, the group is BLANK.
+    In: the file of the workbook's other columns, as `OtherColumns.write` makes it; asked_by: where the user named
+    them. Logicals are written as in results.csv; where a cell is blank, the group is BLANK.
 
     Raises:
         FindingsError: there is no such column, or it has more than MOST_GROUPS groups.
     """
     there = [name for name in pq.read_schema(other_columns).names if name != "row_num"]
-    columns = list(dict.fromkeys(column_of(name, there) for name in names))
+    columns = list(dict.fromkeys(column_of(name, there, asked_by) for name in names))
     table = pq.read_table(other_columns, columns=["row_num", *columns])
     texts = {column: list(map(_text, table[column].to_pylist())) for column in columns}
     for name, groups in texts.items():
         if (count := len(set(groups))) > MOST_GROUPS:
             raise FindingsError(
-                f"report.groups names {name}, which has {count:,} different values; {MOST_GROUPS} groups are the most. "
+                f"{asked_by} names {name}, which has {count:,} different values; {MOST_GROUPS} groups are the most. "
                 "Give the workbook a column of fewer, such as of age groups or regions."
             )
     return pa.table({"row_num": table["row_num"], **texts})

@@ -1,0 +1,17 @@
+"""`narrative-runs estimate`: how common a finding is, corrected by what people said of a sample.
+
+sampling    which truths count, and how they were chosen; refuses what nobody can say
+units       all incidents, or all narratives, as the statistics take them
+measured    prevalences, means, differences and ratios of one variable
+masked      small counts
+methods     the paragraph for a methods section, and what it cites
+content     estimates.json
+files       estimates.json and estimates.csv
+reported    the report with them
+printed     the terminal
+planned     `--plan`
+proof       derived once more, and compared
+command     what the command does
+
+The statistics are those of `narrative_runs.estimates`, the truths those of `narrative_runs.reviews`.
+"""

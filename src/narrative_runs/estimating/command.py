@@ -1,0 +1,47 @@
+"""What `narrative-runs estimate` does."""
+
+from collections.abc import Callable
+
+from rich.console import RenderableType
+
+from narrative_runs import run_lock
+from narrative_runs.errors import AlreadyRunning
+from narrative_runs.estimating.content import Wish, estimates_of, experiment_named
+from narrative_runs.estimating.files import write_estimates
+from narrative_runs.estimating.planned import planned_reviews, shown_plan
+from narrative_runs.estimating.printed import shown_estimates
+from narrative_runs.estimating.reported import report_anew
+
+Tell = Callable[[RenderableType], None]
+
+
+def estimate(which: str, wish: Wish, tell: Tell) -> None:
+    """Write estimates.json and estimates.csv of an experiment (slug, id, or empty for the one started last), and its
+    report anew, and show them; asks nothing, and can be repeated.
+
+    tell: shows something to the user.
+
+    Raises:
+        AlreadyRunning: its answers are still coming.
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        FindingsError: there is no such experiment, variable or column, or an estimate would have no ground.
+        ReviewsError: the reviews are not as they were written.
+    """
+    folder, begun = experiment_named(which)
+    if run_lock.is_running(folder.path):
+        raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait for its end.")
+    estimates = estimates_of(folder.slug, wish)
+    write_estimates(estimates.content, folder)
+    report_anew(folder, begun)
+    for part in shown_estimates(estimates):
+        tell(part)
+
+
+def plan_reviews(which: str, variable: str, width: float, tell: Tell) -> None:
+    """Show how many reviews an interval of this width takes; changes nothing.
+
+    Raises:
+        NarrativeRunsError: as `planned_reviews`.
+    """
+    for part in shown_plan(planned_reviews(which, variable, width), width):
+        tell(part)

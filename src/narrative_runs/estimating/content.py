@@ -1,0 +1,188 @@
+"""The content of estimates.json: it follows from answers, reviews and what is asked for, without clock and host."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from narrative_runs import experiment, finished, review_file
+from narrative_runs.codebook.variables import Binary, Category, Codebook, Number, Ordinal
+from narrative_runs.errors import FindingsError
+from narrative_runs.estimating.masked import masked_estimates
+from narrative_runs.estimating.measured import largest_groups, level
+from narrative_runs.estimating.methods import methods, works_cited
+from narrative_runs.estimating.sampling import REVIEWS, sampling_of
+from narrative_runs.estimating.units import units_by_level
+from narrative_runs.experiment import ExperimentState
+from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
+from narrative_runs.findings.suppression import masked_metrics
+from narrative_runs.monitoring.experiments import chosen
+from narrative_runs.params import default_of
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.reviews import experiment_read
+from narrative_runs.reviews.bringing_in import passed_over
+from narrative_runs.reviews.experiment_read import ToReview
+from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts, reviewed_of
+from narrative_runs.source.groups import read_groups
+
+ASKED = "asked"
+# A reason tells how many incidents are in which stratum.
+_HIDDEN_REASON = "why it could not be estimated is told by `narrative-runs estimate` alone, as small counts are masked."
+_TYPES = "binary, category, ordinal and number"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. variables: their names, all that can be estimated where there is none; by: columns of the
+    workbook; assume_random: whether the user says that the labels are a random sample."""
+
+    variables: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    assume_random: bool = False
+
+    def command(self, slug: str) -> str:
+        """The command that makes these estimates."""
+        words = ["narrative-runs", "estimate", slug]
+        words += [word for name in self.variables for word in ("--variable", name)]
+        words += [word for column in self.by for word in ("--by", column)]
+        return shlex.join([*words, *(["--assume-random"] if self.assume_random else [])])
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """content: of estimates.json; notes: what its user has to know besides, a line each, why a variable could not be
+    estimated among them."""
+
+    folder: ExperimentFolder
+    content: dict[str, Any]
+    notes: Sequence[str]
+
+
+def estimates_of(which: str, wish: Wish) -> Estimates:
+    """The estimates of an experiment (slug, id, or empty for the one started last).
+
+    Raises:
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        FindingsError: there is no such experiment, variable or column, or of no variable an estimate would have a
+            ground; the message says why.
+        ReviewsError: the reviews are not as they were written.
+    """
+    folder, begun = experiment_named(which)
+    codebook = experiment.codebook_of(begun.params)
+    names = wish.variables or variables_to_estimate(codebook)
+    if not names:
+        raise FindingsError(f"{folder.slug} has no variable of a type that is estimated: {_TYPES}.")
+    first = experiment_read.read(folder.slug, names[0])
+    below = below_of(folder, begun)
+    lines = review_file.read(folder)
+    grouped = _grouped(folder, wish.by)
+    variables: dict[str, dict[str, Any]] = {}
+    refused: dict[str, str] = {}
+    notes: list[str] = []
+    references: dict[str, str] = {}
+    for name in names:
+        read = first if name == first.name else experiment_read.read(folder.slug, name)
+        of_variable = reviewed_of(name, read.variable, read.population, lines)
+        try:
+            must_have_estimates(read)
+            sampling = sampling_of(folder.slug, name, of_variable, read.population, wish.assume_random)
+        except FindingsError as error:
+            refused[name] = str(error)
+            continue
+        units = units_by_level(read, of_variable, sampling, grouped)
+        references = largest_groups(units[INCIDENT])
+        variables[name] = {
+            "type": read.variable.type,
+            "source": sampling.source,
+            "n_coders": _n_coders(read, lines),
+            "is_assumed_random": sampling.is_assumed,
+            "n_reviewed_labels": sampling.n_reviewed_labels,
+            **{each: level(read.variable, units[each], sampling, references) for each in units},
+        }
+        notes += _notes(name, of_variable)
+    if not variables:
+        raise FindingsError("\n".join(refused.values()) or f"{folder.slug} has no variable that could be estimated.")
+    shown = masked_metrics(first.experiment.metrics, below, codebook)
+    published = masked_estimates(variables, shown, codebook.first_binary, below)
+    notes += passed_over(lines) if any(each["source"] == REVIEWS for each in variables.values()) else []
+    content = {
+        "experiment_id": first.experiment.begun.experiment_id,
+        MADE_FROM: made_from(folder, below),
+        ASKED: {"variables": list(wish.variables), "by": list(wish.by), "assume_random": wish.assume_random},
+        "methods": methods(published, references),
+        "references": works_cited(published, bool(references)),
+        "compared_with": references,
+        "variables": published,
+        "refused": dict.fromkeys(refused, _HIDDEN_REASON) if below else refused,
+    }
+    notes += [f"Not estimated: {reason}" for reason in refused.values()]
+    return Estimates(folder, content, notes)
+
+
+def wish_of(content: Mapping[str, Any]) -> Wish:
+    """What was asked for when these estimates were made."""
+    asked = content[ASKED]
+    return Wish(tuple(asked["variables"]), tuple(asked["by"]), bool(asked["assume_random"]))
+
+
+def below_of(folder: ExperimentFolder, begun: ExperimentState) -> int:
+    """The limit below which counts are masked, as the params of the experiment's last session have it."""
+    report = experiment.last_params(folder, begun).get("report", {})
+    return int(report.get("suppress_below", default_of("report", "suppress_below")))
+
+
+def experiment_named(which: str) -> tuple[ExperimentFolder, ExperimentState]:
+    """The experiment with this slug or id, or the one started last where `which` is empty.
+
+    Raises:
+        FindingsError: there is no such experiment.
+        ExperimentError: there is none yet.
+    """
+    if not which:
+        row = chosen("").row
+        which = row["slug"] or row["experiment_id"]
+    return finished.found(which)
+
+
+def variables_to_estimate(codebook: Codebook) -> tuple[str, ...]:
+    """The variables that have a prevalence or a mean."""
+    if codebook.fits_the_record:
+        return (codebook.first_binary,) if codebook.first_binary else ()
+    return tuple(
+        name for name, each in codebook.variables.items() if isinstance(each, Binary | Category | Ordinal | Number)
+    )
+
+
+def must_have_estimates(read: ToReview) -> None:
+    """See that a variable has a prevalence or a mean.
+
+    Raises:
+        FindingsError: it is of another type.
+    """
+    if not isinstance(read.variable, Binary | Category | Ordinal | Number):
+        raise FindingsError(
+            f"{read.name} in {read.experiment.folder.slug} is of the type {read.variable.type}. These are estimated: "
+            f"{_TYPES}."
+        )
+
+
+def _grouped(folder: ExperimentFolder, columns: Sequence[str]) -> pd.DataFrame:
+    if not columns:
+        return pd.DataFrame()
+    if not folder.other_columns.exists():
+        raise FindingsError(f"--by {columns[0]}: the workbook has no columns besides those of its layout.")
+    table: pd.DataFrame = read_groups(folder.other_columns, columns, "--by").to_pandas()
+    return table.set_index("row_num")
+
+
+def _n_coders(read: ToReview, lines: Sequence[review_file.Line]) -> int:
+    counting = counting_verdicts(read.name, read.population, list(lines))
+    return len({each.coder for each in counting if each.purpose == review_file.SAMPLE})
+
+
+def _notes(name: str, reviewed: Reviewed) -> list[str]:
+    if not reviewed.n_older:
+        return []
+    return [f"{name}: {reviewed.n_older} reviews are of older answers, and do not count."]

@@ -1,0 +1,69 @@
+"""`narrative-runs prove`, of the estimates: derived once more from answers and reviews, and compared byte for byte."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from narrative_runs import experiment
+from narrative_runs import params as params_module
+from narrative_runs.errors import ExperimentError, NarrativeRunsError
+from narrative_runs.estimating.content import Wish, below_of, estimates_of, wish_of
+from narrative_runs.estimating.files import csv_of, json_of
+from narrative_runs.findings.estimates_file import damaged, made_from, older_in, older_in_words, read_estimates
+from narrative_runs.paths import RESULTS, ExperimentFolder
+from narrative_runs.source.checksum import md5_of
+
+
+def prove_estimates(params_file: Path) -> list[str]:
+    """Prove the estimates of the experiment that a params file describes; returns what was seen, in words, and nothing
+    where nothing was estimated. Those of older answers or reviews are not proved, which is said.
+
+    Raises:
+        ExperimentError: they do not follow.
+        NarrativeRunsError: the params, the answers or the reviews cannot be used.
+    """
+    folder = ExperimentFolder(params_module.check(params_module.read_file(params_file), str(params_file)).slug)
+    content, begun = read_estimates(folder), experiment.find(folder)
+    if content is None or begun is None:
+        return []
+    wish = _wish_in(content, folder)
+    command = wish.command(folder.slug)
+    if older := older_in(content, made_from(folder, below_of(folder, begun))):
+        return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to make it anew: `{command}`"]
+    derived = estimates_of(folder.slug, wish).content
+    made = {folder.estimates: json_of(derived), folder.estimates_table: csv_of(derived, folder)}
+    for path, expected in made.items():
+        if not path.exists():
+            raise ExperimentError(f"{path} is missing. `{command}` makes it anew.")
+        if path.read_bytes() != expected:
+            raise ExperimentError(
+                f"{path} does not follow from the answers and the reviews: it was altered, or another release derived "
+                f"it. `{command}` makes it anew."
+            )
+    return [f"{path}: follows, byte for byte (md5 {md5_of(path)})" for path in made]
+
+
+def older_estimates() -> list[str]:
+    """A line for each experiment whose estimates are of older answers or reviews."""
+    lines = []
+    for path in sorted(RESULTS.glob("*/estimates.json")):
+        folder = ExperimentFolder(path.parent.name)
+        try:
+            content, begun = read_estimates(folder), experiment.find(folder)
+            if content is None or begun is None:
+                continue
+            older = older_in(content, made_from(folder, below_of(folder, begun)))
+            command = _wish_in(content, folder).command(folder.slug)
+        except NarrativeRunsError as error:
+            lines.append(str(error))
+            continue
+        if older:
+            lines.append(f"{path} is of {older_in_words(older)}; to make it anew: `{command}`")
+    return lines
+
+
+def _wish_in(content: Mapping[str, Any], folder: ExperimentFolder) -> Wish:
+    try:
+        return wish_of(content)
+    except (KeyError, TypeError):
+        raise damaged(folder, "it does not say what was asked for") from None

@@ -1,0 +1,83 @@
+"""estimates.json: what is in it, of which answers and reviews, and whether these are still the ones there are."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from narrative_runs.errors import FindingsError
+from narrative_runs.paths import ExperimentFolder
+from narrative_runs.source.checksum import md5_of
+
+ANSWERS, REVIEWS, BELOW = "answers", "reviews", "suppress_below"
+MADE_FROM = "made_from"
+PREVALENCE, MEAN, DIFFERENCE, RATIO = "prevalence", "mean", "difference", "ratio"
+INCIDENT, NARRATIVE = "incident", "narrative"
+# Corrected first; what the model says alone is never called a prevalence.
+KINDS = {"corrected": "corrected", "labelled": "{source} alone", "naive": "model alone (naive)"}
+
+_OLDER = {
+    ANSWERS: "older answers than there are now",
+    REVIEWS: "older reviews than there are now",
+    BELOW: "another report.suppress_below",
+}
+
+
+def made_from(folder: ExperimentFolder, below: int) -> dict[str, Any]:
+    """What estimates of this moment are made from: the MD5s of the results and of the reviews, None where there are no
+    reviews, and the limit below which counts are masked."""
+    is_reviewed = folder.reviews.is_file()
+    return {
+        ANSWERS: md5_of(folder.result_table) if folder.result_table.exists() else None,
+        REVIEWS: md5_of(folder.reviews) if is_reviewed else None,
+        BELOW: below,
+    }
+
+
+def read_estimates(folder: ExperimentFolder) -> dict[str, Any] | None:
+    """The content of estimates.json; None where nothing was estimated.
+
+    Raises:
+        FindingsError: it cannot be read.
+    """
+    try:
+        content: dict[str, Any] = json.loads(folder.estimates.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise damaged(folder, error) from None
+    if not isinstance(content, dict) or not isinstance(content.get(MADE_FROM), dict):
+        raise damaged(folder, "it is no file of estimates")
+    return content
+
+
+def quantity_in(scope: Mapping[str, Any]) -> str:
+    """What a level or a group of estimates.json holds: PREVALENCE or MEAN."""
+    return PREVALENCE if PREVALENCE in scope else MEAN
+
+
+def by_value(variable_type: str, content: Any) -> dict[str, Any]:
+    """What estimates.json holds of each value of a variable, of one that is not by value under an empty text."""
+    return dict(content) if variable_type in ("category", "ordinal") else {"": content}
+
+
+def kinds_of(source: str) -> dict[str, str]:
+    """The three kinds of numbers in words, by their names in estimates.json; source: `reviews` or `labels`."""
+    return {kind: words.format(source=source) for kind, words in KINDS.items()}
+
+
+def older_in(content: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Which of what the estimates are made from is another one now: some of ANSWERS, REVIEWS and BELOW."""
+    return [name for name in now if content[MADE_FROM].get(name) != now[name]]
+
+
+def older_in_words(older: list[str]) -> str:
+    """What the estimates are of, such as `older answers than there are now`."""
+    return " and ".join(_OLDER[name] for name in older)
+
+
+def damaged(folder: ExperimentFolder, problem: object) -> FindingsError:
+    """That estimates.json cannot be used, and what to do."""
+    return FindingsError(
+        f"{folder.estimates} cannot be read: {problem}. Delete it; `narrative-runs estimate {folder.slug}` makes it "
+        "anew."
+    )

@@ -1,0 +1,18 @@
+"""Reviews: samples of incidents that are dealt to coders, and their verdicts, which come back.
+
+population     all incidents of the workbook, with their answers, labels and strata
+drawing        which incidents are drawn, and who reads which
+sheet          what a coder gets
+dealing        `export --review N --coders ...`
+filled_sheet   the rows of a sheet that was filled in
+typed          what was typed into a cell, as a value
+bringing_in    `review import`
+truth          what holds where several coders reviewed, and the workbook has a label
+reviewed       for estimates: truth, stratum and answer of each incident and each narrative
+agreement      how far coders agree
+stand_in       may the model stand in for a coder? (the alternative annotator test)
+adjudication   `review disagreements`
+showing        `review show`
+
+Verdicts are kept by `narrative_runs.review_file`.
+"""

@@ -1,0 +1,67 @@
+"""Which incidents are drawn for review, and which coder reads which."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from narrative_runs.errors import FindingsError
+from narrative_runs.export.sample import allocate
+
+# Consonants alone make no word, no number and no date, so that no spreadsheet changes them.
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+_LENGTH = 8
+
+
+def drawn(strata: Mapping[str, Sequence[str]], count: int, seed: int) -> dict[str, list[str]]:
+    """`count` incidents, or all there are: of each stratum those that were drawn, in random order.
+
+    In: by stratum the ids of its incidents, in any order, which does not matter. The same seed draws the same ones;
+    with a higher count these and more.
+
+    Raises:
+        FindingsError: there are fewer to draw than strata.
+    """
+    if count < len(strata):
+        raise FindingsError(
+            f"--review {count}: the incidents fall into {len(strata)} strata ({', '.join(strata)}), and each needs "
+            f"one. Ask for {len(strata)} or more."
+        )
+    n_drawn = allocate({name: len(ids) for name, ids in strata.items()}, count)
+    return {name: in_random_order(ids, seed)[: n_drawn[name]] for name, ids in strata.items()}
+
+
+def dealt(sample: Mapping[str, Sequence[str]], coders: Sequence[str], overlap: int, seed: int) -> dict[str, list[str]]:
+    """The incidents that each coder reads, in random order: `overlap` of them, or all there are, are the same for all,
+    drawn by the strata as the sample is; of the others each is read by one.
+
+    In: the sample, by stratum.
+    """
+    common = allocate({name: len(ids) for name, ids in sample.items()}, overlap) if len(coders) > 1 else {}
+    read: dict[str, list[str]] = {coder: [] for coder in coders}
+    turn = 0
+    for name, ids in sample.items():
+        # Another order than that of the draw: else a larger sample would have others in common.
+        shuffled = in_random_order(ids, seed, "overlap")
+        for place, incident in enumerate(shuffled):
+            if place < common.get(name, 0):
+                for each in read.values():
+                    each.append(incident)
+            else:
+                read[coders[turn % len(coders)]].append(incident)
+                turn += 1
+    return {coder: in_random_order(ids, seed, coder) for coder, ids in read.items()}
+
+
+def in_random_order(ids: Iterable[str], seed: int, purpose: str = "") -> list[str]:
+    """The ids in an order that the seed draws: the same on any machine and with any version of any library."""
+    return sorted(ids, key=lambda incident: hashlib.sha256(json.dumps([seed, purpose, incident]).encode()).hexdigest())
+
+
+def letters(*parts: object) -> str:
+    """An id of eight letters that follows from these parts, and from which nobody can tell them."""
+    number = int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:16], "big")
+    chosen = []
+    for _ in range(_LENGTH):
+        number, index = divmod(number, len(_LETTERS))
+        chosen.append(_LETTERS[index])
+    return "".join(chosen)
