@@ -310,8 +310,8 @@ def test_one_variable_is_traced_and_given_out(finished: tuple[Project, Fake]) ->
 
     done(project, "narrative-runs", "export", "--review", "500", "--variable", "weapon")
     sheet = pd.read_excel(project.folder / "results/cases/review_weapon.xlsx", dtype=str, engine="openpyxl")
-    wrong = sheet.loc[sheet["stratum"] == "wrong", "row_num"].astype(int)
-    assert sorted(wrong) == list(table.loc[is_wrong, "row_num"]) and len(sheet) == NARRATIVES
+    wrong = sheet.loc[sheet["stratum"] == "wrong", "incident_id"]
+    assert set(wrong) == set(table.loc[is_wrong, "incident_id"]) and len(sheet) == NARRATIVES
     done(project, "narrative-runs", "export", "--no-text", "--variable", "weapon")
     rows = pd.read_csv(project.folder / "results/cases/no_text_weapon.csv", keep_default_na=False)
     assert list(rows["weapon"]) == list(table["weapon"].fillna(""))

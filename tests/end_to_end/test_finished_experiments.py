@@ -1,6 +1,8 @@
 """Two experiments that ran to their end, compared and given out from outside."""
 
 import csv
+import re
+import shlex
 import stat
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from tests.fake_server import answer_to
 from tests.project import Project, cases, fake_server
+from tests.reviewed_experiment import fill
 
 pytestmark = pytest.mark.end_to_end
 
@@ -152,22 +155,27 @@ def test_export_needs_to_know_what(project: Project) -> None:
 
 
 def test_a_sample_for_review(project: Project) -> None:
-    """Without a name it is of the experiment started last: in its folder, its owner's, of answers alone; a second
-    command does not overwrite it."""
-    words = ("narrative-runs", "export", "--review", "12", "--seed", "3")
+    """Without a name it is of the experiment started last: in its folder, its owner's, of whole incidents, errors among
+    them; a second command does not overwrite it, and its verdicts come back into a sample."""
+    words = ("narrative-runs", "export", "--review", "8", "--seed", "3")
     result = project.run(*words)
     assert result.returncode == 0, result.stdout
-    assert "Left out because they are errors: 1." in result.stdout
+    assert "8 incidents, 16 narratives, for whoever reads it." in result.stdout
     path = project.folder / "results/other/review.xlsx"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     header, *rows = openpyxl.load_workbook(path)["review"].values
     texts = [row[header.index("narrative_text")] for row in rows]
-    assert len(texts) == 12 and all("text of case" in str(text) for text in texts) and FAILED not in texts
+    assert len(texts) == 16 and all("text of case" in str(text) for text in texts) and FAILED in texts
     content = path.read_bytes()
     refused = project.run(*words)
     assert refused.returncode == 1 and "review.xlsx exists" in refused.stdout
     assert project.run(*words, "--force").returncode == 0
     assert path.read_bytes() == content
+    command = re.findall(r"`(narrative-runs review import [^`]*)`", result.stdout)[0].replace("NAME", "cleo")
+    fill(path, lambda _: 1)
+    brought = project.run(*shlex.split(command))
+    assert "of cleo 16 new, 0 changed" in brought.stdout and "estimate" not in brought.stdout, brought.stdout
+    assert project.query("SELECT DISTINCT purpose FROM reviews") == [("sample",)]
 
 
 def test_a_blind_sample_is_of_the_same_rows(project: Project) -> None:
@@ -178,13 +186,13 @@ def test_a_blind_sample_is_of_the_same_rows(project: Project) -> None:
     key, blind = read_csv(project, "results/key.csv"), read_csv(project, "results/blind.csv")
     assert [row["row_num"] for row in key] == [row["row_num"] for row in blind]
     assert sum(float(row["sampling_weight"]) for row in key) == pytest.approx(2 * COUNT)
-    assert list(blind[0])[3:] == ["narrative_text", "reviewer_verdict", "reviewer_notes"]
+    assert list(blind[0])[4:] == ["narrative_text", "reviewer_verdict", "reviewer_notes"]
 
 
 def test_asked_for_more_than_there_are_all_are_given(project: Project) -> None:
-    """A sample larger than the answers holds all of them, and the command says so."""
+    """A sample larger than the workbook holds all of it, and the command says so."""
     result = project.run("narrative-runs", "export", "cases", "--review", "500", "--output", "results/all.csv")
-    assert "There are only 24: all were taken." in result.stdout
+    assert "There are only 12: all were taken." in result.stdout
     assert len(read_csv(project, "results/all.csv")) == 24
 
 

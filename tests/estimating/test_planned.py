@@ -5,8 +5,8 @@ import pytest
 from narrative_runs.estimates.review_plan import plan
 from narrative_runs.estimating.planned import dealt_for
 from narrative_runs.estimating.units import population, units_by_level
-from narrative_runs.export.sample import allocate
 from narrative_runs.findings.estimates_file import INCIDENT
+from narrative_runs.reviews.drawing import allocate
 from tests.estimating.made_reviews import Made, counts
 from tests.estimating.test_measured import DRAWN, grouped_by
 from tests.reviewed_experiment import run, write_experiment

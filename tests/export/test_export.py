@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from openpyxl import load_workbook
 
 from narrative_runs import __main__ as command_line
 from narrative_runs import experiment
@@ -39,19 +38,13 @@ def exported(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
         return next(csv.reader(file))
 
 
-@pytest.mark.parametrize("words", [("--no-text",), ("--review", "10", "--blind")])
 def test_other_columns_are_given_out_only_where_they_are_named(
-    folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither results without text nor a blind sheet tell anything of the workbook that was not asked for."""
-    assert not set(OTHERS) & set(exported(monkeypatch, *words))
-    columns = exported(monkeypatch, *words, "--columns", "Incident Year", "Sex")
+    """Results without text tell nothing of the workbook that was not asked for."""
+    assert not set(OTHERS) & set(exported(monkeypatch, "--no-text"))
+    columns = exported(monkeypatch, "--no-text", "--columns", "Incident Year", "Sex")
     assert [name for name in columns if name in OTHERS] == ["Incident Year", "Sex"]
-
-
-def test_who_sees_answers_sees_all_columns(folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sheet for a reviewer that is not blind has all of the workbook's other columns, before the verdict."""
-    assert exported(monkeypatch, "--review", "10")[-6:] == [*OTHERS, "reviewer_verdict", "reviewer_notes"]
 
 
 @pytest.mark.parametrize(
@@ -90,73 +83,19 @@ def test_the_usual_question_is_the_only_variable_without_a_codebook(
 ) -> None:
     """Without a codebook `--variable detected` writes the very files that are written without it, and no other variable
     is there."""
-    for words in (("--review", "12"), ("--no-text",)):
-        export(monkeypatch, "cases", *words, "--output", "without.csv", "--force")
-        export(monkeypatch, "cases", *words, "--output", "with.csv", "--force", "--variable", "detected")
-        assert Path("with.csv").read_bytes() == Path("without.csv").read_bytes()
-        with pytest.raises(SystemExit, match=r"--variable rationale: there is no such variable. There are: detected\."):
-            export(monkeypatch, "cases", *words, "--output", "no.csv", "--variable", "rationale")
+    export(monkeypatch, "cases", "--no-text", "--output", "without.csv")
+    export(monkeypatch, "cases", "--no-text", "--output", "with.csv", "--variable", "detected")
+    assert Path("with.csv").read_bytes() == Path("without.csv").read_bytes()
+    with pytest.raises(SystemExit, match=r"--variable rationale: there is no such variable. There are: detected\."):
+        export(monkeypatch, "cases", "--no-text", "--output", "no.csv", "--variable", "rationale")
     assert not Path("no.csv").exists()
-
-
-def test_a_sample_by_one_variable(
-    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The sheet has its own name, the variable's answer and label, and a list of its values; each row is in the stratum
-    of its outcome, and the screen says what was left out."""
-    export(monkeypatch, "coded", "--review", "30", "--variable", "weapon")
-    sheet = load_workbook("results/coded/review_weapon.xlsx")["review"]
-    (listed,) = sheet.data_validations.dataValidation
-    assert listed.formula1 == '"low,middle,high,unclear"'
-    rows = pd.read_excel("results/coded/review_weapon.xlsx", dtype=str, engine="openpyxl")
-    assert list(rows)[3:10] == [
-        *("row_num", "incident_id", "narrative_type", "narrative_text", "weapon_label_of_incident"),
-        *("weapon", "weapon_missing"),
-    ]
-    assert "detected" not in rows and "Weapon" in rows and list(rows)[-2:] == ["reviewer_verdict", "reviewer_notes"]
-    assert rows["weapon_label_of_incident"].fillna("").tolist() == rows["Weapon"].fillna("").tolist()
-    of_answer = rows["stratum"].isin(["right", "wrong"])
-    assert ((rows["weapon"] == rows["Weapon"]) == (rows["stratum"] == "right"))[of_answer].all() and of_answer.any()
-    assert (rows["weapon_missing"] == "unclear").equals(rows["stratum"] == "unclear")
-    said = capsys.readouterr().out
-    n_errors = int(results["weapon_missing"].fillna("").str.startswith("error").sum())
-    assert f"Left out because they are errors: {n_errors}." in said
-    assert "30 answers of weapon in coded, drawn with seed 1." in said
-
-
-def test_a_blind_sample_by_one_variable_has_the_same_rows(
-    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Blind, the sheet holds the narratives of the key and nothing of answers and labels, its name apart."""
-    common = ("coded", "--review", "24", "--variable", "severity", "--output")
-    export(monkeypatch, *common, "key.csv")
-    export(monkeypatch, *common, "blind.csv", "--blind")
-    key, blind = pd.read_csv("key.csv"), pd.read_csv("blind.csv")
-    assert list(blind) == [
-        *("row_num", "incident_id", "narrative_type", "narrative_text", "reviewer_verdict", "reviewer_notes")
-    ]
-    assert key["row_num"].tolist() == blind["row_num"].tolist() and "severity_label" in key
-
-
-def test_a_column_of_the_workbook_does_not_pass_for_the_label(
-    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A column of the workbook that is called as the label's column is has another name in the sheet."""
-    table = pd.read_parquet("results/coded/results.parquet")
-    table.rename(columns={"Threat": "weapon_label_of_incident"}).to_parquet("results/coded/results.parquet")
-    export(monkeypatch, "coded", "--review", "30", "--variable", "weapon", "--output", "out.csv")
-    rows = pd.read_csv("out.csv")
-    assert set(rows["weapon_label_of_incident"].dropna()) <= {"low", "middle", "high"}
-    assert set(rows["workbook_weapon_label_of_incident"].dropna()) <= {True, False, "yes", "no"}
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--review", "9", "--variable", "gun"), "There are: detected, weapon, severity"),
         (("--no-text", "--variable", "gun"), "There are: detected, weapon, severity"),
         (("--no-text", "--variable", "evidence"), "of type quote, so that its values are texts"),
-        (("--review", "2", "--variable", "weapon"), "the answers fall into . strata"),
     ],
 )
 def test_a_variable_that_cannot_be_given_out_is_told(

@@ -1,3 +1,5 @@
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -226,6 +228,12 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(monkeypatch: pytest.Monk
         (("--coders", "ana,ben", "--overlap", "21"), "give a number from 0 to 20"),
         (("--overlap", "3"), "--overlap goes with --coders"),
         (("--coders", "ana", "--output", "a.ods"), "must be .xlsx or .csv"),
+        (("--output", "a.ods"), "must be .xlsx or .csv"),
+        (("--review", "5"), "the incidents fall into 6 strata (.*), and each needs one. Ask for 6 or more"),
+        (("--review", "-1"), "Ask for 6 or more"),
+        (("--variable", "rationale"), r"there is no such variable. There are: detected\."),
+        (("--columns", "Sex"), "--columns goes with --no-text or --blind"),
+        (("--blind", "--columns", "detected"), "no column of the workbook that is called detected"),
     ],
 )
 def test_what_cannot_be_dealt_is_told(monkeypatch: pytest.MonkeyPatch, words: tuple[Any, ...], message: str) -> None:
@@ -236,31 +244,42 @@ def test_what_cannot_be_dealt_is_told(monkeypatch: pytest.MonkeyPatch, words: tu
     assert FOLDER.reviews.read_bytes() == before
 
 
+def not_dealt(monkeypatch: pytest.MonkeyPatch, *words: str) -> Path:
+    """A sheet as 0.1.0 wrote it: without ids of rows, of which nobody knows how they were drawn."""
+    path = Path("results/plain.xlsx")
+    run(monkeypatch, "export", "cases", "--review", "12", "--output", str(path), *words)
+    sheet = pd.read_excel(path, dtype=object, engine="openpyxl").drop(columns="review_row")
+    sheet.to_excel(path, index=False, sheet_name="review", engine="openpyxl")
+    return path
+
+
 @pytest.mark.parametrize("blind", [(), ("--blind",)])
 def test_verdicts_on_chosen_rows_are_kept_apart(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], blind: tuple[str, ...]
 ) -> None:
     """A sheet that was not dealt comes back once, ids that lost their zeros too, and counts in no stratum; one that
     shows another answer than the one of now is told by cell."""
-    path = Path("results/plain.xlsx")
-    run(monkeypatch, "export", "cases", "--review", "12", "--output", str(path), *blind)
+    path = not_dealt(monkeypatch, *blind)
     with pytest.raises(SystemExit, match="Add --experiment SLUG"):
         bring(monkeypatch, fill(path, truth), "cleo")
     sheet = pd.read_excel(path, dtype=object, engine="openpyxl")
     broken = sheet.assign(incident_id=[int(each) for each in sheet["incident_id"]])
     n_other = 0
     if not blind:
-        broken["detected"] = [not each if at < 2 else each for at, each in enumerate(sheet["detected"])]
+        is_given = sheet["detected"].notna()
+        at = sheet.index[is_given][:2]
+        broken.loc[at, "detected"] = [not each for each in sheet.loc[at, "detected"]]
         n_other = 2
     broken.to_excel(path, index=False, engine="openpyxl")
     for _ in range(2):
         run(monkeypatch, "review", "import", str(path), "--coder", "cleo", "--experiment", "cases")
     said = capsys.readouterr().out
     assert said.count("another answer than the one of now") == 2 * n_other and "enter no estimate" in said
-    assert f"0 new, 0 changed, {12 - n_other} as before, 0 blank, {n_other} not taken" in said
+    n = len(sheet)
+    assert f"0 new, 0 changed, {n - n_other} as before, 0 blank, {n_other} not taken" in said
     known = {(row["incident_id"], row["narrative_type"]): truth(row) for _, row in sheet.iterrows()}
     found = {(incident, kind): verdict == "yes" for (coder, incident, kind), verdict in verdicts().items()}
-    assert len(found) == 12 - n_other and found.items() <= known.items()
+    assert len(found) == n - n_other and found.items() <= known.items()
     assert not reviewed("cases").incidents["is_reviewed"].any()
     (purpose,) = database.query("SELECT DISTINCT purpose, sampling_weight FROM reviews")
     assert tuple(purpose.values()) == ("chosen", None)
@@ -268,10 +287,94 @@ def test_verdicts_on_chosen_rows_are_kept_apart(
 
 def test_sheets_of_several_variables_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A workbook with verdicts in several sheets that were not dealt is refused: each may be about another variable."""
-    run(monkeypatch, "export", "cases", "--review", "12", "--output", "results/plain.xlsx")
-    sheet = pd.read_excel(fill(Path("results/plain.xlsx"), truth), dtype=object, engine="openpyxl")
+    sheet = pd.read_excel(fill(not_dealt(monkeypatch), truth), dtype=object, engine="openpyxl")
     with pd.ExcelWriter("two.xlsx", engine="openpyxl") as book:
         for name in ("one", "two"):
             sheet.to_excel(book, sheet_name=name, index=False)
     with pytest.raises(SystemExit, match="has verdicts in 2 sheets"):
         run(monkeypatch, "review", "import", "two.xlsx", "--coder", "ana", "--experiment", "cases")
+
+
+PLAIN = Path("results/cases/review.xlsx")
+
+
+def test_a_sheet_of_nobody_comes_back_under_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --coders one sheet is dealt; the command that is printed, with a name in the place of NAME, brings its
+    verdicts into a sample that estimates use."""
+    run(monkeypatch, "export", "cases", "--review", "18", "--blind")
+    (printed,) = re.findall(r"`narrative-runs (review import .*)`", capsys.readouterr().out)
+    facts = {str(name): value for name, value in list(load_workbook(PLAIN)["about"].values)[1:]}
+    assert facts["experiment"] == "cases" and "coder" not in facts
+    sheet = pd.read_excel(fill(PLAIN, truth), dtype=object, engine="openpyxl")
+    assert sheet["incident_id"].nunique() == 18
+    run(monkeypatch, *shlex.split(printed.replace("NAME", "'Cleo Diaz'")))
+    assert verdicts() == {
+        ("Cleo Diaz", row["incident_id"], row["narrative_type"]): "yes" if row["reviewer_verdict"] else "no"
+        for _, row in sheet.iterrows()
+    }
+    incidents = reviewed("cases").incidents
+    assert set(incidents.index[incidents["is_reviewed"]]) == set(sheet["incident_id"])
+    assert (incidents["n_reviewed"] > 0).all() and {"error", "unasked"} <= set(incidents["stratum"])
+    (purpose,) = database.query("SELECT DISTINCT purpose FROM reviews")
+    assert tuple(purpose.values()) == ("sample",)
+    weights = database.query("SELECT incident_id, min(sampling_weight) AS weight FROM reviews GROUP BY incident_id")
+    assert sum(row["weight"] for row in weights) == pytest.approx(len(incidents))
+
+
+def test_copies_of_one_sheet_are_of_several_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copies that several people filled in are told apart by their names, whatever the case of a name: what they have
+    in common overlaps, and gaps are those of each."""
+    run(monkeypatch, "export", "cases", "--review", "18", "--blind")
+    first = fill(PLAIN, truth, Path("first.xlsx"))
+    other = fill(PLAIN, lambda row: 1 - truth(row), Path("other.xlsx"), rows=slice(12, None))
+    bring(monkeypatch, first, "Cleo")
+    bring(monkeypatch, first, "cleo")
+    said = capsys.readouterr().out
+    n = len(pd.read_excel(first, engine="openpyxl"))
+    assert f"of Cleo 0 new, 0 changed, {n} as before" in said and "passed over" not in said
+    bring(monkeypatch, other, "dan")
+    said = capsys.readouterr().out
+    assert f"of dan {n - 12} new" in said and "  dan, detected, " in said and "  Cleo" not in said
+    bring(monkeypatch, fill(PLAIN, truth, Path("third.xlsx"), rows=slice(0, 2)), "ANA")
+    assert {coder for coder, _, _ in verdicts()} == {"Cleo", "dan", "ana"}
+    assert len(reviewed("cases").open_disagreements) == n - 12
+    capsys.readouterr()
+    run(monkeypatch, "review", "show", "cases")
+    assert "Cleo, dan" in capsys.readouterr().out
+
+
+def test_rows_of_a_coder_stay_those_of_the_coder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file with rows of nobody and of a coder, another person's verdicts are taken on those of nobody alone."""
+    run(monkeypatch, "export", "cases", "--review", "6", "--blind")
+    sheets = [pd.read_excel(fill(path, truth), dtype=object, engine="openpyxl") for path in (PLAIN, ANA)]
+    pd.concat(sheets).to_excel("both.xlsx", index=False, engine="openpyxl")
+    bring(monkeypatch, Path("both.xlsx"), "cleo")
+    said = capsys.readouterr().out
+    assert f"of cleo {len(sheets[0])} new" in said and f"{len(sheets[1])} not taken" in said
+    assert said.count("was dealt to ana") == len(sheets[1])
+
+
+def test_who_filled_a_sheet_in_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blank name is refused, and nothing is taken."""
+    run(monkeypatch, "export", "cases", "--review", "6")
+    before = FOLDER.reviews.read_bytes()
+    with pytest.raises(SystemExit, match="--coder is blank"):
+        bring(monkeypatch, fill(PLAIN, truth), " ")
+    assert FOLDER.reviews.read_bytes() == before
+
+
+def test_the_usual_question_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a codebook `--variable detected` writes the very sheet that is written without it, and deals nothing
+    anew; one that exists is not overwritten unasked."""
+    run(monkeypatch, "export", "cases", "--review", "12")
+    before, lines = PLAIN.read_bytes(), FOLDER.reviews.read_bytes()
+    with pytest.raises(SystemExit, match=r"review\.xlsx exists"):
+        run(monkeypatch, "export", "cases", "--review", "12", "--variable", "detected")
+    run(monkeypatch, "export", "cases", "--review", "12", "--variable", "detected", "--force")
+    assert PLAIN.read_bytes() == before and FOLDER.reviews.read_bytes() == lines

@@ -95,9 +95,14 @@ def test_a_column_of_the_workbook_is_not_taken_for_one_of_the_sheet(
 ) -> None:
     """A column of the workbook that is called as the row's id is has another name in the sheet."""
     table = pd.read_parquet("results/coded/results.parquet")
-    table.rename(columns={"Threat": "review_row", "Age": "row"}).to_parquet("results/coded/results.parquet")
+    table = table.rename(columns={"Threat": "review_row", "Age": "row", "PersonsLE": "weapon_label"})
+    table.to_parquet("results/coded/results.parquet")
     sheet = deal(monkeypatch, "weapon")
     assert "workbook_review_row" in sheet and "row" in sheet and sheet["review_row"].str.fullmatch("[a-z]{8}").all()
+    asked = sheet[sheet["row_num"] < 1_000]
+    by_row = results.set_index("row_num").loc[asked["row_num"], ["Weapon", "PersonsLE"]].fillna("")
+    assert asked["weapon_label"].fillna("").tolist() == by_row["Weapon"].tolist()
+    assert asked["workbook_weapon_label"].fillna("").tolist() == by_row["PersonsLE"].tolist()
 
 
 def test_disagreements_are_decided(
@@ -141,3 +146,81 @@ def test_verdicts_on_one_variable_are_none_on_another(results: pd.DataFrame, mon
     assert reviewed("coded", "weapon").incidents["is_reviewed"].sum() == 30
     assert not reviewed("coded", "severity").incidents["is_reviewed"].any()
     assert len(review_file.deals(review_file.read(FOLDER))) == 2
+
+
+def of_nobody(monkeypatch: pytest.MonkeyPatch, count: int, *words: str) -> pd.DataFrame:
+    """A sample for a reader without a name."""
+    run(monkeypatch, "export", "coded", "--review", str(count), *words, "--output", "out.csv", "--force")
+    return pd.read_csv("out.csv")
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "review.xlsx"), (("--variable", "weapon"), "review_weapon.xlsx")])
+def test_a_sheet_of_nobody_has_the_name_of_what_was_asked(
+    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str
+) -> None:
+    """Without --coders there is one sheet, called after the variable that was named, and by the first binary one where
+    none was; its verdicts come back as those of any sheet."""
+    run(monkeypatch, "export", "coded", "--review", "24", *words)
+    assert [path.name for path in FOLDER.path.glob("review*.xlsx")] == [name]
+    path = fill(FOLDER.path / name, lambda _: "low" if words else 1)
+    run(monkeypatch, "review", "import", str(path), "--coder", "cleo")
+    assert reviewed("coded", "weapon" if words else "detected").incidents["is_reviewed"].sum() == 24
+
+
+def test_a_seed_draws_the_same(results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed draws the same sheet, another one other incidents; a larger sample holds the smaller one, in the
+    same order; and weights add up to all incidents of the workbook."""
+    words = ("--variable", "weapon", "--seed", "5")
+    small, again, large = (of_nobody(monkeypatch, count, *words) for count in (16, 16, 30))
+    pd.testing.assert_frame_equal(small, again)
+    kept = large[large["row_num"].isin(small["row_num"])]
+    assert kept["row_num"].tolist() == small["row_num"].tolist() and len(kept) < len(large)
+    other = of_nobody(monkeypatch, 16, "--variable", "weapon", "--seed", "6")
+    assert set(other["incident_id"]) != set(small["incident_id"])
+    for sheet in (small, large):
+        first = sheet.drop_duplicates("incident_id")
+        assert first["sampling_weight"].sum() == pytest.approx(results["incident_id"].nunique() + HIDDEN // 2)
+        sizes = first.groupby("stratum")["sampling_weight"].sum()
+        assert sizes.to_dict() == pytest.approx(first.groupby("stratum")["stratum_size"].first().to_dict())
+
+
+def test_a_blind_sheet_has_the_rows_of_its_key(results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blind, the sheet holds the narratives of the key in its order, of the workbook's columns those that are named,
+    and nothing of answers and labels."""
+    key = of_nobody(monkeypatch, 24, "--variable", "severity")
+    blind = of_nobody(monkeypatch, 24, "--variable", "severity", "--blind", "--columns", "Age", "Threat")
+    assert list(blind) == [
+        *("review_row", "row_num", "incident_id", "narrative_type", "narrative_text", "Age", "Threat"),
+        *("reviewer_verdict", "reviewer_notes"),
+    ]
+    assert key["row_num"].tolist() == blind["row_num"].tolist() and {"severity_label", "stratum"} <= set(key)
+    others = pd.read_parquet(FOLDER.other_columns).columns.drop("row_num")
+    assert list(key)[-2 - len(others) :] == [*others, "reviewer_verdict", "reviewer_notes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("9", "--variable", "gun"), "There are: detected, weapon, severity"),
+        (("2", "--variable", "weapon"), "the incidents fall into . strata"),
+        (("9", "--blind", "--columns", "County"), "called County. There are: Weapon, SeverityCME"),
+    ],
+)
+def test_a_sample_that_cannot_be_drawn_is_told(
+    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    """What does not suit the codebook or the workbook ends with a message, no file, and nothing dealt."""
+    with pytest.raises(SystemExit, match=message):
+        run(monkeypatch, "export", "coded", "--review", *words, "--output", "out.csv")
+    assert not Path("out.csv").exists() and not FOLDER.reviews.exists()
+
+
+def test_a_codebook_without_yes_and_no_names_a_variable(
+    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no variable is binary there is none to draw by, and the message names those that there are."""
+    monkeypatch.setattr("narrative_runs.codebook.variables.Codebook.first_binary", None)
+    with pytest.raises(SystemExit, match="--variable detected or weapon or severity"):
+        run(monkeypatch, "export", "coded", "--review", "20")
+    run(monkeypatch, "export", "coded", "--review", "20", "--variable", "weapon")
+    assert "weapon in coded: 20 incidents" in capsys.readouterr().out

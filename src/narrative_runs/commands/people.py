@@ -65,7 +65,7 @@ def _add_work_with_findings(commands: Commands) -> None:
     export = commands.add_parser("export", help=about, description=about)
     export.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--review", type=int, metavar="N", help="a stratified sample of N answers, for manual review")
+    what.add_argument("--review", type=int, metavar="N", help="deal a stratified sample of N incidents to reviewers")
     what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
     export.add_argument(
         "--variable",
@@ -78,12 +78,14 @@ def _add_work_with_findings(commands: Commands) -> None:
         type=_names,
         metavar="NAMES",
         default=[],
-        help="with --review: deal N incidents to these coders, a sheet each that comes back, such as ana,ben",
+        help="with --review: a sheet for each of these, such as ana,ben; one for whoever reads it when left out",
     )
     export.add_argument(
         "--overlap", type=int, metavar="M", help="with --coders: how many of the incidents all of them read"
     )
-    export.add_argument("--seed", type=int, help="of the sample, 1 when left out: the same seed draws the same rows")
+    export.add_argument(
+        "--seed", type=int, help="of the sample, 1 when left out: the same one draws the same incidents"
+    )
     export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
     export.add_argument(
         "--columns",
@@ -278,8 +280,6 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from narrative_runs.export.export import export_no_text, export_review
-
     which, output, force, variable = arguments.experiment, arguments.output, arguments.force, arguments.variable
     if arguments.no_text and (arguments.blind or arguments.seed is not None):
         raise FindingsError("--seed and --blind go with --review.")
@@ -290,19 +290,15 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.overlap is not None and not arguments.coders:
         raise FindingsError("--overlap goes with --coders: it says how many incidents all of them read.")
     if arguments.no_text:
-        export_no_text(which, arguments.columns, output, force, variable)
-    else:
-        seed = 1 if arguments.seed is None else arguments.seed
-        blind, columns = arguments.blind, arguments.columns
-        if arguments.coders:
-            from narrative_runs.reviews.dealing import deal_review
+        from narrative_runs.export.export import export_no_text
 
-            overlap = arguments.overlap or 0
-            deal_review(
-                which, arguments.review, seed, blind, columns, output, force, variable, arguments.coders, overlap
-            )
-            return
-        export_review(which, arguments.review, seed, blind, columns, output, force, variable)
+        export_no_text(which, arguments.columns, output, force, variable)
+        return
+    from narrative_runs.reviews.dealing import deal_review
+
+    count, blind, columns, coders = arguments.review, arguments.blind, arguments.columns, arguments.coders
+    seed = 1 if arguments.seed is None else arguments.seed
+    deal_review(which, count, seed, blind, columns, output, force, variable, coders, arguments.overlap or 0)
 
 
 def _import_review(arguments: argparse.Namespace) -> None:

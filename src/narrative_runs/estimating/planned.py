@@ -21,9 +21,9 @@ from narrative_runs.estimating.content import (
 )
 from narrative_runs.estimating.sampling import REVIEWS, Sampling
 from narrative_runs.estimating.units import population, units_by_level, values_of
-from narrative_runs.export.sample import allocate
 from narrative_runs.findings.estimates_file import INCIDENT
 from narrative_runs.reviews import experiment_read
+from narrative_runs.reviews.drawing import allocate
 from narrative_runs.reviews.reviewed import reviewed_of
 
 

@@ -1,8 +1,8 @@
-"""Export: parts of a finished experiment, for people who may not or need not have all of it.
+"""Export: the results of a finished experiment without text, for people who may not have all of it.
 
-sample           a stratified sample of the answers, with the weights that make up for it
-variable_strata  by what it is drawn for one variable of the codebook
-review           the sample as a sheet for a reviewer
-no_text          the results without any text
-export           the command
+no_text      the results without any text
+masked_rows  the same, where small counts are masked
+export       the command
+
+`narrative_runs.reviews` gives out samples for review.
 """

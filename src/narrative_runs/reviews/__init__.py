@@ -3,7 +3,7 @@
 population     all incidents of the workbook, with their answers, labels and strata
 drawing        which incidents are drawn, and who reads which
 sheet          what a coder gets
-dealing        `export --review N --coders ...`
+dealing        `export --review N`
 filled_sheet   the rows of a sheet that was filled in
 typed          what was typed into a cell, as a value
 bringing_in    `review import`

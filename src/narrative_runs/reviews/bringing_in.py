@@ -17,7 +17,7 @@ from narrative_runs.record import database
 from narrative_runs.record.reviews import put_reviews
 from narrative_runs.review_file import ADJUDICATION, SAMPLE, VERDICT, Line
 from narrative_runs.reviews.chosen import chosen_rows
-from narrative_runs.reviews.dealing import TIME
+from narrative_runs.reviews.dealing import NOBODY, TIME
 from narrative_runs.reviews.filled_sheet import FilledRow, filled_rows
 from narrative_runs.reviews.sheet import ROW, checksum_of_text
 from narrative_runs.reviews.typed import verdict_typed
@@ -36,10 +36,14 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
     one where it is empty.
 
     Raises:
-        ReviewsError: the file is no such sheet, or of another experiment or coder; or the reviews cannot be written.
+        ReviewsError: the file is no such sheet, or of another experiment or coder, the name is blank, or the reviews
+            cannot be written.
         FindingsError: there is no such experiment.
         RecordError: the record cannot be written; the verdicts are kept, and the same command does the rest.
     """
+    coder = coder.strip()
+    if not coder:
+        raise ReviewsError("--coder is blank. Give the name of who filled the sheet in: --coder ana")
     rows = filled_rows(path)
     is_chosen = not any(row.row for row in rows)
     folder, begun = finished.found(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
@@ -52,7 +56,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
             if chosen.deal:
                 reviews.append([chosen.deal])
         known = review_file.dealt_rows(reviews.lines)
-        name = _coder_in(path, coder, [known[row.row] for row in rows if row.row in known])
+        name = _coder_in(path, coder, [known[row.row] for row in rows if row.row in known], reviews.lines)
         taken = take(rows, name, reviews.lines, codebook, datetime.now().strftime(TIME), problems)
         if taken.lines:
             reviews.append(taken.lines)
@@ -63,9 +67,8 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
     tell(f"{folder.reviews}: {taken.words(name)}.")
     if is_chosen:
         tell(
-            "This sheet was not dealt to coders: its verdicts are kept, and enter no estimate, since nobody can say "
-            "what its narratives stand for. A sample for estimates: "
-            f"`narrative-runs export {folder.slug} --review N --coders {name}`"
+            "This sheet was not dealt: its verdicts are kept, and enter no estimate, since nobody can say what its "
+            f"narratives stand for. A sample for estimates: `narrative-runs export {folder.slug} --review N`"
         )
     for problem in taken.problems[:_SHOWN]:
         tell(f"  not taken: {problem}")
@@ -99,8 +102,8 @@ def take(
 ) -> Taken:
     """What the rows of a sheet bring that the lines do not have yet.
 
-    In: the rows in the order of the file; coder: as the name was dealt; the lines so far; now: the time, as the record
-    writes it; problems: of rows that cannot be taken anyway.
+    In: the rows in the order of the file; coder: as the name was dealt, or came first; the lines so far; now: the
+    time, as the record writes it; problems: of rows that cannot be taken anyway.
     """
     taken, dealt = Taken(problems=list(problems)), review_file.dealt_rows(lines)
     latest = {each.key: (each.verdict, each.notes) for each in review_file.latest_verdicts(lines)}
@@ -138,15 +141,22 @@ def take(
 
 def passed_over(lines: Sequence[Line], coder: str = "") -> list[str]:
     """Where a sheet was not read from the top: for each stratum how many incidents were passed over before the last one
-    that was reviewed; coder: of this one alone."""
-    reviewed = {line["row"] for line in lines if line["line"] == VERDICT}
+    that was reviewed; coder: of this one alone. Of a sheet that was dealt to nobody, each who reviewed has read a copy.
+    """
+    verdicts = [line for line in lines if line["line"] == VERDICT]
+    reviewed = {(line["row"], line["coder"]) for line in verdicts}
+    readers: dict[str, set[str]] = defaultdict(set)
+    for line in verdicts:
+        readers[line["deal"]].add(line["coder"])
     found = []
     for deal in review_file.deals(lines, purpose=SAMPLE).values():
         by_stratum: dict[tuple[str, str], dict[int, bool]] = defaultdict(dict)
         for row in deal["rows"]:
-            if coder in ("", row["coder"]):
-                of_sheet = by_stratum[row["coder"], row["stratum"]]
-                of_sheet[row["position"]] = of_sheet.get(row["position"], True) and row["row"] in reviewed
+            for who in sorted(readers[deal["deal"]]) if row["coder"] == NOBODY else [row["coder"]]:
+                if coder in ("", who):
+                    of_sheet = by_stratum[who, row["stratum"]]
+                    is_reviewed = (row["row"], who) in reviewed
+                    of_sheet[row["position"]] = of_sheet.get(row["position"], True) and is_reviewed
         for (who, stratum), of_sheet in by_stratum.items():
             last = max((place for place, is_reviewed in of_sheet.items() if is_reviewed), default=0)
             if n := sum(not is_reviewed for place, is_reviewed in of_sheet.items() if place < last):
@@ -170,7 +180,7 @@ def _problem(
         what = f"{ROW} {row.row!r} was never dealt" if row.row else f"{ROW} is blank"
         return f"{row.row_address}: {what}", None
     deal, own = dealt[row.row]
-    if deal["purpose"] != ADJUDICATION and own["coder"] != coder:
+    if deal["purpose"] != ADJUDICATION and own["coder"] not in (NOBODY, coder):
         return f"{row.row_address}: {ROW} {row.row} was dealt to {own['coder']}", None
     if row.text is not None and checksum_of_text(row.text) != own["text"]:
         return f"{row.row_address}: the text is not the one of {ROW} {row.row}; were some columns sorted alone?", None
@@ -205,8 +215,8 @@ def _named(path: Path, which: str) -> str:
     """
     if not which:
         raise ReviewsError(
-            f"{path} does not say of which experiment it is: it was not dealt to coders. Add --experiment SLUG to keep "
-            "its verdicts, which enter no estimate."
+            f"{path} does not say of which experiment it is: it was not dealt. Add --experiment SLUG to keep its "
+            "verdicts, which enter no estimate."
         )
     return which
 
@@ -244,8 +254,11 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
     return wanted
 
 
-def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]]) -> str:
-    """The coder's name as it was dealt, whatever its case here.
+def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]], lines: Sequence[Line]) -> str:
+    """The coder's name as it was dealt, or of a sheet that was dealt to nobody as it came first, whatever its case
+    here.
+
+    In: the name; what the rows of the sheet are of, and the lines so far.
 
     Raises:
         ReviewsError: the sheet is another coder's.
@@ -253,7 +266,12 @@ def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]]) -> str
     if not any(deal["purpose"] == SAMPLE for deal, _ in dealt):
         return coder
     names = {str(row["coder"]) for deal, row in dealt if deal["purpose"] == SAMPLE}
-    own = next((name for name in names if name.casefold() == coder.casefold()), None)
+    if NOBODY in names:
+        names |= {str(name) for deal in review_file.deals(lines, purpose=SAMPLE).values() for name in deal["coders"]}
+        names |= {str(line["coder"]) for line in lines if line["line"] == VERDICT}
+    own = next((name for name in sorted(names) if name.casefold() == coder.casefold()), None)
+    if own is None and NOBODY in names:
+        return coder
     if own is None:
         raise ReviewsError(
             f"{path} was dealt to {' and '.join(sorted(names))}, and not to {coder}. Nothing was taken. Give the name "

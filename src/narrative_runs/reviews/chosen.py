@@ -1,4 +1,4 @@
-"""Sheets that were not dealt: a sample without `--coders`, or the disagreements in results.xlsx.
+"""Sheets that were not dealt: samples of 0.1.0, or the disagreements in results.xlsx.
 
 Whoever fills one in chose what to review, or nobody knows how it was drawn. Its verdicts are kept with those of coders,
 as of purpose `chosen`, and enter neither metrics nor estimates.

@@ -1,4 +1,7 @@
-"""`narrative-runs export --review N --coders A,B`: a sample of incidents, dealt to coders."""
+"""`narrative-runs export --review N`: a sample of incidents, dealt to coders.
+
+Without `--coders` it is dealt to a reader without a name: whoever brings the sheet back, or a copy of it, gives one.
+"""
 
 import base64
 import re
@@ -13,12 +16,13 @@ import pandas as pd
 from rich.table import Table
 
 from narrative_runs import __version__, review_file
+from narrative_runs.codebook.result_columns import columns_by_variable
 from narrative_runs.codebook.texts import written
-from narrative_runs.codebook.variables import Variable
+from narrative_runs.codebook.variables import Codebook, Variable
 from narrative_runs.errors import FindingsError
 from narrative_runs.export.export import ENDINGS
-from narrative_runs.export.review import BLIND, reviewed_columns
 from narrative_runs.findings.excel import REVIEWED
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
 from narrative_runs.review_file import DEALT, SAMPLE, Line
 from narrative_runs.reviews import experiment_read
@@ -27,9 +31,12 @@ from narrative_runs.reviews.experiment_read import ToReview
 from narrative_runs.reviews.population import Population, strata_in_order
 from narrative_runs.reviews.sheet import about, checksum_of_text, review_sheet, write_review
 from narrative_runs.reviews.texts import texts_of
+from narrative_runs.shell import quoted
 from narrative_runs.user_files import check_free, check_git_ignores
 
 _CODER = re.compile(r"[^\W_][\w.-]{0,39}")
+NOBODY = ""
+_BLIND = ("row_num", "incident_id", "narrative_type", "narrative_text")
 _DRAWN_AS = ["stratum", "stratum_size", "sampling_weight"]
 TIME = "%Y-%m-%d %H:%M:%S"
 
@@ -49,8 +56,9 @@ def deal_review(
     """Draw `count` incidents of an experiment (slug, id, or empty for the one started last), and write a sheet for each
     coder; what was dealt comes into `reviews.jsonl` first.
 
-    others: the workbook's other columns that a blind coder sees; one who is not blind sees all; overlap: how many
-    incidents all coders read.
+    others: the workbook's other columns that a blind coder sees; one who is not blind sees all; variable: the one that
+    is reviewed, the first binary one where it is empty; coders: none for one sheet, of whoever reads it; overlap: how
+    many incidents all coders read.
 
     Raises:
         ExperimentError: what was read of the workbook is not in the experiment's folder. FindingsError: there are no
@@ -59,14 +67,16 @@ def deal_review(
         ReviewsError: the reviews cannot be read or written.
     """
     _check(coders, overlap, count)
+    coders = list(coders) or [NOBODY]
     read = experiment_read.read(which, variable, list(others) if blind else None, is_whole=True)
     folder, name = read.experiment.folder, read.name
-    by_name = "" if read.experiment.codebook.fits_the_record else name
-    paths = {coder: _path_of(output, folder.path, by_name, coder) for coder in coders}
+    # A sheet without a name of a coder is called after the variable that was named.
+    by_name = "" if read.experiment.codebook.fits_the_record else variable if coders == [NOBODY] else name
+    paths = {coder: _path_of(output, folder, by_name, coder) for coder in coders}
     check_free(list(paths.values()), force)
-    for path in paths.values():
-        check_git_ignores(path, _path_of(None, folder.path, by_name, "NAME"))
-    draw = Draw(read.experiment.begun.experiment_id, name, count, seed, list(coders), overlap, blind)
+    for coder, path in paths.items():
+        check_git_ignores(path, _path_of(None, folder, by_name, coder and "NAME"))
+    draw = Draw(read.experiment.begun.experiment_id, name, count, seed, coders, overlap, blind)
     deal = deal_of(read.population, read.variable, draw)
     shown = _shown(read, blind)
     texts = shown["narrative_text"].map(checksum_of_text)
@@ -81,19 +91,24 @@ def deal_review(
         sheet = review_sheet(rows, shown, () if blind else _DRAWN_AS)
         write_review(sheet, read.variable, _about(read, deal, coder), path)
         n_incidents = rows["incident_id"].nunique()
-        print(f"{path}: {n_incidents} incidents, {len(rows)} narratives, for {coder}.")
+        print(f"{path}: {n_incidents} incidents, {len(rows)} narratives, for {coder or 'whoever reads it'}.")
     n_drawn = len({row["incident_id"] for row in deal["rows"]})
     print(f"{name} in {folder.slug}: {n_drawn} incidents, drawn with seed {seed}.")
     if n_drawn < count:
         print(f"There are only {n_drawn}: all were taken.")
     PlainConsole(highlight=False, markup=False).print(_table_of_strata(deal))
-    print(f"When a sheet is filled in: `narrative-runs review import {paths[coders[0]]} --coder {coders[0]}`")
+    command = f"narrative-runs review import {quoted(paths[coders[0]])} --coder"
+    if coders == [NOBODY]:
+        print(f"When it is filled in: `{command} NAME`, with the reader's name in the place of NAME.")
+        print("Several people can each fill in a copy of it: bring each copy in under the name of its reader.")
+    else:
+        print(f"When a sheet is filled in: `{command} {coders[0]}`")
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What is asked for. count: of incidents; overlap: how many of these all coders read; blind: whether a coder sees
-    neither answer nor label."""
+    """What is asked for. count: of incidents; coders: NOBODY alone where none was named; overlap: how many incidents
+    all coders read; blind: whether a coder sees neither answer nor label."""
 
     experiment_id: str
     variable: str
@@ -188,38 +203,53 @@ def _check(coders: Sequence[str], overlap: int, count: int) -> None:
         raise FindingsError(f"--coders {','.join(coders)}: a name is there twice. Each coder gets one sheet.")
     if overlap and len(coders) == 1:
         raise FindingsError("--overlap is for several coders: with one there is nobody to compare with.")
-    if not 0 <= overlap <= count:
+    if overlap and not 0 < overlap <= count:
         raise FindingsError(f"--overlap {overlap}: give a number from 0 to {count}, which is what --review draws.")
 
 
-def _path_of(output: Path | None, folder: Path, by_name: str, coder: str) -> Path:
-    path = output or folder / (f"review_{by_name}.xlsx" if by_name else "review.xlsx")
+def _path_of(output: Path | None, folder: ExperimentFolder, by_name: str, coder: str) -> Path:
+    path = output or (folder.review.with_stem(f"{folder.review.stem}_{by_name}") if by_name else folder.review)
     if path.suffix.lower() not in ENDINGS:
         raise FindingsError(f"--output {path}: the ending says what is written, and must be {' or '.join(ENDINGS)}.")
-    return path.with_stem(f"{path.stem}_{coder}")
+    return path.with_stem(f"{path.stem}_{coder}") if coder else path
 
 
 def _shown(read: ToReview, blind: bool) -> pd.DataFrame:
     """What a coder sees of each narrative, by incident and type; those that were not asked about have a text alone."""
     experiment, name = read.experiment, read.name
     codebook, narratives = experiment.codebook, read.population.narratives
-    label = f"{name}_label"
-    columns = list(REVIEWED) if codebook.fits_the_record else reviewed_columns(codebook, name, label)
-    columns = [*(BLIND if blind else columns), *experiment.others]
-    of_incident = read.population.incidents["label"].reindex(narratives["incident_id"]).to_numpy()
-    own = narratives["label"].to_numpy()
-    labels = [one if one is not None else other for one, other in zip(own, of_incident, strict=True)]
-    by_row = pd.Series([written(each) for each in labels], narratives.index, dtype="string")
-    shown = experiment.results.assign(**{label: experiment.results["row_num"].map(by_row)})
+    shown, columns, others = experiment.results, list(REVIEWED), list(experiment.others)
+    if not codebook.fits_the_record:
+        label = f"{name}_label"
+        clashing = f"workbook_{label}"
+        labels = shown["row_num"].map(_labels(read.population))
+        shown = shown.rename(columns={label: clashing}).assign(**{label: labels})
+        others = [clashing if other == label else other for other in others]
+        columns = [*_BLIND, label, *_columns_of(codebook, name)]
+    columns = [*(_BLIND if blind else columns), *others]
     unasked = narratives.index.difference(pd.Index(shown["row_num"]))
     if len(unasked):
         rows = narratives.loc[unasked, ["incident_id", "narrative_type"]]
         keys = list(rows.itertuples(index=False, name=None))
         texts = texts_of(read, keys)
         cells = [(row_num, *key, texts[key]) for row_num, key in zip(rows.index, keys, strict=True)]
-        shown = pd.concat([shown, pd.DataFrame(cells, columns=list(BLIND)).astype(shown[list(BLIND)].dtypes)])
+        shown = pd.concat([shown, pd.DataFrame(cells, columns=list(_BLIND)).astype(shown[list(_BLIND)].dtypes)])
     index = pd.MultiIndex.from_frame(shown[["incident_id", "narrative_type"]].astype(object), names=["of", "type"])
     return shown[list(dict.fromkeys(columns))].set_axis(index)
+
+
+def _labels(population: Population) -> pd.Series:
+    """The label of each narrative as text, by its row, where it has none of its own that of its incident."""
+    narratives = population.narratives
+    of_incident = population.incidents["label"].reindex(narratives["incident_id"]).to_numpy()
+    labels = [one if one is not None else other for one, other in zip(narratives["label"], of_incident, strict=True)]
+    return pd.Series([written(label) for label in labels], narratives.index, dtype="string")
+
+
+def _columns_of(codebook: Codebook, name: str) -> list[str]:
+    """The columns of the results that hold a variable's answer."""
+    columns = next(columns for columns in columns_by_variable(codebook) if columns.variable == name)
+    return [column for column in columns if column]
 
 
 def _about(read: ToReview, deal: Line, coder: str) -> list[tuple[str, str]]:
@@ -227,7 +257,7 @@ def _about(read: ToReview, deal: Line, coder: str) -> list[tuple[str, str]]:
         "experiment": read.experiment.folder.slug,
         "experiment_id": deal["experiment_id"],
         "deal": deal["deal"],
-        "coder": coder,
+        **({"coder": coder} if coder else {}),
         "variable": f"{read.name} ({read.variable.type})",
     }
     return about(read.variable, facts)

@@ -58,7 +58,7 @@ def read(which: str, variable: str = "", others: list[str] | None = None, is_who
         keys = pd.concat([pq.read_table(path, columns=_KEYS).to_pandas() for path in _shards(folder)])
     except FileNotFoundError as error:
         raise ExperimentError(
-            f"{error.filename or folder.narratives} is missing. Start the run of {folder.slug} again: it is made anew, "
+            f"{error.filename or error} is missing. Start the run of {folder.slug} again: it is made anew, "
             "and nothing is asked."
         ) from None
     keys = keys.astype({"incident_id": "string", "narrative_type": "string"})

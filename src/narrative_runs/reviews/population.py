@@ -29,12 +29,12 @@ from narrative_runs.codebook.variables import (
     missing_column,
     not_in_text_column,
 )
-from narrative_runs.export.variable_strata import ALL_IN_TEXT, ANSWERED, SOME_NOT_IN_TEXT, UNLABELLED
 from narrative_runs.findings.by_variable.coding import Coded
 from narrative_runs.findings.by_variable.outcomes import DIFFERING, NO_LABEL, UNASKED, outcomes
 from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
 
-_ERROR = "error"
+_UNLABELLED, _ANSWERED, _ERROR = "unlabelled", "answered", "error"
+_ALL_IN_TEXT, _SOME_NOT_IN_TEXT = "all in the text", "some not in the text"
 
 
 class Population(NamedTuple):
@@ -95,9 +95,9 @@ def strata_in_order(variable: Variable, there: Collection[str]) -> list[str]:
     """The names of the strata that are there, those with a label first, and at the end what the model did not
     answer."""
     last = [UNCLEAR, NOT_ASKED, DIFFERING, _ERROR, UNASKED]
-    first = [name for name in there if not name.startswith(UNLABELLED) and name not in last]
-    values = [f"{UNLABELLED}: {value}" for value in variable.value_names]
-    ordered = [*sorted(first), *values, UNLABELLED, *last]
+    first = [name for name in there if not name.startswith(_UNLABELLED) and name not in last]
+    values = [f"{_UNLABELLED}: {value}" for value in variable.value_names]
+    ordered = [*sorted(first), *values, _UNLABELLED, *last]
     return [name for name in ordered if name in there]
 
 
@@ -142,17 +142,17 @@ def _strata(name: str, variable: Variable, units: Units, results: pd.DataFrame) 
     if isinstance(variable, Text | Quote):
         # Of passages and texts an incident has no value of its own: it is answered where its narratives are.
         is_answered = (words == NO_LABEL) | (words == DIFFERING)
-        words[is_answered] = ANSWERED
+        words[is_answered] = _ANSWERED
         if isinstance(variable, Quote):
             strange = results[not_in_text_column(name)].fillna("[]") != "[]"
             has_strange = strange.groupby(results["incident_id"]).any().sort_index().to_numpy(bool)
-            words[is_answered] = np.where(has_strange, SOME_NOT_IN_TEXT, ALL_IN_TEXT)[is_answered]
+            words[is_answered] = np.where(has_strange, _SOME_NOT_IN_TEXT, _ALL_IN_TEXT)[is_answered]
         return words
     unlabelled = words == NO_LABEL
-    words[unlabelled] = UNLABELLED
+    words[unlabelled] = _UNLABELLED
     if isinstance(variable, Binary | Category | Ordinal):
         values = [written(value) for value in _values(variable, units.answer)]
-        words[unlabelled] = [f"{UNLABELLED}: {value}" for value in np.array(values, dtype=object)[unlabelled]]
+        words[unlabelled] = [f"{_UNLABELLED}: {value}" for value in np.array(values, dtype=object)[unlabelled]]
     return words
 
 

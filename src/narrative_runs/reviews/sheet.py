@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from narrative_runs.codebook.variables import Binary, Multi, Number, Quote, Text, Variable
-from narrative_runs.export.review import choices_of
+from narrative_runs.codebook.values import UNCLEAR
+from narrative_runs.codebook.variables import Binary, Category, Multi, Number, Ordinal, Quote, Text, Variable
 from narrative_runs.findings.excel import FOR_THE_REVIEWER
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
 from narrative_runs.findings.tables import write_csv
@@ -19,6 +19,8 @@ from narrative_runs.user_files import owner_only
 ROW = "review_row"
 VERDICT, NOTES = FOR_THE_REVIEWER
 TITLE = "review"
+# "Data validation": what Excel takes of a list, its commas included.
+_LONGEST_LIST = 255
 # Of a long text a cell holds the beginning alone.
 _COMPARED_CHARACTERS = 10_000
 _NOT_COMPARED = re.compile(r"[^0-9A-Za-z]+")
@@ -42,6 +44,14 @@ def review_sheet(rows: pd.DataFrame, shown: pd.DataFrame, drawn_as: Sequence[str
     first = rows[["row", *drawn_as]].rename(columns={"row": ROW}).reset_index(drop=True)
     nothing = {name: pd.array([pd.NA] * len(rows), dtype="string") for name in FOR_THE_REVIEWER}
     return pd.concat([first, beside], axis=1).assign(**nothing)
+
+
+def choices_of(variable: Variable) -> dict[str, Sequence[str]]:
+    """What a reviewer can choose from in the column of verdicts; nothing where a list in a cell cannot hold the values,
+    or would refuse what people type."""
+    values = [*dict.fromkeys([*variable.value_names, UNCLEAR])]
+    is_list = isinstance(variable, Category | Ordinal) and len(",".join(values)) <= _LONGEST_LIST
+    return {VERDICT: values} if is_list and not any("," in each or '"' in each for each in values) else {}
 
 
 def how_to_type(variable: Variable) -> str:
@@ -78,8 +88,6 @@ def write_review(sheet: pd.DataFrame, variable: Variable, lines: Sequence[tuple[
         FindingsError: the file cannot be written.
     """
     table = pa.Table.from_pandas(sheet, preserve_index=False)
-    # A list would refuse what people type for yes and no.
-    choices = {} if isinstance(variable, Binary) else choices_of(variable)
     with owner_only(path) as draft:
         if path.suffix.lower() == ".csv":
             write_csv(table, draft)
@@ -87,7 +95,7 @@ def write_review(sheet: pd.DataFrame, variable: Variable, lines: Sequence[tuple[
         widths = {"name": 30, "value": 100}
         write_sheets(
             [
-                Sheet(TITLE, table.column_names, table_rows(table), table.num_rows, choices),
+                Sheet(TITLE, table.column_names, table_rows(table), table.num_rows, choices_of(variable)),
                 Sheet("about", list(widths), lines, len(lines), widths=widths),
             ],
             draft,

@@ -39,7 +39,7 @@ def show(which: str, variable: str, tell: Callable[[RenderableType], None]) -> N
     if not lines:
         tell(
             f"{read.experiment.folder.slug}: nothing was dealt to coders. "
-            f"`narrative-runs export {read.experiment.folder.slug} --review N --coders NAME` does."
+            f"`narrative-runs export {read.experiment.folder.slug} --review N` does."
         )
     for name in names if lines else ():
         one = read if name == read.name else experiment_read.read(which, name)
