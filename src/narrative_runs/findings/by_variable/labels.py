@@ -34,6 +34,9 @@ def labels_to_measure(
 ) -> dict[str, VariableLabels]:
     """The same as answers are compared with them: those of narratives, by the index of the results, and those of
     incidents."""
+    # An experiment that an earlier release began may lack the file, and needs none of it.
+    if not by_variable:
+        return {}
     incidents = read_incidents(folder.incidents).set_index("incident_id")
     flags = incidents["label"].astype(object)
     own_flags = flags.where(flags.notna(), None).map(lambda flag: None if flag is None else bool(flag))
