@@ -75,16 +75,15 @@ def labels_of(folder: ExperimentFolder, codebook: Codebook, results: pd.DataFram
         return labels_to_measure(read_labels(folder, codebook, results), folder, codebook, results)
     if codebook.first_binary is None:
         return {}
-    incidents = read_incidents(folder.incidents).set_index("incident_id")
     flags = results["manual_flag_ind"].astype(object)
+    of_narratives = flags.where(flags.notna(), None).map(_flag)
+    if not folder.incidents.exists():
+        # Of an experiment that 0.1.0 completed the labels of narratives alone are here.
+        return {codebook.first_binary: VariableLabels(of_narratives)}
+    incidents = read_incidents(folder.incidents).set_index("incident_id")
     own = incidents["label"].astype(object)
-    return {
-        codebook.first_binary: VariableLabels(
-            flags.where(flags.notna(), None).map(_flag),
-            own.where(own.notna(), None).map(_flag),
-            set(incidents.index[incidents["is_inconsistent"]]),
-        )
-    }
+    inconsistent = set(incidents.index[incidents["is_inconsistent"]])
+    return {codebook.first_binary: VariableLabels(of_narratives, own.where(own.notna(), None).map(_flag), inconsistent)}
 
 
 def _flag(label: object) -> bool | None:
