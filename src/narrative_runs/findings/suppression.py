@@ -15,7 +15,7 @@ from typing import Any
 from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.by_variable.suppression import MASKED as MASKED
-from narrative_runs.findings.by_variable.suppression import masked_variables
+from narrative_runs.findings.by_variable.suppression import masked_variables, without_curves
 
 # What a part (all narratives, a type, a group) shows, each by counts that are masked together.
 ANSWERED, DETECTIONS, LABELLED, LABELS, ERRORS, REFUSALS, UNCLEAR = (
@@ -235,7 +235,8 @@ def masked_metrics(metrics: dict[str, Any], below: int, codebook: Codebook = DEF
         _mask(found["labels"], [name for name in found["labels"] if name != "differ"])
     if masking.masks_agreement:
         _mask(found["agreement"], _but_small_n(found["agreement"], below))
-    found["calibration"] = _without_curves(found["calibration"], LABELS in masking.overall.masked, below)
+    hides_labels = LABELS in masking.overall.masked
+    found["calibration"] = None if hides_labels else without_curves(found["calibration"], below)
     if "variables" in metrics:
         found["variables"] = masked_variables(metrics["variables"], found, codebook, below)
     return found
@@ -309,14 +310,3 @@ def _selected(labels: dict[str, Any]) -> Iterator[int]:
         n, rate = labels[f"n_{which}"], labels[f"detected_{which}"]
         detected = round(rate["value"] * n)
         yield from (detected, n - detected)
-
-
-def _without_curves(calibration: dict[str, Any] | None, are_labels_masked: bool, below: int) -> dict[str, Any] | None:
-    """Areas and Brier scores alone: the points of a curve tell counts."""
-    if calibration is None or are_labels_masked:
-        return None
-    kept = ("n", "brier", "roc_auc", "average_precision")
-    return {
-        kind: (fit and fit["n"] >= below and {name: fit[name] for name in kept}) or None
-        for kind, fit in calibration.items()
-    }

@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -20,8 +20,9 @@ from narrative_runs.errors import RecordError, ServerError
 from narrative_runs.findings import cut_texts, metrics, seal, tables
 from narrative_runs.findings.answer_quality import answer_quality
 from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
+from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.columns import types_of as types_of_columns
-from narrative_runs.findings.disagreements import Disagreements, disagreements_by_variable
+from narrative_runs.findings.disagreements import disagreements_by_variable
 from narrative_runs.findings.readme import write_readme
 from narrative_runs.jobs.error_patterns import patterns_of
 from narrative_runs.params import Params, bootstrap_seed
@@ -55,14 +56,14 @@ def merge(context: RunContext) -> None:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder, params = context.folder, context.params
-    results, measured, quality, labels, listed = _found(folder, context.experiment_id, params)
+    found = _found(folder, context.experiment_id, params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
-        _must_hold_an_answer(results, context.experiment_id)
-    _write(folder, results, measured, quality, params, rules.numbered(context.reading_rules), listed)
+        _must_hold_an_answer(found.results, context.experiment_id)
+    _write(folder, found, params, rules.numbered(context.reading_rules))
     write_readme(folder)
-    _fill(context, results, measured, labels)
-    metrics.write_metrics(measured, folder.metrics)
+    _fill(context, found)
+    metrics.write_metrics(found.metrics, folder.metrics)
     seal.seal(folder)
     # What was listed there, if anything, has been taken over.
     folder.changes.unlink(missing_ok=True)
@@ -86,8 +87,7 @@ def restore(context: RunContext) -> None:
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    results, measured, _, labels, _ = _found(context.folder, context.experiment_id, context.params)
-    _fill(context, results, measured, labels)
+    _fill(context, _found(context.folder, context.experiment_id, context.params))
 
 
 def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reason: str, total: int | None) -> None:
@@ -122,27 +122,38 @@ def write_findings(
     Raises:
         RecordError: a narrative has more than one result, or none.
     """
-    results, measured, quality, _, listed = _found(folder, experiment_id, params, is_partial)
-    _write(folder, results, measured, quality, params, reading_rules, listed)
-    return results, measured
+    found = _found(folder, experiment_id, params, is_partial)
+    _write(folder, found, params, reading_rules)
+    return found.results, found.metrics
 
 
-def _write(
-    folder: ExperimentFolder,
-    results: pd.DataFrame,
-    measured: dict[str, Any],
-    quality: dict[str, Any],
-    params: Params,
-    reading_rules: rules.ReadingRules,
-    listed: Sequence[Disagreements],
-) -> None:
+class _Found(NamedTuple):
+    """What an experiment amounts to.
+
+    results: finished; metrics: the content of metrics.json; quality: that of data_quality.json; labels: of the
+    codebook's variables that have any, and as answers are compared with them; unasked: the incidents with a narrative
+    that was not asked about.
+    """
+
+    results: pd.DataFrame
+    metrics: dict[str, Any]
+    quality: dict[str, Any]
+    labels: dict[str, LabelsOfVariable]
+    compared: dict[str, VariableLabels]
+    unasked: set[str]
+
+
+def _write(folder: ExperimentFolder, found: _Found, params: Params, reading_rules: rules.ReadingRules) -> None:
     """Write results.*, and into data_quality.json what it tells of the answers."""
-    whole = _with_answers(folder, quality, results)
+    whole = _with_answers(folder, found.quality, found.results)
     exports = params.run.save_csv_json
     is_of_0_1_0 = reading_rules == rules.OF_0_1_0
     # The files of the first release held no other columns.
     others = None if is_of_0_1_0 else _other_columns(folder)
-    tables.write_tables(results, measured, whole, folder.path, exports, params.variables, others, is_of_0_1_0, listed)
+    listed = disagreements_by_variable(found.results, params.variables, found.compared, found.unasked)
+    tables.write_tables(
+        found.results, found.metrics, whole, folder.path, exports, params.variables, others, is_of_0_1_0, listed
+    )
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
@@ -166,11 +177,8 @@ def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[
     return whole
 
 
-def _found(
-    folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False
-) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any], dict[str, LabelsOfVariable], list[Disagreements]]:
-    """The finished results, what they measure, the quality of their source, the labels of the codebook's variables that
-    have any, and the narratives in which these disagree with the answers."""
+def _found(folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False) -> _Found:
+    """The finished results, and what they amount to."""
     results = tables.finish(cut_texts.mark(gathered(folder, params)), params.variables)
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -197,7 +205,7 @@ def _found(
         params.variables,
         compared,
     )
-    return results, measured, quality, labels, disagreements_by_variable(results, params.variables, compared, unasked)
+    return _Found(results, measured, quality, labels, compared, unasked)
 
 
 def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
@@ -207,15 +215,13 @@ def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataF
     return results.assign(manual_flag=results["incident_id"].map(own).astype("Int64"))
 
 
-def _fill(
-    context: RunContext, results: pd.DataFrame, measured: dict[str, Any], labels: Mapping[str, LabelsOfVariable]
-) -> None:
+def _fill(context: RunContext, found: _Found) -> None:
     """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
     patterns = patterns_of(context.folder, context.experiment_id, context.params)
     with database.transaction() as connection:
-        as_text = _as_text(labels, len(results))
-        put_merged_results(connection, context.experiment_id, results, context.params.variables, as_text)
-        completed = _columns(context.folder, results, measured, context.params)
+        as_text = _as_text(found.labels, len(found.results))
+        put_merged_results(connection, context.experiment_id, found.results, context.params.variables, as_text)
+        completed = _columns(context.folder, found.results, found.metrics, context.params)
         database.update_experiment(connection, context.experiment_id, completed)
         put_error_patterns(connection, context.experiment_id, patterns, state.now())
         put_reviews(connection, context.experiment_id, review_file.read(context.folder))

@@ -10,13 +10,17 @@ from narrative_runs import finished
 from narrative_runs.codebook.result_columns import columns_beside
 from narrative_runs.codebook.variables import Codebook, Variable
 from narrative_runs.errors import ExperimentError, FindingsError
-from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
+from narrative_runs.findings.by_variable.labels import (
+    as_yes_no,
+    labels_to_measure,
+    own_labels_of_incidents,
+    read_labels,
+)
 from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.excel import REVIEWED
 from narrative_runs.finished import Finished
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.reviews.population import Population, population_of
-from narrative_runs.source.incidents import read_incidents
 from narrative_runs.variable_outcomes import variable_in
 
 _KEYS = ["row_num", "incident_id", "narrative_type"]
@@ -75,19 +79,9 @@ def labels_of(folder: ExperimentFolder, codebook: Codebook, results: pd.DataFram
         return labels_to_measure(read_labels(folder, codebook, results), folder, codebook, results)
     if codebook.first_binary is None:
         return {}
-    flags = results["manual_flag_ind"].astype(object)
-    of_narratives = flags.where(flags.notna(), None).map(_flag)
-    if not folder.incidents.exists():
-        # Of an experiment that 0.1.0 completed the labels of narratives alone are here.
-        return {codebook.first_binary: VariableLabels(of_narratives)}
-    incidents = read_incidents(folder.incidents).set_index("incident_id")
-    own = incidents["label"].astype(object)
-    inconsistent = set(incidents.index[incidents["is_inconsistent"]])
-    return {codebook.first_binary: VariableLabels(of_narratives, own.where(own.notna(), None).map(_flag), inconsistent)}
-
-
-def _flag(label: object) -> bool | None:
-    return None if label is None else bool(label)
+    return {
+        codebook.first_binary: VariableLabels(as_yes_no(results["manual_flag_ind"]), *own_labels_of_incidents(folder))
+    }
 
 
 def _shards(folder: ExperimentFolder) -> list[Path]:

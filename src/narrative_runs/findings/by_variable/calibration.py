@@ -36,9 +36,10 @@ def calibration_of(
     if isinstance(variable, Binary):
         is_yes = units.answer.values & units.is_answered
         event, confidence = is_yes == is_right, positive_probability(is_yes, confidence)
+    share = "positive" if isinstance(variable, Binary) else "right"
     fits = {
-        "confidence": _fit(event, confidence, units, "positive" if isinstance(variable, Binary) else "right"),
-        "probability": _fit(event, probability, units, "positive" if isinstance(variable, Binary) else "right"),
+        "confidence": _fit(event, confidence, units, share),
+        "probability": _fit(event, probability, units, share),
     }
     if isinstance(variable, Binary) and fits["probability"] is not None:
         there = units.is_compared & ~np.isnan(probability)

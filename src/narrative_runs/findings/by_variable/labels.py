@@ -34,12 +34,7 @@ def labels_to_measure(
 ) -> dict[str, VariableLabels]:
     """The same as answers are compared with them: those of narratives, by the index of the results, and those of
     incidents."""
-    # An experiment that an earlier release began may lack the file, and needs none of it.
-    if not by_variable:
-        return {}
-    incidents = read_incidents(folder.incidents).set_index("incident_id")
-    flags = incidents["label"].astype(object)
-    own_flags = flags.where(flags.notna(), None).map(lambda flag: None if flag is None else bool(flag))
+    own_flags, flagged_as_inconsistent = own_labels_of_incidents(folder)
     given: dict[str, VariableLabels] = {}
     for name, labels in by_variable.items():
         own = labels.of_rows if labels.has_own else [None] * len(results)
@@ -47,6 +42,23 @@ def labels_to_measure(
         inconsistent: set[str] = set()
         if codebook.variables[name].label == OWN_LABEL:
             of_incidents = own_flags
-            inconsistent = set(incidents.index[incidents["is_inconsistent"]])
+            inconsistent = flagged_as_inconsistent
         given[name] = VariableLabels(pd.Series(own, index=results.index, dtype=object), of_incidents, inconsistent)
     return given
+
+
+def own_labels_of_incidents(folder: ExperimentFolder) -> tuple[pd.Series | None, set[str]]:
+    """The labels that the layout itself gives to incidents, by their ids, and the incidents that are inconsistent.
+
+    What 0.1.0 completed has none here until its run is started again.
+    """
+    if not folder.incidents.exists():
+        return None, set()
+    incidents = read_incidents(folder.incidents).set_index("incident_id")
+    return as_yes_no(incidents["label"]), set(incidents.index[incidents["is_inconsistent"]])
+
+
+def as_yes_no(flags: pd.Series) -> pd.Series:
+    """Labels 1 and 0 as True and False, None where there is none."""
+    plain = flags.astype(object)
+    return plain.where(plain.notna(), None).map(lambda flag: None if flag is None else bool(flag))

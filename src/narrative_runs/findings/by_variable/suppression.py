@@ -245,7 +245,7 @@ def _shown(found: Scope, masks: _Masks, below: int) -> Scope:
     for part in filter(None, parts):
         if "tp" not in part:
             _mask(part, _OF_TABLES)
-    found["calibration"] = None if masks.labels else _without_curves(found["calibration"], below)
+    found["calibration"] = None if masks.labels else without_curves(found["calibration"], below)
     return found
 
 
@@ -253,8 +253,9 @@ def _mask(scope: Scope, names: Iterable[str]) -> None:
     scope.update({name: MASKED for name in names if name in scope})
 
 
-def _without_curves(calibration: Scope | None, below: int) -> Scope | None:
-    """Areas and Brier scores alone: the points of a curve tell counts."""
+def without_curves(calibration: Scope | None, below: int) -> Scope | None:
+    """Of each kind of probability the areas and the Brier score alone: the points of a curve tell counts; None where it
+    has few narratives."""
     if calibration is None:
         return None
     return {
