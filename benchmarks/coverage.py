@@ -22,6 +22,7 @@ from rich.table import Table
 from scipy.stats import norm
 
 from benchmarks import coverage_of_estimates
+from benchmarks.coverage_goal import is_below_goal
 from narrative_runs.findings.confusion import (
     ConfusionMatrix,
     Proportion,
@@ -44,9 +45,7 @@ CLUSTERINGS = {
     "two, the same": (1.0, 1.0, 1.0),
     "one or two, .5": (0.5, 0.5, 0.5),
 }
-FEW_EVENTS = 10
-GOAL, GOAL_OF_FEW = 0.94, 0.92
-SIGNIFICANT = norm.ppf(0.95)
+GOAL_OF_FEW = 0.92
 Numbers = NDArray[np.float64]
 
 
@@ -83,8 +82,7 @@ class Case(NamedTuple):
 
     def misses(self, studies: int) -> bool:
         """Whether the coverage is significantly below its goal."""
-        goal = GOAL if self.events >= FEW_EVENTS else GOAL_OF_FEW
-        return bool(self.coverage < goal - SIGNIFICANT * np.sqrt(goal * (1 - goal) / studies))
+        return is_below_goal(self.coverage, self.events, studies, GOAL_OF_FEW)
 
 
 def main() -> None:

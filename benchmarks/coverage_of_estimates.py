@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import geom, norm, poisson
 
+from benchmarks.coverage_goal import FEW_EVENTS, is_below_goal
 from narrative_runs.estimates.difference import difference_of, ratio_of
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
 from narrative_runs.estimates.means import Stratum, mean_at_random, stratified_mean
@@ -49,9 +50,7 @@ SKEW = 1.25
 ERRORS = {"no errors": (0.0, 0.0), "errors": (0.05, 0.025)}
 ALIKE = 0.7
 YES, NO, ERROR = 1, 0, -1
-FEW_EVENTS = 10
-GOAL, GOAL_OF_FEW = 0.94, 0.93
-SIGNIFICANT = norm.ppf(0.95)
+GOAL_OF_FEW = 0.93
 
 
 class Kinds(NamedTuple):
@@ -90,8 +89,7 @@ class Case(NamedTuple):
 
     def misses(self, studies: int) -> bool:
         """Whether the coverage is significantly below its goal."""
-        goal = GOAL if self.events >= FEW_EVENTS else GOAL_OF_FEW
-        return bool(self.coverage < goal - SIGNIFICANT * np.sqrt(goal * (1 - goal) / studies))
+        return is_below_goal(self.coverage, self.events, studies, GOAL_OF_FEW)
 
 
 class Estimated(NamedTuple):
