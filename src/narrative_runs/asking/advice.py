@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 from narrative_runs.asking.failures import Failure, Kind
 from narrative_runs.asking.request import PARTS
+from narrative_runs.params import Model
 
 # What is said of each part of a request that the server does not take.
 UNSUPPORTED = {
@@ -80,3 +81,14 @@ def _of_no_chat(failure: Failure) -> str:
     if "stream" in failure.message:
         return "this server can only stream, which is not supported. Ask another one, or turn streaming off there"
     return "there is no chat completion at this address. Correct model.api_url; most servers want /v1 at its end"
+
+
+def of_another_name(asked: Model, model: str) -> str:
+    """What to say where the server answers as `model`, and another name was asked for; empty where it is the same."""
+    same = {asked.name.lower(), f"{asked.name.lower()}:latest", *(name.lower() for name in asked.answers_as)}
+    if asked.embedded or model.lower() in same:
+        return ""
+    return (
+        f"[MODEL] The server answers as {model}, and {asked.name} was asked for. If that is another model, "
+        "stop the run and correct model.name; else put it under model.answers_as, so that others stop a run."
+    )

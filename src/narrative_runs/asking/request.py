@@ -50,6 +50,11 @@ class Question:
         self._needs_schema = params.model.structured_output == "json_schema"
         self._digest = hashlib.sha256(_canonical([self._settings, self._schema, self._system, self._template]))
 
+    @property
+    def digest(self) -> str:
+        """The sha256, in hex, of all that decides the answers but the narrative: settings, schema and prompts."""
+        return self._digest.hexdigest()
+
     def fingerprint(self, narrative: Narrative) -> str:
         """The sha256, in hex, of all that decides the answer: settings, schema, prompts, incident, type and text."""
         digest = self._digest.copy()

@@ -8,15 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from narrative_runs.asking.ask import LeftOpen, Open, SetAside, ask
+from narrative_runs.asking.ask import AnsweredNarratives, LeftOpen, Open, SetAside, ask
 from narrative_runs.asking.client import Client, tls_for
 from narrative_runs.asking.permits import Permits, Stopped
 from narrative_runs.asking.request import Question
 from narrative_runs.asking.server import Server
-from narrative_runs.coordination.answered_before import AnsweredBefore
 from narrative_runs.coordination.supervision import Supervision
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.journal import Journal
+from narrative_runs.source.shards import Narrative
 
 REQUESTS_MAY_TAKE_S = 30.0
 SYNC_EVERY_S = 1.0
@@ -39,6 +39,14 @@ class PermitsOfRun(Permits, Protocol):
 
     def stop(self, reason: str) -> None:
         """Let no further request begin; those in flight may end."""
+        ...
+
+
+class AnsweredOfRun(AnsweredNarratives, Protocol):
+    """The narratives that were answered before, to which those of this session come."""
+
+    def add(self, narrative: Narrative) -> None:
+        """It was answered just now."""
         ...
 
 
@@ -72,7 +80,7 @@ class Asker:
         self,
         question: Question,
         permits: PermitsOfRun,
-        before: AnsweredBefore,
+        before: AnsweredOfRun,
         open_servers: Callable[[], Awaitable[Sequence[Server]]],
         journal_of: Callable[[str], Path],
         head: Callable[[], dict[str, Any]],

@@ -37,7 +37,7 @@ from narrative_runs.coordination.answered_before import AnsweredBefore
 from narrative_runs.coordination.asker import REQUESTS_MAY_TAKE_S, Asker
 from narrative_runs.coordination.connection_file import NAME, ConnectionFile, new_token, own_certificate, own_hosts
 from narrative_runs.coordination.error_rows import narratives_with_errors
-from narrative_runs.coordination.host_share import HostShare
+from narrative_runs.coordination.host_share import HostShares
 from narrative_runs.coordination.job_messages import take
 from narrative_runs.coordination.jobs_process import JobsProcess
 from narrative_runs.coordination.limiter import Limiter, Limits
@@ -111,7 +111,7 @@ class Coordinator:
             log_file=self._folder.logs / f"model_server-{platform.node()}.log",
             fatal=lambda reason: loop.call_soon_threadsafe(self._stop, reason) and None,
         )
-        self._host_shares: list[HostShare] = []
+        self._host_shares = HostShares(self._params, self._monitor.tell)
         self._supervision = Supervision(self._stop)
         self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._is_cancelled = False
@@ -312,6 +312,7 @@ class Coordinator:
             host=platform.node(),
             git_commit=_git_commit(),
             software_version=__version__,
+            seen_before=tuple(spec.seen_before),
         )
         if spec.resumes:
             state.back_up_before_resume()
@@ -329,7 +330,7 @@ class Coordinator:
             answers=progress.completed - progress.adopted,
             servers=len(params.model.base_urls) or (not is_asked_there),
         )
-        self._share_the_host(limiter, is_first=not params.model.starts_server)
+        self._host_shares.take(limiter)
 
         async def open_servers() -> list[Server]:
             servers = opened or await self._model_server.open()
@@ -537,20 +538,6 @@ class Coordinator:
         self._is_cancelled = True
         self._stop(state.CANCELLED)
 
-    def _share_the_host(self, limiter: Limiter, is_first: bool = False) -> None:
-        """Take this run's part of the slots; where other runs cannot be seen, that is told, once."""
-        try:
-            if is_first:
-                self._host_shares = [HostShare(url) for url in self._params.model.base_urls]
-            for server, share in zip(limiter.servers, self._host_shares, strict=False):
-                server.slots = share.of(self._params.run.max_in_flight)
-        except OSError as error:
-            self._host_shares = []
-            self._monitor.tell(
-                f"Other runs that ask the same server are not counted: {error.filename} cannot be used "
-                f"({error.strerror})."
-            )
-
     def _why_lost(self) -> str:
         """Why this run may neither ask nor write any more, empty while it may; where it may not, it ends."""
         if reason := self._lock.why_lost():
@@ -579,7 +566,7 @@ class Coordinator:
             await asyncio.sleep(FOLLOW_EVERY_S)
             if self._why_lost():
                 return
-            self._share_the_host(limiter)
+            self._host_shares.take(limiter)
             for text in take(self._folder.path) if self._spec.asks_elsewhere else ():
                 self._tell_once(f"[JOB] {text}", text.partition(": ")[2].replace(text.partition(": ")[0], ""))
             self._monitor.progress.in_flight = limiter.in_flight.total()

@@ -7,16 +7,19 @@ however it ends. Counting the locked files, every session knows its share of the
 import fcntl
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from narrative_runs.coordination.limiter import Limiter
 from narrative_runs.embedded.model_file import cache_directory
+from narrative_runs.params import Params
 
 
 class HostShare:
     """The runs of this machine that ask one server."""
 
     def __init__(self, base_url: str, folder: Path | None = None) -> None:
-        """Join them, until this process ends.
+        """Join them, until `leave` or until this process ends.
 
         base_url: the server; folder: where the locks are, in the user's cache when left out.
         """
@@ -25,6 +28,10 @@ class HostShare:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._own = self._folder / f"{os.getpid()}.lock"
         self._descriptor = self._join()
+
+    def leave(self) -> None:
+        """Leave the slots to the others."""
+        os.close(self._descriptor)
 
     def _join(self) -> int:
         while True:
@@ -58,6 +65,40 @@ class HostShare:
             elif _is_ours(path):
                 path.unlink(missing_ok=True)
         return running
+
+
+class HostShares:
+    """This run's part of the slots of each of its servers, while other runs of this machine come and go.
+
+    tell: shows a line to the user.
+    """
+
+    def __init__(self, params: Params, tell: Callable[[str], None]) -> None:
+        self._params = params
+        self._tell = tell
+        self._shares: list[HostShare] | None = None
+
+    def take(self, limiter: Limiter) -> None:
+        """Give each server of the limiter this run's part; where other runs cannot be seen, say so, once."""
+        try:
+            if self._shares is None:
+                self._shares = []
+                if not self._params.model.starts_server:
+                    self._shares = [HostShare(url) for url in self._params.model.base_urls]
+            for server, share in zip(limiter.servers, self._shares, strict=False):
+                server.slots = share.of(self._params.run.max_in_flight)
+        except OSError as error:
+            self._shares = []
+            self._tell(
+                f"Other runs that ask the same server are not counted: {error.filename} cannot be used "
+                f"({error.strerror})."
+            )
+
+    def leave(self) -> None:
+        """Leave the slots to the other runs."""
+        for share in self._shares or ():
+            share.leave()
+        self._shares = []
 
 
 def _is_ours(path: Path) -> bool:

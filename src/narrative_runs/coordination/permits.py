@@ -4,19 +4,56 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence, Set
+from typing import Protocol
 
 from narrative_runs.asking.failures import Failure, Kind
 from narrative_runs.asking.inquiry import Inquiry, Key, Step
 from narrative_runs.asking.permits import Grant, Stopped
 from narrative_runs.asking.trial import Evidence
 from narrative_runs.coordination.limiter import Limiter, Slot, Wish
-from narrative_runs.observation.run_monitor import RunMonitor
+from narrative_runs.observation.progress import Progress
 from narrative_runs.observation.run_status import ServerStatus
 from narrative_runs.params import Model
 
 TELL_AGAIN_S = 60.0
 SHORTEST_PAUSE_TO_TELL_S = 1.0
 EVIDENCE_STEPS = (Step.EVIDENCE, Step.PROBE, Step.TRIAL)
+
+
+class Observer(Protocol):
+    """Who gives account of the asking to the user; progress: its counts; model: as the server named it before, empty
+    where nothing was answered."""
+
+    progress: Progress
+
+    @property
+    def model(self) -> str:
+        """The model as the server named it in the first answer; empty before."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Show one line to the user."""
+        ...
+
+    def trouble(self, kind: str, job: str, message: str) -> None:
+        """A request gave no answer."""
+        ...
+
+    def evidence(self, job: str, outcome: str, requests: int) -> None:
+        """Evidence requests were sent, and this came of them."""
+        ...
+
+    def unsupported(self, part: str) -> None:
+        """The server does not take or give a part: `schema` or `logprobs`."""
+        ...
+
+    def answers_as(self, model: str) -> None:
+        """The server answers by this name."""
+        ...
+
+    def stopped(self, reason: str) -> None:
+        """No further request begins."""
+        ...
 
 
 class LocalPermits:
@@ -32,7 +69,7 @@ class LocalPermits:
         self,
         limiter: Limiter,
         inquiry: Inquiry,
-        monitor: RunMonitor,
+        monitor: Observer,
         model: Model,
         name_of: Callable[[int], str],
         why_lost: Callable[[], str],

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from narrative_runs import __version__
-from narrative_runs.asking.advice import UNSUPPORTED
+from narrative_runs.asking.advice import UNSUPPORTED, of_another_name
 from narrative_runs.error_patterns.sentences import Experiment, sentence
 from narrative_runs.errors import NarrativeRunsError, reason_of
 from narrative_runs.experiment import ExperimentState, describe
@@ -150,13 +150,8 @@ class RunMonitor:
 
     def answers_as(self, model: str) -> None:
         """Say so where the server answers by another name than the one that was asked for."""
-        asked = self._params.model
-        same = {asked.name.lower(), f"{asked.name.lower()}:latest", *(name.lower() for name in asked.answers_as)}
-        if not asked.embedded and model.lower() not in same:
-            self.tell(
-                f"[MODEL] The server answers as {model}, and {asked.name} was asked for. If that is another model, "
-                "stop the run and correct model.name; else put it under model.answers_as, so that others stop a run."
-            )
+        if line := of_another_name(self._params.model, model):
+            self.tell(line)
 
     def stopped(self, reason: str) -> None:
         """Tell the main process that this run cannot succeed, so that it need not look for the reason."""
