@@ -81,14 +81,20 @@ ERROR = {"error": {"category": "api_error", "message": "HTTP 500"}}
 
 
 def journal_of(
-    slug: str, session: int, begun: ExperimentState, name: str = "1-of-3", entry: dict[str, Any] = ANSWER
+    slug: str,
+    session: int,
+    begun: ExperimentState,
+    name: str = "1-of-3",
+    entry: dict[str, Any] = ANSWER,
+    **more: Any,
 ) -> None:
-    """A journal of one session with one entry."""
+    """A journal of one session with one entry; more: what else its head has."""
     head = {
         "experiment_id": begun.experiment_id,
         "source_md5": begun.source_md5,
         "params": begun.params,
         "began_at": begun.began_at,
+        **more,
     }
     path = ExperimentFolder(slug).journals / SESSION_FOLDER.format(session) / f"{name}.jsonl"
     kept = Journal(path, head)
@@ -180,6 +186,22 @@ def test_errors_freeze_nothing() -> None:
     assert found is not None
     assert (found.has_answers, found.has_errors_alone) == (True, False)
     assert found.params["model"]["name"] == params_of().model.name
+
+
+def test_what_was_seen_before_the_first_answer_stays_so() -> None:
+    """What was seen is that of the session with the first answer: neither what earlier sessions knew, which had errors
+    alone, nor what was seen later counts; older journals have none."""
+    folder, begun = ExperimentFolder("cases"), begun_of(params_of())
+    journal_of("cases", 1, begun, entry=ERROR, seen_before=["aa"])
+    assert experiment.seen_before(folder) == frozenset()
+    journal_of("cases", 2, begun, seen_before=["aa", "bb"])
+    journal_of("cases", 3, begun, seen_before=["aa", "bb", "cc"])
+    journal_of("cases", 4, begun)
+    found = experiment.find(folder)
+    assert found is not None
+    assert found.seen_before == experiment.seen_before(folder) == {"aa", "bb"}
+    journal_of("older", 1, begun)
+    assert experiment.seen_before(ExperimentFolder("older")) == frozenset()
 
 
 def test_a_key_that_is_new_is_no_change() -> None:

@@ -158,3 +158,11 @@ def test_an_error_of_one_variable_is_told_with_what_the_model_wrote() -> None:
         "  answer      error: none of its values",
         *("", "WHAT THE MODEL WROTE", '  {"detected": false}'),
     ]
+
+
+@pytest.mark.parametrize(("outcome", "shown"), [("WRONG", "WRONG; "), ("", "")])
+def test_each_variable_may_have_an_outcome(outcome: str, shown: str) -> None:
+    """Where it is known what came out for a variable, this stands behind its label."""
+    coded = {**CODED, "value": "gun", "label": "knife", "not_in_text": None, "probability": None, "outcome": outcome}
+    lines = as_lines({**ROW, "error_occurred": False, "coded": [coded]}, 80)
+    assert lines[7] == f"  evidence  gun; label knife; {shown}confidence 0.50"

@@ -429,9 +429,9 @@ def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
     assert read_file(path) == yaml.safe_load(text)
 
 
-@pytest.mark.parametrize("slug", ["experiments.db", "backups", "x" * 101])
+@pytest.mark.parametrize("slug", ["experiments.db", "backups", "development", "x" * 101])
 def test_a_slug_that_cannot_be_a_folder_is_refused(slug: str) -> None:
-    """A slug that would stand in the place of the record or its backups, or is too long, is named."""
+    """A slug that would stand in the place of the record, its backups or what is tried, or is too long, is named."""
     with pytest.raises(ParamsError, match=r"experiment\.slug"):
         check(values_of(experiment={"slug": slug}), "params.yaml")
 

@@ -23,6 +23,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Experime
     (found.journals / "session-0001").mkdir(parents=True)
     (found.journals / "session-0001/1-of-1.jsonl").write_text("{}")
     Path("results/backups").mkdir()
+    Path("results/development").mkdir()
+    Path("results/development/seen.jsonl").write_text("")
     Path("results/experiments.db").write_text("")
     Path(".dvc/cache").mkdir(parents=True)
     Path(".snakemake").mkdir()
@@ -34,6 +36,8 @@ ENTRIES = (
     "results",
     "results/experiments.db",
     "results/backups",
+    "results/development",
+    "results/development/seen.jsonl",
     "results/cases",
     "results/cases/journal/session-0001",
     "results/cases/journal/session-0001/1-of-1.jsonl",

@@ -10,6 +10,7 @@ NarrativeRunsError           what a user reads: what is wrong, where, and what t
 ├── JournalError             the answers cannot be kept or read (disk full, a journal of another experiment)
 ├── RecordError              results/experiments.db cannot be used
 │   └── RecordLocked         another program keeps it locked
+├── DevelopmentError         a development sample cannot be drawn, asked or shown
 ├── ReviewsError             reviews cannot be dealt, taken in or read
 ├── FindingsError            the findings of an experiment are missing, or cannot be given out as asked
 └── ServerError              the model cannot be asked: the run ends, its narratives stay open
@@ -56,6 +57,10 @@ class RecordError(NarrativeRunsError):
 
 class FindingsError(NarrativeRunsError):
     """The findings of an experiment are missing, or cannot be compared or given out as asked."""
+
+
+class DevelopmentError(NarrativeRunsError):
+    """A development sample cannot be drawn, asked or shown as it was asked for."""
 
 
 class ReviewsError(NarrativeRunsError):

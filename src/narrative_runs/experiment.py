@@ -49,6 +49,7 @@ class ExperimentState:
     answer; `has_errors_alone` tells whether nothing but errors was kept so far.
     `params` are the whole params of its latest session, as a file would hold them; `release` is the software of that
     session, empty where nobody can say; `reading_rules` is the number of the rules by which its workbook is read.
+    `seen_before` are the digests of the narratives that were seen before the first answer (`seen_narratives`).
     """
 
     experiment_id: str
@@ -59,6 +60,7 @@ class ExperimentState:
     reading_rules: int = rules.CURRENT.number
     release: str = ""
     has_errors_alone: bool = False
+    seen_before: frozenset[str] = frozenset()
 
     @property
     def has_journals(self) -> bool:
@@ -183,7 +185,22 @@ def _begun(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> Exper
         frozen.get("reading_rules", rules.OF_0_1_0.number),
         str(last.get("software_version") or ""),
         has_errors_alone=not is_frozen,
+        seen_before=_seen_before(answered),
     )
+
+
+def seen_before(folder: paths.ExperimentFolder) -> frozenset[str]:
+    """The digests of the narratives that were seen before the first answer, as its journal has them from then on.
+
+    Raises:
+        JournalError: a journal cannot be read.
+    """
+    return _seen_before(_first_answered(folder))
+
+
+def _seen_before(answered: dict[str, Any] | None) -> frozenset[str]:
+    """The same from the head of the first journal with an answer; older releases wrote none into it."""
+    return frozenset((answered or {}).get("seen_before", ()))
 
 
 def _first_answered(folder: paths.ExperimentFolder) -> dict[str, Any] | None:

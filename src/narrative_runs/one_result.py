@@ -49,8 +49,8 @@ def terminal_width() -> int:
 def as_lines(row: dict[str, Any], width: int, place: str = "", alone: OneVariable | None = None) -> list[str]:
     """A result as lines of plain text, none longer than `width`; what is not there is left out.
 
-    row: as the record's `of_narrative` gives it; place: what stands before its title, such as `3 of 41`; alone: the one
-    variable of the answer that is shown, if not all are.
+    row: as the record's `of_narrative` gives it, where a variable may have an `outcome` in words as well; place: what
+    stands before its title, such as `3 of 41`; alone: the one variable of the answer that is shown, if not all are.
     """
     title = [place, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
     if row["source_row"] is not None:
@@ -137,6 +137,7 @@ def _values(row: dict[str, Any], width: int) -> list[str]:
         value = f"error: {coded['error_message']}" if coded["error_message"] else coded["value"] or "-"
         facts = [value]
         facts += [f"label {coded['label']}"] if coded["label"] is not None else []
+        facts += [coded["outcome"]] if coded.get("outcome") else []
         facts += [f"confidence {shown(coded['confidence'], 2)}"] if coded["confidence"] is not None else []
         facts += [f"probability {shown(coded['probability'], 3)}"] if coded["probability"] is not None else []
         if coded["not_in_text"] not in (None, "[]"):

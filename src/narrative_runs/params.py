@@ -30,6 +30,7 @@ from narrative_runs.codebook.variables import CODEBOOK_MARK, Codebook
 from narrative_runs.codebook.yaml_text import LARGEST_FILE, as_typed, codebook_of, size_of
 from narrative_runs.data_columns import LABEL_OF, plain_columns, types_of
 from narrative_runs.errors import ParamsError
+from narrative_runs.paths import BACKUPS, DEVELOPMENT
 from narrative_runs.secrets_in_params import has_key_argument, has_secret, secret_in_url
 from narrative_runs.shell import why_unreadable
 from narrative_runs.started_server.command import check_command
@@ -97,7 +98,7 @@ class Experiment(Section):
     @classmethod
     def _can_be_a_folder(cls, value: str) -> str:
         # SQLite keeps files of its own beside the record, such as experiments.db-journal.
-        if value == "backups" or value.startswith("experiments.db"):
+        if value in (BACKUPS.name, DEVELOPMENT.name) or value.startswith("experiments.db"):
             raise ValueError(f"results/{value} is something else. Take another slug")
         if len(value) > LONGEST_SLUG:
             raise ValueError(f"a slug may have {LONGEST_SLUG} characters. Give a shorter one")

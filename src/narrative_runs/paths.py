@@ -6,6 +6,9 @@ from pathlib import Path
 RESULTS = Path("results")
 RECORD = RESULTS / "experiments.db"
 BACKUPS = RESULTS / "backups"
+# What is asked and shown before an experiment, while its prompt is chosen; and which narratives were, for good.
+DEVELOPMENT = RESULTS / "development"
+SEEN = DEVELOPMENT / "seen.jsonl"
 # What `adopt` writes, until it is whole: one level deeper than experiments lie, so that what a killed one leaves behind
 # is taken for none.
 ADOPTING = ".adopting"

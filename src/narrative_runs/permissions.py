@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from narrative_runs.paths import BACKUPS, RECORD, RESULTS, ExperimentFolder
+from narrative_runs.paths import BACKUPS, DEVELOPMENT, RECORD, RESULTS, ExperimentFolder
 
 _OWNER = 0o077
 _GROUP = 0o007
@@ -49,11 +49,11 @@ def folder_mode() -> int:
 def put_right(folder: ExperimentFolder, with_group: bool) -> str:
     """Have this process and all that it starts write so, and open or close what is there; a warning, if one is due.
 
-    The results folder, the record and its backups are those of all experiments.
+    The results folder, the record and its backups, and what was tried before, are those of all experiments.
     """
     os.umask(_GROUP if with_group else _OWNER)
     tops = [RESULTS, _SNAKEMAKE, *([] if with_group or _is_shared_by_dvc() else [_DVC_CACHE])]
-    whole = [folder.path, BACKUPS, *([_SNAKEMAKE, _DVC_LOCKS] if with_group else [])]
+    whole = [folder.path, BACKUPS, DEVELOPMENT, *([_SNAKEMAKE, _DVC_LOCKS] if with_group else [])]
     for path in [*tops, RECORD, *_within(whole)]:
         restrict(path, with_group)
     # Only what is there tells whether the file system keeps modes at all.

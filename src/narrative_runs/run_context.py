@@ -15,7 +15,8 @@ class RunContext:
     source_md5: of the workbook; reading_rules: the number of the rules by which it is read; params: all effective ones,
     frozen ones included; session: its number, from 1; retry_errors, retry_categories: whether error rows are asked
     again, and of which categories, all when empty; began_at: local time at which the experiment began, `YYYY-MM-DD
-    HH:MM:SS`; session_began_at: with its offset; host: where it runs; git_commit: of the checkout, where there is one.
+    HH:MM:SS`; session_began_at: with its offset; host: where it runs; git_commit: of the checkout, where there is one;
+    seen_before: digests of the narratives that were seen before, in order, of a session that begins without an answer.
     """
 
     slug: str
@@ -31,6 +32,7 @@ class RunContext:
     host: str
     git_commit: str | None
     software_version: str
+    seen_before: tuple[str, ...] = ()
 
     @property
     def folder(self) -> ExperimentFolder:
@@ -52,6 +54,7 @@ class RunContext:
             "git_commit": self.git_commit,
             "session_began_at": self.session_began_at,
             "software_version": self.software_version,
+            **({"seen_before": list(self.seen_before)} if self.seen_before else {}),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,5 +70,6 @@ class RunContext:
                 **values,
                 "params": check(values["params"], "the run's params"),
                 "retry_categories": tuple(values["retry_categories"]),
+                "seen_before": tuple(values["seen_before"]),
             }
         )

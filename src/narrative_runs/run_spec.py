@@ -1,6 +1,6 @@
 """What the main process tells the coordinator that it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -15,7 +15,8 @@ class RunSpec:
     error rows are asked again, and of which categories, all when empty; changes: what of the params that may change did
     change since the last session, in words; shards: those whose jobs are planned, by name; reads_workbook: whether the
     workbook is read first; lock_token: what names this run in the experiment's lock; asks_elsewhere: whether jobs on
-    other hosts ask for the shards; copy_to: the file descriptor that gets all lines too, where there is one.
+    other hosts ask for the shards; copy_to: the file descriptor that gets all lines too, where there is one;
+    seen_before: digests of the narratives that were seen before, in order, while the experiment has no answer.
     """
 
     slug: str
@@ -35,3 +36,4 @@ class RunSpec:
     lock_token: str
     asks_elsewhere: bool = False
     copy_to: int | None = None
+    seen_before: list[str] = field(default_factory=list)

@@ -10,7 +10,9 @@ from scipy.stats import norm
 from scipy.stats import t as students_t
 from sklearn import metrics as sklearn_metrics
 from statsmodels.stats.proportion import proportion_confint
+from tests.coded_tables import CODEBOOK, case
 
+from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.metrics import measure, write_metrics
 
 ResultTable = Callable[..., pd.DataFrame]
@@ -262,3 +264,57 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         write_metrics({"experiment_id": float("nan")}, path)
     assert json.loads(path.read_text()) == {"experiment_id": "old"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def renumbered(results: pd.DataFrame, left_out: set[str]) -> pd.DataFrame:
+    """The results of a workbook that never had these incidents."""
+    rest = results[~results["incident_id"].isin(left_out)].sort_values("row_num", ignore_index=True)
+    return rest.assign(row_num=range(1, len(rest) + 1))
+
+
+def test_without_what_was_seen_is_as_without_their_incidents(random_results: ResultTable) -> None:
+    """`unseen` has the measures of a workbook without the incidents of which a narrative was seen, to the last digit,
+    and its rates are those of scikit-learn; all else is as if nothing had been seen."""
+    results = random_results(200, seed=11)
+    seen = {f"{number:04d}": 1 + number % 2 for number in range(0, 60, 2)}
+    unasked, inconsistent = {"0003", "0004"}, {"0005", "0006"}
+    found = measure(results, "id", 1, unasked=unasked, inconsistent=inconsistent, seen={**seen, "of another": 1})
+    without = measure(renumbered(results, set(seen)), "id", 1, unasked=unasked, inconsistent=inconsistent)
+    unseen = found.pop("unseen")
+    assert found == measure(results, "id", 1, unasked=unasked, inconsistent=inconsistent)
+    assert unseen.pop("n_seen_incidents") == 30 and unseen.pop("n_seen_narratives") == sum(seen.values())
+    assert unseen == {name: without[name] for name in ("n_labelled", "overall", "by_type", "incident")}
+    rows = results[~results["incident_id"].isin(seen) & results["manual_flag_ind"].notna() & ~results["error_occurred"]]
+    label, detected = rows["manual_flag_ind"].astype(int), rows["detected"].astype(int)
+    assert unseen["overall"]["n"] == len(rows) < found["overall"]["n"]
+    assert unseen["overall"]["recall"]["value"] == pytest.approx(sklearn_metrics.recall_score(label, detected))
+
+
+def test_variables_are_measured_without_what_was_seen_too() -> None:
+    """With a codebook, `unseen` has each variable as it is in a workbook without these incidents, labels of incidents
+    among them."""
+    results, labels = case(150, 3)
+    seen = {f"{number:04d}": 2 for number in range(40)}
+    own = pd.Series({f"{number:04d}": number % 3 == 0 for number in range(150)}, dtype=object)
+    labels["detected"] = VariableLabels(labels["detected"].narrative, own, {"0041"})
+    found = measure(results, "id", 1, codebook=CODEBOOK, labels=labels, seen=seen)
+    is_left = ~results["incident_id"].isin(seen)
+    rest = renumbered(results, set(seen))
+    of_rest = {
+        name: VariableLabels(each.narrative[is_left].reset_index(drop=True), each.incident, each.inconsistent)
+        for name, each in labels.items()
+    }
+    without = measure(rest, "id", 1, codebook=CODEBOOK, labels=of_rest)
+    assert found["unseen"]["variables"] == without["variables"] != found["variables"]
+
+
+def test_where_nothing_was_seen_or_all_nothing_fails(random_results: ResultTable, tmp_path: Path) -> None:
+    """Without a seen narrative there is no `unseen`; where all were seen, it has counts of 0 and no rate."""
+    results, labels = case(20, 3)
+    assert "unseen" not in measure(results, "id", 1, codebook=CODEBOOK, labels=labels, seen={"of another": 1})
+    seen = dict.fromkeys(results["incident_id"], 1)
+    found = measure(results, "id", 1, codebook=CODEBOOK, labels=labels, seen=seen)
+    write_metrics(found, tmp_path / "metrics.json")
+    assert found["unseen"]["overall"]["n_answered"] == 0 and found["unseen"]["overall"]["recall"] is None
+    plain = random_results(20, seed=1)
+    assert measure(plain, "id", 1, seen=dict.fromkeys(plain["incident_id"], 1))["unseen"]["incident"]["n"] == 0

@@ -144,3 +144,31 @@ def test_what_is_undefined_is_a_dash(result_table: ResultTable, capsys: pytest.C
     assert row_of(text, "precision").split() == ["precision", "-", "-", "-", "-"]
     assert row_of(text, "detect").count(" 1.00 [") == 3
     assert row_of(shown(measure(result_table(), "id", seed=1), capsys), "accuracy").split()[1:] == ["-"] * 4
+
+
+@pytest.mark.parametrize("has_codebook", [False, True])
+def test_what_was_seen_is_shown_beside_what_was_not(
+    has_codebook: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where narratives were seen before, a table has the rates with and without their incidents, and says how many they
+    were; variables have their measure twice. All fits into 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    table, labels = case(200, 1)
+    seen = {f"{number:04d}": 2 for number in range(20)}
+    asked: dict[str, Any] = {"codebook": CODEBOOK, "labels": labels} if has_codebook else {}
+    metrics = measure(table, "id", 1, seen=seen, **asked)
+    text = shown(metrics, capsys)
+    part = text.partition("40 narratives of 20 incidents were seen before")[2]
+    assert part and "…" not in text
+    whole, unseen = metrics["overall"], metrics["unseen"]["overall"]
+    incidents, unseen_incidents = metrics["incident"], metrics["unseen"]["incident"]
+    columns = (whole, unseen, incidents, unseen_incidents)
+    assert row_of(part, "TP").split()[1:] == [str(scope["tp"]) for scope in columns]
+    assert whole["tp"] > unseen["tp"] and incidents["n"] > unseen_incidents["n"]
+    assert ("variables; unseen" in text) == has_codebook
+    if has_codebook:
+        measured = [each["variables"]["weapon"]["narrative"]["macro_f1"] for each in (metrics, metrics["unseen"])]
+        row = row_of(text.partition("variables; unseen")[2], "weapon")
+        assert row.split()[3::3] == [f"{rate['value']:.2f}".lstrip("0") for rate in measured]
+    del metrics["unseen"]
+    assert "seen" not in shown(metrics, capsys)

@@ -295,3 +295,14 @@ def test_small_numbers_of_labels_are_masked_in_what_is_told_of_the_workbook() ->
     assert masked_quality(quality, 0, shown) == quality
     assert masked_quality(quality, 2, shown) == quality
     assert set(masked_quality(quality, 2, {"overall": {"tp": MASKED}})["positive"].values()) == {MASKED}
+
+
+def test_nothing_is_published_of_what_was_seen() -> None:
+    """With a limit the published metrics say only that narratives had been seen: a difference of two tables would
+    reveal small counts; without one all of it stands there."""
+    results = table_at_random(300, seed=1)
+    metrics = measure(results, "id", 1, seen=dict.fromkeys(list(results["incident_id"])[:20], 1))
+    published = masked_metrics(metrics, BELOW)
+    assert published["unseen"] == MASKED
+    assert published.keys() - {"unseen"} == masked_metrics(measure(results, "id", 1), BELOW).keys()
+    assert masked_metrics(metrics, 0) == metrics

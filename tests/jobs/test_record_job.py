@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from tests.fake_server import answer_to
+from tests.run_contexts import context_of
 from tests.small_experiment import (
     FOLDER,
     entry_of,
     error_of,
     keep,
+    narratives_of,
     params_of,
     read_and_answered,
     write_shards_of_results,
@@ -26,6 +28,8 @@ from narrative_runs.journal import RETRY
 from narrative_runs.paths import RECORD
 from narrative_runs.record import database, state
 from narrative_runs.run_context import RunContext
+from narrative_runs.seen_narratives import record_seen, seen_digests
+from narrative_runs.source.checksum import md5_of
 from narrative_runs.source.shards import Narrative, iterate_all
 
 INCIDENTS = 6
@@ -212,3 +216,31 @@ def test_a_lost_record_is_filled_again(context: RunContext) -> None:
     assert {**row(), **untold} == {**before, **untold}
     assert len(database.query("SELECT * FROM source_narratives")) == 2 * INCIDENTS
     assert {path: path.stat().st_mtime_ns for path in FOLDER.path.rglob("*") if path.is_file()} == times
+
+
+def test_what_was_seen_before_the_first_answer_is_left_out_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`unseen` leaves out the incidents that the journals name as seen, one of whose narratives the limit left out
+    among them; whatever is seen later changes no byte of the findings."""
+    monkeypatch.chdir(tmp_path)
+    # The second incident's narrative is row 4, which is not asked.
+    seen = [narrative for narrative in narratives_of(2 * INCIDENTS) if narrative.row_num in (1, 4, 12)]
+    record_seen(seen, "tried")
+    merge(read_and_answered(INCIDENTS, params_of(max_narratives=3), seen_before=tuple(sorted(seen_digests()))))
+    before = findings()
+    measured = json.loads(before["metrics.json"])
+    assert (measured["unseen"]["n_seen_narratives"], measured["unseen"]["n_seen_incidents"]) == (2, 2)
+    assert (measured["overall"]["n_answered"], measured["unseen"]["overall"]["n_answered"]) == (3, 0)
+    record_seen(narratives_of(2 * INCIDENTS), "shown")
+    merge(context_of(params_of(max_narratives=3), source_md5=md5_of(Path("data/cases.xlsx"))))
+    assert findings() == before
+
+
+def test_what_nobody_had_seen_has_no_measures_of_its_own(context: RunContext) -> None:
+    """Without a word in its journals an experiment has no `unseen`, whatever was seen since."""
+    merge(context)
+    before = findings()
+    record_seen(narratives(), "shown")
+    merge(context)
+    assert findings() == before and "unseen" not in json.loads(FOLDER.metrics.read_text())

@@ -8,7 +8,8 @@ import pytest
 
 from narrative_runs.errors import SourceError
 from narrative_runs.paths import ExperimentFolder, shard_name
-from narrative_runs.source.shards import SCHEMA, Narrative, iterate, unasked_incidents
+from narrative_runs.seen_narratives import text_digest
+from narrative_runs.source.shards import SCHEMA, Narrative, iterate, seen_incidents, unasked_incidents
 
 
 def write_shard(path: Path, size: int, row_group_size: int = 3) -> list[Narrative]:
@@ -86,3 +87,16 @@ def test_incidents_that_are_not_asked_whole(tmp_path: Path) -> None:
     assert unasked_incidents(folder, rows) == set()
     assert unasked_incidents(folder, rows - {first[3].row_num}) == {"003"}
     assert unasked_incidents(folder, []) == {"000", "001", "002", "003"}
+
+
+def test_incidents_of_which_a_narrative_was_seen(tmp_path: Path) -> None:
+    """Each incident has the number of its narratives whose text was seen, in whatever shard they are; those without one
+    are left out, and with no digest nothing is read."""
+    folder = ExperimentFolder("cases", tmp_path)
+    folder.narratives.mkdir(parents=True)
+    first, second = (write_shard(folder.narratives_of(number, 2), size) for number, size in ((1, 4), (2, 2)))
+    assert first[1].incident_id == second[1].incident_id == "001"
+    digests = {text_digest("text 1"), text_digest("text 3"), text_digest("of another workbook")}
+    assert seen_incidents(folder, digests) == {"001": 2, "003": 1}
+    folder.narratives_of(1, 2).write_bytes(b"damaged")
+    assert seen_incidents(folder, frozenset()) == {}

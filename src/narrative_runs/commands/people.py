@@ -27,10 +27,7 @@ def _add_looks_at_runs(commands: Commands) -> None:
     )
     run_command.add_argument("--narratives", type=int, metavar="N", help="only the first N, as a pilot")
     run_command.set_defaults(run=_run)
-    about = "ask five narratives, and say what a run will take"
-    preflight = commands.add_parser("preflight", help=about, description=about)
-    preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
-    preflight.set_defaults(run=_preflight)
+    _add_preflight(commands)
     for name, run, about in (
         ("status", _status, "say how an experiment stands"),
         ("watch", _watch, "show a run until it ends"),
@@ -48,6 +45,42 @@ def _add_looks_at_runs(commands: Commands) -> None:
             command.add_argument("--cores", type=int, default=4, help="jobs at once (4 when left out)")
     about = "show all experiments"
     commands.add_parser("list", help=about, description=about).set_defaults(run=_list)
+
+
+def _add_preflight(commands: Commands) -> None:
+    about = "ask five narratives, and say what a run will take"
+    preflight = commands.add_parser(
+        "preflight",
+        help=f"{about}; with --show, what the model makes of them",
+        description=f"{about}. With --show: ask N narratives of the workbook's development sample, labelled ones "
+        "first, and show text, answer, label and reasons of each beside each other; no experiment begins, and nothing "
+        "is frozen.",
+    )
+    preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    preflight.add_argument("--show", type=int, metavar="N", help="show N narratives with their answers, texts included")
+    preflight.add_argument("--html", type=Path, metavar="FILE", help="with --show: write a page instead")
+    preflight.add_argument("--force", action="store_true", help="with --html: overwrite a file that exists")
+    preflight.set_defaults(run=partial(_preflight, preflight))
+    about = "ask each of several params files about the same sample of narratives, and compare them"
+    trial = commands.add_parser(
+        "try",
+        help=about,
+        description=f"{about}, before any experiment begins. Answers are kept: none is asked for twice, and the same "
+        "command continues what was interrupted.",
+    )
+    trial.add_argument("params_files", nargs="+", type=Path, metavar="FILE", help="params file: a prompt and a model")
+    trial.add_argument(
+        "--sample", type=int, default=100, metavar="N", help="narratives of the development sample (100 when left out)"
+    )
+    trial.add_argument(
+        "--holdout",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep all other narratives unseen, so that the chosen prompt can be measured on them",
+    )
+    trial.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
+    trial.add_argument("--force", action="store_true", help="overwrite files that exist")
+    trial.set_defaults(run=_try)
 
 
 def _add_work_with_findings(commands: Commands) -> None:
@@ -138,7 +171,8 @@ def _add_work_with_findings(commands: Commands) -> None:
     rederive.set_defaults(run=_rederive)
     about = "remove an experiment and its texts, wherever they are"
     forget = commands.add_parser("forget", help=about, description=about)
-    forget.add_argument("experiment", metavar="SLUG", help="slug or id")
+    about = "slug or id; development: what `try` and `preflight --show` asked"
+    forget.add_argument("experiment", metavar="SLUG", help=about)
     forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
     forget.set_defaults(run=_forget)
 
@@ -356,10 +390,23 @@ def _cancel(arguments: argparse.Namespace) -> None:
     print(cancel(arguments.experiment))
 
 
-def _preflight(arguments: argparse.Namespace) -> None:
-    from narrative_runs.preflight import preflight
+def _preflight(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if arguments.show is None:
+        if arguments.html is not None or arguments.force:
+            parser.error("--html and --force go with --show")
+        from narrative_runs.preflight import preflight
 
-    asyncio.run(preflight(Path(arguments.configfile)))
+        asyncio.run(preflight(Path(arguments.configfile)))
+    else:
+        from narrative_runs.development.show import show
+
+        show(Path(arguments.configfile), arguments.show, arguments.html, arguments.force)
+
+
+def _try(arguments: argparse.Namespace) -> None:
+    from narrative_runs.development.try_configurations import try_configurations
+
+    try_configurations(arguments.params_files, arguments.sample, arguments.holdout, arguments.csv, arguments.force)
 
 
 def _prove(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """The values and labels of an experiment's variables, narrative by narrative and incident by incident."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,12 +44,24 @@ def coded_experiment(experiment: Finished, first: Codebook) -> CodedExperiment |
 
     Raises ValueError where a text is none of its variable's values.
     """
-    codebook = with_answers_to_compare(experiment.codebook, first)
-    if codebook is None:
+    return coded_results(experiment.results, experiment.codebook, experiment.labels, first)
+
+
+def coded_results(
+    results: pd.DataFrame,
+    codebook: Codebook,
+    labels: Mapping[str, VariableLabels],
+    first: Codebook,
+    unasked: Collection[str] = (),
+) -> CodedExperiment | None:
+    """The same of a table of results, with the labels of the variables of its codebook; unasked: incidents with a
+    narrative that is not in the table."""
+    compared = with_answers_to_compare(codebook, first)
+    if compared is None:
         return None
-    in_order = np.argsort(experiment.results["row_num"].to_numpy(), kind="stable")
-    table = experiment.results.iloc[in_order].reset_index(drop=True)
-    if experiment.codebook.fits_the_record:
+    in_order = np.argsort(results["row_num"].to_numpy(), kind="stable")
+    table = results.iloc[in_order].reset_index(drop=True)
+    if codebook.fits_the_record:
         is_error = table["error_occurred"].fillna(True).astype(bool) | table[DETECTED].isna()
         missing = pd.Series("error", index=table.index, dtype="string").where(is_error)
         table = table.assign(**{missing_column(DETECTED): missing})
@@ -57,7 +69,7 @@ def coded_experiment(experiment: Finished, first: Codebook) -> CodedExperiment |
     else:
         labels = {
             name: VariableLabels(each.narrative.iloc[in_order].reset_index(drop=True), each.incident, each.inconsistent)
-            for name, each in experiment.labels.items()
+            for name, each in labels.items()
         }
-    narratives, incidents = units_of(table, codebook, labels)
-    return CodedExperiment(table, codebook, narratives, incidents)
+    narratives, incidents = units_of(table, compared, labels, unasked)
+    return CodedExperiment(table, compared, narratives, incidents)

@@ -247,22 +247,26 @@ def _changed(name: str, level: str, first: CodedExperiment, other: CodedExperime
     table: pd.DataFrame = first.table.iloc[same.first[is_changed]][list(KEY)].reset_index(drop=True)
     for side, experiment, of_both in zip(("first", "other"), (first, other), units, strict=True):
         changed = of_both.at(is_changed)
-        table[f"value_{side}"] = pd.array(_values_in_words(variable, changed), dtype="string")
+        table[f"value_{side}"] = pd.array(values_in_words(variable, changed), dtype="string")
         label = changed.label
         if level == INCIDENT:
             label = experiment.incidents[name].label.at(changed.incident)
-        table[f"label_{side}"] = pd.array(_in_words(variable, label, is_label=True), dtype="string")
+        table[f"label_{side}"] = pd.array(in_words(variable, label, is_label=True), dtype="string")
     return table.reindex(columns=list(CHANGED_COLUMNS))
 
 
-def _values_in_words(variable: Variable, units: Units) -> list[str | None]:
+def values_in_words(variable: Variable, units: Units) -> list[str | None]:
+    """The model's value of each unit in words, `unclear` and `not asked` among them; None where there is an error."""
     without = {Status.UNCLEAR.value: UNCLEAR, Status.NOT_ASKED.value: NOT_ASKED}
-    values = _in_words(variable, units.answer)
+    values = in_words(variable, units.answer)
     return [without.get(int(status), value) for status, value in zip(units.status, values, strict=True)]
 
 
-def _in_words(variable: Variable, known: Coded, is_label: bool = False) -> list[str | None]:
-    def in_words(value: Any) -> str | None:
+def in_words(variable: Variable, known: Coded, is_label: bool = False) -> list[str | None]:
+    """Each value in words, None where none is given; of passages how many there are, since they are pieces of
+    narratives. The label of a quote (is_label) is one passage."""
+
+    def word(value: Any) -> str | None:
         match variable:
             case Binary():
                 return written(bool(value))
@@ -278,7 +282,7 @@ def _in_words(variable: Variable, known: Coded, is_label: bool = False) -> list[
                 number = 1 if is_label else len(passages_of(value))
                 return f"{number} passage{'' if number == 1 else 's'}"
 
-    return [in_words(value) if is_given else None for value, is_given in zip(known.values, known.is_given, strict=True)]
+    return [word(value) if is_given else None for value, is_given in zip(known.values, known.is_given, strict=True)]
 
 
 def _is_error(units: Units) -> Mask:

@@ -26,6 +26,8 @@ from narrative_runs.findings.calibration import calibration
 from narrative_runs.findings.incidents import agreement, by_incident, completeness
 from narrative_runs.findings.performance import label_selection, performance
 
+_OF_THE_UNSEEN = ("n_labelled", "overall", "by_type", "incident", "variables")
+
 
 def measure(
     results: pd.DataFrame,
@@ -37,6 +39,7 @@ def measure(
     grouped: pd.DataFrame | None = None,
     codebook: Codebook = DEFAULT,
     labels: Mapping[str, VariableLabels] | None = None,
+    seen: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The metrics of an experiment, as metrics.json holds them: plain numbers, texts, lists and None.
 
@@ -47,7 +50,8 @@ def measure(
     grouped: what `read_groups` gives, by `row_num`, for `groups`, which is left out without. codebook: what was asked:
     its first binary variable is measured, of which only its own errors are left out; where there are others,
     `variables` has the measures of each, against these labels.
-    `agreement` is None where there are not two types.
+    `agreement` is None where there are not two types. seen: how many narratives of an incident were seen before the
+    first answer; where there are such incidents, `unseen` has the same measures without them.
     """
     narratives = _narratives(results, codebook)
     answered = narratives[narratives["answered"]]
@@ -56,7 +60,7 @@ def measure(
     is_part = complete["is_partly_labelled"]
     errors = narratives[narratives["error"]]
     by_row = narratives.set_index("row_num")
-    return {
+    measured = {
         "experiment_id": experiment_id,
         "n_total": len(narratives),
         "n_processed": int(narratives["processed"].sum()),
@@ -87,6 +91,29 @@ def measure(
             else {"variables": measure_variables(results, codebook, seed, labels or {}, types, unasked, grouped)}
         ),
     }
+    n_seen = seen or {}
+    if left_out := set(results["incident_id"]) & set(n_seen):
+        rest, labels_of_rest = _without(left_out, results, labels or {})
+        unseen = measure(
+            rest, experiment_id, seed, types, unasked, inconsistent, codebook=codebook, labels=labels_of_rest
+        )
+        measured["unseen"] = {
+            "n_seen_narratives": sum(n_seen[each] for each in left_out),
+            "n_seen_incidents": len(left_out),
+            **{name: unseen[name] for name in _OF_THE_UNSEEN if name in unseen},
+        }
+    return measured
+
+
+def _without(
+    left_out: Collection[str], results: pd.DataFrame, labels: Mapping[str, VariableLabels]
+) -> tuple[pd.DataFrame, dict[str, VariableLabels]]:
+    """Results and labels without these incidents: whole ones, as the narratives of one are about the same death."""
+    is_left = ~results["incident_id"].isin(list(left_out))
+    of_the_rest = {
+        name: VariableLabels(each.narrative[is_left], each.incident, each.inconsistent) for name, each in labels.items()
+    }
+    return results[is_left], of_the_rest
 
 
 def write_metrics(metrics: dict[str, Any], path: Path) -> None:

@@ -18,6 +18,7 @@ from narrative_runs.plain_console import PlainConsole
 
 # Columns with intervals that fit into 80 characters, and the widest title of one.
 _ABREAST = 4
+_LEVELS = {"narratives": "overall", "incidents": "incident"}
 _TITLE_WIDTH = 14
 _MOST_GROUPS = 20
 SIGNIFICANT = 0.05
@@ -37,10 +38,14 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
         console.print(f"WARNING: {line}", markup=False)
     for start in range(0, len(scopes), _ABREAST):
         console.print(_table("" if start else about, scopes[start : start + _ABREAST]))
+    if "unseen" in metrics:
+        console.print(_unseen_table(metrics))
     for column, groups in metrics.get("groups", {}).items():
         console.print(_groups_table(column, groups))
     if "variables" in metrics:
         console.print(_variables_table(metrics["variables"]))
+        if "unseen" in metrics:
+            console.print(_unseen_variables_table(metrics["variables"], metrics["unseen"]["variables"]))
     console.print(f"Findings: {folder.path}/ (report.html, results.xlsx, metrics.json)")
     console.print(f"Record:   {RECORD}")
 
@@ -126,6 +131,31 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
     for rate in ("detection_rate", *RATES):
         name = rate.replace("detection_rate", "detected")
         table.add_row(name, *(shown_rate(scope[rate]) for _, scope in scopes))
+    return table
+
+
+def _unseen_table(metrics: Mapping[str, Any]) -> Table:
+    unseen = metrics["unseen"]
+    about = (
+        f"{unseen['n_seen_narratives']:,} narratives of {unseen['n_seen_incidents']:,} incidents were seen before the "
+        "first answer, in preflight or try; the same without these incidents"
+    )
+    wholes = {"": metrics, " unseen": unseen}
+    scopes = [(level + which, whole[key]) for level, key in _LEVELS.items() for which, whole in wholes.items()]
+    return _table(about, scopes)
+
+
+def _unseen_variables_table(
+    variables: Mapping[str, Mapping[str, Any]], unseen: Mapping[str, Mapping[str, Any]]
+) -> Table:
+    table = Table(title="variables; unseen is without the incidents that were seen", box=None, padding=(0, 1, 0, 0))
+    for title in ("", "measure", "all", "unseen"):
+        table.add_column(title, no_wrap=True)
+    for name, of_variable in variables.items():
+        if (main := main_rate(of_variable)) is not None:
+            measure = main.measure.replace("_", " ") + (" (incidents)" if main.level == "incident" else "")
+            without = unseen[name][main.level][main.measure]
+            table.add_row(name, measure, shown_rate(main.rate), shown_rate(without))
     return table
 
 

@@ -214,7 +214,8 @@ class _Masking:
 def masked_metrics(metrics: dict[str, Any], below: int, codebook: Codebook = DEFAULT) -> dict[str, Any]:
     """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out.
 
-    below: the limit; 0 masks nothing; codebook: what was asked.
+    Of narratives that were seen before nothing is said but that there were: a difference of two tables would tell small
+    counts. below: the limit; 0 masks nothing; codebook: what was asked.
     """
     if not below:
         return metrics
@@ -239,6 +240,8 @@ def masked_metrics(metrics: dict[str, Any], below: int, codebook: Codebook = DEF
     found["calibration"] = None if hides_labels else without_curves(found["calibration"], below)
     if "variables" in metrics:
         found["variables"] = masked_variables(metrics["variables"], found, codebook, below)
+    if "unseen" in metrics:
+        found["unseen"] = MASKED
     return found
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from narrative_runs import journal, review_file
+from narrative_runs import experiment, journal, review_file
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.variables import Codebook
@@ -36,7 +36,7 @@ from narrative_runs.run_context import RunContext
 from narrative_runs.source import rules
 from narrative_runs.source.groups import read_groups
 from narrative_runs.source.incidents import read_incidents
-from narrative_runs.source.shards import iterate_all, unasked_incidents
+from narrative_runs.source.shards import iterate_all, seen_incidents, unasked_incidents
 from narrative_runs.source.variable_labels import LabelsOfVariable
 
 # By pandas' own types whole numbers with a missing value would become fractions.
@@ -204,6 +204,7 @@ def _found(folder: ExperimentFolder, experiment_id: str, params: Params, is_part
         _groups(folder, names) if (names := params.report.groups) else None,
         params.variables,
         compared,
+        seen_incidents(folder, experiment.seen_before(folder)),
     )
     return _Found(results, measured, quality, labels, compared, unasked)
 

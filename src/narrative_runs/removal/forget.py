@@ -12,23 +12,29 @@ from pathlib import Path
 from narrative_runs import run_lock
 from narrative_runs.atomic_files import remove_left_behind
 from narrative_runs.errors import AlreadyRunning, ExperimentError
-from narrative_runs.paths import ADOPTING, FORGETTING, RECORD, RESULTS
+from narrative_runs.paths import ADOPTING, DEVELOPMENT, FORGETTING, RECORD, RESULTS, ExperimentFolder
 from narrative_runs.record import removal
-from narrative_runs.removal.plan import Removal, begun, found, lines
+from narrative_runs.removal import development
+from narrative_runs.removal.plan import Removal, begun, found, lines, size_of
 from narrative_runs.run_lock import RunLock
 
 Tell = Callable[[str], None]
 
 
 def forget(which: str, is_sure: bool, tell: Tell) -> None:
-    """Show what is to go of an experiment (slug or id), ask, and remove it.
+    """Show what is to go of an experiment, ask, and remove it.
 
-    is_sure: do not ask; tell: shows a line to the user.
+    which: its slug or id, or `development` for what was tried before experiments; is_sure: do not ask; tell: shows a
+    line to the user.
 
     Raises:
         ExperimentError: there is no such experiment, it runs, or nobody confirmed.
         RecordError: the record or a backup cannot be written; the rest is done when the command is started again.
     """
+    # An earlier release let experiments have this slug.
+    if which == DEVELOPMENT.name and not ExperimentFolder(which).journals.exists():
+        _forget_development(is_sure, tell)
+        return
     planned = found(which)
     if run_lock.is_running(planned.folder.path):
         raise AlreadyRunning(f"{planned.name} is running: {run_lock.holder(planned.folder.path)}. Wait for its end.")
@@ -46,6 +52,26 @@ def forget(which: str, is_sure: bool, tell: Tell) -> None:
         if held is not None:
             held.release()
     tell(f"{planned.title} is removed.")
+
+
+def _forget_development(is_sure: bool, tell: Tell) -> None:
+    remove_left_behind(".", DEVELOPMENT)
+    files = development.files()
+    if not files:
+        raise ExperimentError(
+            f"There is nothing to remove under {DEVELOPMENT}/: `narrative-runs try` and `preflight --show` have left "
+            "no answers there."
+        )
+    development.must_not_run()
+    tell("To be removed for good: what `narrative-runs try` and `preflight --show` asked")
+    tell(f"  {DEVELOPMENT}/: {len(files):,} files, {size_of(files)}")
+    tell("What stays:")
+    tell(f"  {development.STAYS}")
+    tell("  the workbooks, your params files, and the model server's own logs, which may hold texts")
+    if not is_sure and not _is_confirmed(DEVELOPMENT.name):
+        raise ExperimentError("Nothing was removed.")
+    development.remove(tell)
+    tell("What was tried is removed.")
 
 
 def compact_what_is_left(of: Path | None = None) -> None:

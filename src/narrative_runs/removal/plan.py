@@ -1,6 +1,7 @@
 """What there is of an experiment: found out without changing anything, and kept until all of it has gone."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -8,9 +9,9 @@ from urllib.parse import quote
 from narrative_runs import experiment
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import ExperimentError, JournalError
-from narrative_runs.paths import FORGETTING, RESULTS, ExperimentFolder
+from narrative_runs.paths import DEVELOPMENT, FORGETTING, RESULTS, SEEN, ExperimentFolder
 from narrative_runs.record import experiment_rows, removal
-from narrative_runs.removal import copies
+from narrative_runs.removal import copies, development
 
 _LOCK = Path("dvc.lock")
 
@@ -112,14 +113,13 @@ def lines(planned: Removal) -> list[str]:
     for path in (planned.folder.path, planned.leaving):
         if planned.has_folder and path.is_dir():
             files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-            told.append(f"  {path}/: {len(files):,} files, {_size(sum(file.stat().st_size for file in files))}")
+            told.append(f"  {path}/: {len(files):,} files, {size_of(files)}")
     for path in removal.databases():
         if there := removal.held(path, planned.experiment_ids):
             told.append(f"  {path}: {there.results:,} results, {there.narratives:,} narratives of the workbook")
     objects = [path for path in map(Path, planned.objects) if path.exists()]
     if objects:
-        size = _size(sum(path.stat().st_size for path in objects))
-        told.append(f"  DVC's cache: {len(objects):,} files, {size}")
+        told.append(f"  DVC's cache: {len(objects):,} files, {size_of(objects)}")
     if planned.has_lock and _LOCK.exists():
         told.append(f"  {_LOCK}, which repeats its params")
     return [*told, "What stays, and may hold texts of it:", *(f"  {line}" for line in _what_stays(planned))]
@@ -130,6 +130,13 @@ def _what_stays(planned: Removal) -> list[str]:
         f"{file}, and its copy in DVC's cache: docs/restricted-data.md says how they go" for file in planned.data_files
     ]
     stays.append("your params file, exports to other places, and the model server's own logs")
+    if development.parts():
+        stays.append(
+            f"{DEVELOPMENT}/: what `narrative-runs try` and `preflight --show` asked, perhaps of the same workbook. "
+            f"`{development.COMMAND}` removes it"
+        )
+    if SEEN.exists():
+        stays.append(development.STAYS)
     if planned.has_folder:
         if commits := copies.commits_with(planned.folder.path):
             stays.append(f"git: {commits:,} commits have its .dvc files, which hold checksums and no text")
@@ -152,5 +159,7 @@ def _is_in_lock(folder: ExperimentFolder) -> bool:
         return False
 
 
-def _size(n_bytes: int) -> str:
+def size_of(files: Iterable[Path]) -> str:
+    """How large these files are together, in words."""
+    n_bytes = sum(file.stat().st_size for file in files)
     return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes / 1e3:,.1f} kB"

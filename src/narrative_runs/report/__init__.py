@@ -7,6 +7,7 @@ probabilities  the figures of confidence and token probabilities, from metrics.j
 distributions  the figures that the rows give
 contents       what the page tells in tables
 header         the experiment itself, as params and journals tell it
+unseen         the measures without the narratives that were seen while the prompt was chosen
 workbook_facts  what is to be known of the workbook, in sentences
 page           the page itself, from its template
 """

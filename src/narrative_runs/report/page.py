@@ -36,6 +36,7 @@ from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.measures import RATES
 from narrative_runs.report.summary import summary
+from narrative_runs.report.unseen import unseen_shown
 from narrative_runs.report.variables import variable_findings, work_first
 from narrative_runs.report.workbook_facts import listed, workbook_facts
 
@@ -106,6 +107,7 @@ def page(
             contents=contents,
             pictures={picture.name: picture for picture in pictures},
             estimates=estimates,
+            unseen=unseen_shown(metrics),
             fewest_rows=FEWEST_ROWS,
             most_passages=MOST_PASSAGES,
             version=__version__,

@@ -24,7 +24,20 @@ def summary(header: ReportHeader, metrics: dict[str, Any], models: list[tuple[st
     compared = [(what, scope) for what, scope in (("narratives", overall), ("incidents", incident)) if scope["n"]]
     if not compared:
         return [*sentences, "No answer has a manual label: how many of them are right is not known."]
-    return [*sentences, "Against manual labels: " + "; ".join(_compared(what, scope) for what, scope in compared) + "."]
+    against = "Against manual labels: " + "; ".join(_compared(what, scope) for what, scope in compared) + "."
+    return [*sentences, against, *_without_seen(metrics.get("unseen"))]
+
+
+def _without_seen(unseen: dict[str, Any] | str | None) -> list[str]:
+    """What is left where narratives were seen while the prompt was chosen; nothing where none was."""
+    if unseen is None:
+        return []
+    if isinstance(unseen, str):
+        return ["Some of these narratives had been seen while the prompt was chosen: how many is masked."]
+    seen = f"{counted(unseen['n_seen_narratives'])} narratives had been seen while the prompt was chosen"
+    compared = [(what, unseen[key]) for what, key in (("narratives", "overall"), ("incidents", "incident"))]
+    against = "; ".join(_compared(what, scope) for what, scope in compared if scope["n"])
+    return [f"{seen}; without their incidents, {against or 'no labelled answer is left'}."]
 
 
 def _compared(what: str, scope: dict[str, Any]) -> str:

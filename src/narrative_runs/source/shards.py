@@ -1,7 +1,8 @@
 """A shard of narratives on disk, as the jobs that ask the model read it: in parts, and without pandas."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from narrative_runs.errors import SourceError
 from narrative_runs.paths import ExperimentFolder
+from narrative_runs.seen_narratives import text_digest
 
 NARRATIVE_TYPES = ("cme", "le")
 SCHEMA = pa.schema(
@@ -75,3 +77,14 @@ def unasked_incidents(folder: ExperimentFolder, asked: Iterable[int]) -> set[str
         pairs = zip(keys["incident_id"], keys["row_num"], strict=True)
         unasked.update(incident for incident, row_num in pairs if row_num not in known)
     return unasked
+
+
+def seen_incidents(folder: ExperimentFolder, digests: Collection[str]) -> Counter[str]:
+    """How many narratives of each incident were seen, asked about or not; incidents without one are left out.
+
+    digests: of the texts that were seen, as `text_digest` gives them; without any, no text is read.
+    """
+    seen = Counter[str]()
+    for path in sorted(folder.narratives.glob("*-of-*.parquet")) if digests else ():
+        seen.update(each.incident_id for each in iterate(path) if text_digest(each.narrative_text) in digests)
+    return seen

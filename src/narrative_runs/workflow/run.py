@@ -31,6 +31,7 @@ from narrative_runs.paths import FORGETTING
 from narrative_runs.record import database, result_rows
 from narrative_runs.run_lock import RunLock
 from narrative_runs.run_spec import RunSpec
+from narrative_runs.seen_narratives import seen_digests
 from narrative_runs.shell import to_run
 from narrative_runs.signals import heard, name_of, stopped_by
 from narrative_runs.source import rules
@@ -79,7 +80,8 @@ class Run:
         atexit.register(lock.release)
         # Looked at again under the lock: another run may have begun or ended it meanwhile.
         begun = experiment.find(self._plan.folder)
-        if begun is not None and begun.has_answers and not (self._plan.begun and self._plan.begun.has_answers):
+        has_answers = begun is not None and begun.has_answers
+        if has_answers and not (self._plan.begun and self._plan.begun.has_answers):
             # The plan was made before its params were frozen, perhaps from another prompt.
             give_up("this experiment was begun by another run meanwhile. Start the same command again.")
         self._asks_elsewhere = asks_elsewhere
@@ -102,6 +104,8 @@ class Run:
             asks_elsewhere=asks_elsewhere,
             lock_token=lock.token,
             copy_to=None if (copy := copy_of_the_terminal()) is None else os.dup(copy),
+            # What is seen later cannot have led to the params, which the first answer freezes.
+            seen_before=[] if has_answers else self._seen(lock),
         )
         # That only files are made again is nothing to call anybody for.
         notify = None if spec.recorded else self._plan.params.run.notify
@@ -132,6 +136,14 @@ class Run:
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
         self._is_begun = True
+
+    def _seen(self, lock: RunLock) -> list[str]:
+        """The digests of all narratives that were seen by now, in order; ends the process where nobody can say."""
+        try:
+            return sorted(seen_digests())
+        except NarrativeRunsError as error:
+            lock.forget()
+            give_up(error)
 
     def _changes(self, begun: experiment.ExperimentState | None) -> list[str]:
         if begun is None or not begun.has_answers:
