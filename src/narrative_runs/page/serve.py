@@ -1,0 +1,99 @@
+"""`narrative-runs serve`: the page of this project folder, until Ctrl-C."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from narrative_runs.code import must_be_the_code_of
+from narrative_runs.errors import NarrativeRunsError
+from narrative_runs.monitoring.experiments import check_is_project
+from narrative_runs.page import link, safety
+from narrative_runs.page.application import create_application
+from narrative_runs.signals import heard
+
+PORT = 8787
+LOOPBACK = "127.0.0.1"
+# A page that is open listens for ever: nobody waits for it.
+_ENDS_WITHIN_S = 1.0
+
+
+def serve(port: int, host: str, tell: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C; its link is told first.
+
+    port: 0 for any free one; host: the address to listen at, of which the caller has seen to it that it may be another
+    than the loopback one.
+
+    Raises:
+        ExperimentError: this is no project folder.
+        NarrativeRunsError: the port or the host cannot be used.
+    """
+    check_is_project()
+    must_be_the_code_of(Path.cwd())
+    asyncio.run(_serve(port, host, tell))
+
+
+async def _serve(port: int, host: str, tell: Callable[[str], None]) -> None:
+    token = link.token_of(Path.cwd())
+    ended = asyncio.Event()
+    for number in heard():
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    runner = web.AppRunner(
+        create_application(token, link.names_of(host)),
+        access_log=None,
+        logger=_silent(),
+        shutdown_timeout=_ENDS_WITHIN_S,
+        max_line_size=safety.MOST_BYTES_OF_A_LINE,
+        max_field_size=safety.MOST_BYTES_OF_A_LINE,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise NarrativeRunsError(_why_not(host, port, error)) from None
+        for line in lines(host, runner.addresses[0][1], token):
+            tell(line)
+        await ended.wait()
+    finally:
+        await runner.cleanup()
+    tell("The page is closed.")
+
+
+def lines(host: str, port: int, token: str) -> list[str]:
+    """What a person reads at the start, the link first."""
+    told = [link.link(host, port, token)]
+    if not link.is_loopback(host):
+        told.append(
+            "WARNING: other machines can reach this page. Whoever has the link can read all narratives and cancel "
+            "runs, and the connection is not encrypted: whoever listens on the way has the link. Keep the page to "
+            "this machine where you can (leave out --host), and reach it by `ssh -L`."
+        )
+    elif command := link.by_ssh(port, os.environ.get("SSH_CONNECTION", "")):
+        told.append(
+            f"This is a remote machine. On the one where your browser is, type `{command}`, then open the link there."
+        )
+    told.append("The link is for you alone: whoever has it can read all narratives. Ctrl-C closes the page.")
+    return told
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if "in use" in str(error):
+        return (
+            f"Port {port} is in use, perhaps by another `narrative-runs serve`. Choose another: "
+            f"`narrative-runs serve --port {port + 1 if port < 65535 else port - 1}`"
+        )
+    reason = error.strerror or str(error)
+    return f"The page cannot be served at {host}, port {port}: {reason}. Choose another --host or --port."
+
+
+def _silent() -> logging.Logger:
+    """A log that keeps nothing: what aiohttp says of a broken request repeats the request."""
+    logger = logging.getLogger("narrative_runs.page")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
