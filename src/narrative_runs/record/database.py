@@ -10,7 +10,7 @@ from typing import Any
 from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.paths import RECORD
 from narrative_runs.permissions import file_mode
-from narrative_runs.record import release, schema
+from narrative_runs.record import older, release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result, values_of
 from narrative_runs.shell import quoted
 
@@ -78,20 +78,38 @@ def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dic
     Raises:
         RecordError: the file is no record.
     """
+    with reading(path) as connection:
+        if connection is None:
+            return []
+        try:
+            return [dict(row) for row in connection.execute(sql, values)]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+@contextmanager
+def reading(path: Path = RECORD) -> Iterator[sqlite3.Connection | None]:
+    """A connection to the record that cannot write to it, whose rows are known by their names too; None where there is
+    no record yet.
+
+    Raises:
+        RecordError: the file is no record, or cannot be read.
+    """
     if not path.exists():
-        return []
+        yield None
+        return
     try:
         # Not mode=ro: what a killed writer left half done must be rolled back before anybody can read.
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)
         try:
             connection.execute("PRAGMA query_only = 1")
             connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(sql, values)]
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if "no such table" in str(error):
-            return []
         what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
         raise RecordError(f"{path}: {error}. {what_to_do}") from None
 
