@@ -4,12 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from narrative_runs.page import acts, findings, history, narratives, now, safety, texts
 from narrative_runs.page.addresses import address_of
 from narrative_runs.page.experiment_asked import latest
-from narrative_runs.record import older
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -22,21 +20,13 @@ def create_application(token: str, names: Collection[str] = safety.LOOPBACK_NAME
 
     token: what its link holds; names: those by which the server may be called.
     """
-    application = web.Application(
-        middlewares=[*safety.gates(token, names), _older_records_too], client_max_size=safety.MOST_BYTES_SENT
-    )
+    application = web.Application(middlewares=safety.gates(token, names), client_max_size=safety.MOST_BYTES_SENT)
     application.on_response_prepare.append(safety.add_headers)
     for room in (now, findings, history, narratives, acts, texts):
         application.add_routes(room.routes())
     application.add_routes([web.get(f"/{room}", _of_the_latest) for room in _OF_THE_LATEST])
     application.add_routes([web.get("/static/{name}", _static)])
     return application
-
-
-@web.middleware
-async def _older_records_too(request: web.Request, handler: Handler) -> web.StreamResponse:
-    with older.read_as_they_are():
-        return await handler(request)
 
 
 async def _of_the_latest(request: web.Request) -> web.StreamResponse:
