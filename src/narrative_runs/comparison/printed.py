@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
@@ -11,6 +10,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from narrative_runs.comparison.compared import LETTERS
 from narrative_runs.comparison.files import as_text
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
 from narrative_runs.comparison.pairs import PairTest
@@ -24,7 +24,6 @@ from narrative_runs.findings.summary import column_title, shown_rate
 from narrative_runs.finished import Finished
 from narrative_runs.report.measures import TITLES
 
-LETTERS = ascii_uppercase
 _SCOPE_TITLES = {"overall": "all narratives", "incident": "incidents"}
 _ABREAST = 4
 _TESTS_ABREAST = 3
