@@ -6,6 +6,8 @@ from pathlib import Path
 RESULTS = Path("results")
 RECORD = RESULTS / "experiments.db"
 BACKUPS = RESULTS / "backups"
+# By what the page finds narratives; made from the record.
+SEARCH_INDEX = RESULTS / "search_index.db"
 # What `adopt` writes, until it is whole: one level deeper than experiments lie, so that what a killed one leaves behind
 # is taken for none.
 ADOPTING = ".adopting"

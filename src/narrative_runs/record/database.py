@@ -10,7 +10,7 @@ from typing import Any
 from narrative_runs.errors import RecordError, RecordLocked
 from narrative_runs.paths import RECORD
 from narrative_runs.permissions import file_mode
-from narrative_runs.record import older, release, schema
+from narrative_runs.record import release, schema
 from narrative_runs.results import RESULT_COLUMNS, Result, values_of
 from narrative_runs.shell import quoted
 
