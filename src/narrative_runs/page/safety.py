@@ -73,8 +73,7 @@ async def _errors_as_pages(request: web.Request, handler: Handler) -> web.Stream
     except ConnectionError:
         raise
     except Exception as error:
-        # Neither the message nor the request is repeated: both may hold texts.
-        print(f"narrative-runs: {type(error).__name__} at {_where(error)}", file=sys.stderr, flush=True)
+        tell_where(error)
         return refused(
             request, 500, "Something went wrong", "The terminal in which `narrative-runs serve` runs says where."
         )
@@ -92,9 +91,11 @@ def _explained(status: int) -> str:
             return "The request cannot be understood."
 
 
-def _where(error: Exception) -> str:
+def tell_where(error: Exception) -> None:
+    """Say in the terminal where an error is that nothing expected. Its message may hold texts, and is not repeated."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    print(f"narrative-runs: {type(error).__name__} at {where}", file=sys.stderr, flush=True)
 
 
 def _known_names(names: Collection[str]) -> Middleware:
