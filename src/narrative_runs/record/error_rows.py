@@ -17,7 +17,8 @@ def error_counts(experiment_id: str) -> dict[str, int]:
     """
     rows = database.query(
         "SELECT coalesce(error_category, 'unknown') AS category, count(*) AS rows "
-        f"FROM {relation('narrative_results')} WHERE experiment_id = ? AND error_occurred = 1 GROUP BY 1 ORDER BY 2 DESC",
+        f"FROM {relation('narrative_results')} WHERE experiment_id = ? AND error_occurred = 1 "
+        "GROUP BY 1 ORDER BY 2 DESC",
         (experiment_id,),
     )
     return {row["category"]: row["rows"] for row in rows}

@@ -37,13 +37,21 @@ class Kind(IntEnum):
     TYPE = 1
     ERROR = 2
     VALUE = 3
-    VARIABLE_OUTCOME = 4
-    GROUP = 5
+    GROUP = 4
+    # What follows from a comparison with labels, as the findings make it.
+    COMPARED_OUTCOME = 5
+    LABEL = 6
+    INCIDENT_OUTCOME = 7
+    INCIDENT_VALUE = 8
+    INCIDENT_LABEL = 9
+
+
+COMPARED = (Kind.COMPARED_OUTCOME, Kind.LABEL, Kind.INCIDENT_OUTCOME, Kind.INCIDENT_VALUE, Kind.INCIDENT_LABEL)
 
 
 class Property(NamedTuple):
-    """What a narrative has: its outcome, its type, the category of its error, a variable's value or outcome (name: the
-    variable), or a group (name: the workbook's column)."""
+    """What a narrative has: its outcome, its type or the category of its error; a variable's value, or what is compared
+    of it (name: the variable, empty for the record's own outcome); or a group (name: the workbook's column)."""
 
     kind: Kind
     name: str
@@ -101,7 +109,8 @@ CREATE TABLE probabilities (
   probability REAL NOT NULL,
   PRIMARY KEY (experiment, variable, position)
 ) WITHOUT ROWID;
-CREATE TABLE variable_outcomes (
+CREATE INDEX in_range ON probabilities (experiment, variable, probability, position);
+CREATE TABLE compared (
   experiment INTEGER NOT NULL,
   variable TEXT NOT NULL,
   state TEXT NOT NULL,
@@ -503,60 +512,61 @@ def _listed(value: str) -> list[str]:
     return [str(each) for each in values] if isinstance(values, list) else [value]
 
 
-def has_outcomes_of(index: SearchIndex, experiment_id: str, variable: str) -> bool:
-    """Whether the index has the outcomes of a variable as the record stands now."""
-    with index.connected() as connection, database.reading() as record:
-        state = None if record is None else index_rows.experiment_state(record, experiment_id)
+def has_compared(index: SearchIndex, experiment_id: str, variable: str, state: str) -> bool:
+    """Whether the index has what is compared of a variable, as it was in this state of the experiment.
+
+    Raises:
+        RecordError: the index cannot be read.
+    """
+    with index.connected() as connection:
         kept = connection.execute(
-            "SELECT state FROM variable_outcomes JOIN experiments ON number = experiment "
-            "WHERE experiment_id = ? AND variable = ?",
-            (experiment_id, variable),
+            "SELECT 1 FROM compared JOIN experiments ON number = experiment "
+            "WHERE experiment_id = ? AND variable = ? AND state = ?",
+            (experiment_id, variable, state),
         ).fetchone()
-    return state is not None and kept is not None and kept[0] == state[0]
+    return kept is not None
 
 
-def put_outcomes_of(
-    index: SearchIndex, experiment_id: str, variable: str, outcomes: Iterable[tuple[int, str]], state: str
+def put_compared(
+    index: SearchIndex, experiment_id: str, variable: str, compared: Iterable[tuple[int, Kind, str]], state: str
 ) -> None:
-    """Make these the outcomes of a variable, and no others.
+    """Make this what is compared of a variable, and nothing else.
 
-    outcomes: `result_id`, and an outcome in words; a narrative may have several. state: what `state_of` gave before
-    they were computed. Narratives that the index does not have yet are left out.
+    compared: `result_id`, one of the kinds COMPARED, and its value in words; state: what `state_of` gave before. What
+    the index does not have yet of the experiment is left out.
 
     Raises:
         RecordError: the index cannot be written.
     """
     with index.connected() as connection:
-        connection.execute("CREATE TEMP TABLE outcomes (result_id INTEGER, outcome TEXT)")
-        connection.executemany("INSERT INTO temp.outcomes VALUES (?, ?)", outcomes)
-        connection.execute("CREATE INDEX temp.by_result ON outcomes (result_id)")
+        connection.execute("CREATE TEMP TABLE given (result_id INTEGER, kind INTEGER, value TEXT)")
+        connection.executemany("INSERT INTO temp.given VALUES (?, ?, ?)", compared)
+        connection.execute("CREATE INDEX temp.by_result ON given (result_id)")
         connection.execute("BEGIN IMMEDIATE")
         entry = entry_of(connection, experiment_id)
         if entry is None:
             return
-        key = (entry.number, Kind.VARIABLE_OUTCOME, variable)
+        those = f"experiment = ? AND name = ? AND kind IN ({', '.join(str(int(kind)) for kind in COMPARED)})"
+        key = (entry.number, variable)
+        connection.execute(f"DELETE FROM held_by WHERE property IN (SELECT number FROM properties WHERE {those})", key)
         connection.execute(
-            "DELETE FROM held_by WHERE property IN (SELECT number FROM properties WHERE experiment = ? AND kind = ? AND "
-            "name = ?)",
+            "INSERT OR IGNORE INTO properties (experiment, name, kind, value) SELECT DISTINCT ?, ?, kind, value "
+            "FROM temp.given",
             key,
         )
         connection.execute(
-            "INSERT OR IGNORE INTO properties (experiment, kind, name, value) SELECT DISTINCT ?, ?, ?, outcome "
-            "FROM temp.outcomes",
-            key,
-        )
-        connection.execute(
-            "INSERT OR IGNORE INTO held_by SELECT properties.number, position FROM narratives "
-            "CROSS JOIN temp.outcomes USING (result_id) JOIN properties ON properties.experiment = "
-            "narratives.experiment AND kind = ? AND name = ? AND value = outcome WHERE narratives.experiment = ?",
-            (Kind.VARIABLE_OUTCOME, variable, entry.number),
+            "INSERT OR IGNORE INTO held_by SELECT properties.number, position FROM narratives CROSS JOIN temp.given "
+            "USING (result_id) JOIN properties ON properties.experiment = narratives.experiment AND "
+            "properties.kind = given.kind AND name = ? AND properties.value = given.value "
+            "WHERE narratives.experiment = ?",
+            (variable, entry.number),
         )
         connection.execute(
             "UPDATE properties SET n_narratives = (SELECT count(*) FROM held_by WHERE property = number) "
-            "WHERE experiment = ? AND kind = ? AND name = ?",
+            f"WHERE {those}",
             key,
         )
-        connection.execute("INSERT OR REPLACE INTO variable_outcomes VALUES (?, ?, ?)", (entry.number, variable, state))
+        connection.execute("INSERT OR REPLACE INTO compared VALUES (?, ?, ?)", (entry.number, variable, state))
         connection.execute("COMMIT")
 
 
@@ -620,6 +630,6 @@ def _remove(connection: sqlite3.Connection, experiment_ids: Sequence[str]) -> No
             "DELETE FROM held_by WHERE property IN (SELECT number FROM properties WHERE experiment = ?)",
             (entry.number,),
         )
-        for table in ("narratives", "properties", "probabilities", "variable_outcomes"):
+        for table in ("narratives", "properties", "probabilities", "compared"):
             connection.execute(f"DELETE FROM {table} WHERE experiment = ?", (entry.number,))
         connection.execute("DELETE FROM experiments WHERE number = ?", (entry.number,))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 TOKENIZER = "unicode61 remove_diacritics 2"
 # A star after fewer letters would stand for half of all words.
-_FEWEST_BEFORE_A_STAR = 3
+_FEWEST_BEFORE_A_STAR = 4
 _MOST_WORDS = 32
 _QUOTED_OR_NOT = re.compile(r'["“”„«»]([^"“”„«»]*)["“”„«»]|([^\s"“”„«»]+)')
 _COMBINING = "Mn"
