@@ -15,7 +15,7 @@ from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.page.narrative_links import INCIDENT, NarrativeLinks
 from narrative_runs.page.tables import Cell, Section, Table, count_cell, in_cells, plain_table
 from narrative_runs.report.captions import CAPTIONS
-from narrative_runs.report.cells import chance, number, rate
+from narrative_runs.report.cells import UNDEFINED, chance, number, rate
 from narrative_runs.report.estimates import EstimatesShown
 from narrative_runs.report.measures import RATES, TITLES, scopes
 from narrative_runs.report.variable_calibration import calibration_tables
@@ -117,7 +117,7 @@ def _two_by_two(title: str, scope: Mapping[str, Any], links: NarrativeLinks, fil
         ]
         for value, cells in zip((YES, NO), _TWO_BY_TWO, strict=True)
     ]
-    return Table(f"{title}, n = {counted(scope['n'])}", ["", f"Detected: {YES}", NO], rows, corner="Detected")
+    return Table(f"{title}, n = {counted(scope['n'])}", ["", f"Detected: {YES}", f"Detected: {NO}"], rows, is_matrix=True)
 
 
 def metrics_section(found: Findings) -> Section:
@@ -223,17 +223,19 @@ def variables(found: Findings) -> Section:
     known = variable_findings(measured, found.variables)
     if not known:
         return Section("variables", "Variables")
-    sentences = [
+    sentence = (
         "Each variable with the measure that counts for its type. Errors of a variable and unclear answers count in no "
         "rate of it; one that depends on others is measured where their labels say that it applies."
-    ]
-    sentences += [f"Needs work, `{each.name}`: {'; '.join(each.needs_work)}." for each in work_first(known)]
+    )
     titles = ["Variable", "Type", "Answered", "Most frequent", "Labelled", "Measure", "Errors", "Unclear", "Not asked"]
-    overview = Table("All variables", titles, [_in_overview(each, found.links) for each in known])
+    tables = [Table("All variables", titles, [_in_overview(each, found.links) for each in known])]
+    if needing := work_first(known):
+        reasons = in_cells([each.name, "; ".join(each.needs_work)] for each in needing)
+        tables.append(Table("Variables that need work first", ["Variable", "Why"], reasons, has_words=True))
     parts = [
         _variable(f"variable-{n}", each, measured[each.name], found.links) for n, each in enumerate(known, start=1)
     ]
-    return Section("variables", "Variables", sentences, [overview], parts=parts)
+    return Section("variables", "Variables", [sentence], tables, parts=parts)
 
 
 def _in_overview(known: VariableFindings, links: NarrativeLinks) -> list[Cell]:
@@ -270,8 +272,10 @@ def _variable(name: str, known: VariableFindings, of_variable: Mapping[str, Any]
 
 
 def _of_level(name: str, level: Level, level_filter: str, links: NarrativeLinks) -> Iterator[Table]:
-    caption = f"{level.title}: {level.n}"
-    yield Table(caption, ["Measure", level.title], in_cells([title, words] for title, words in level.rates.items()))
+    known = [[title, words] for title, words in level.rates.items() if words != UNDEFINED]
+    if not known:
+        return
+    yield Table(f"{level.title}: {level.n}", ["Measure", level.title], in_cells(known))
     if level.by_value:
         rows = in_cells([value, *words] for value, words in level.by_value.items())
         yield Table(f"{level.title}, each value against all others", ["Value", *level.columns], rows)
@@ -290,7 +294,7 @@ def _of_level(name: str, level: Level, level_filter: str, links: NarrativeLinks)
             cells.append(count_cell(count, address, f"{name}, {level.title.lower()}, label {label}, answer {value}"))
         rows.append(cells)
     columns = ["", *(f"Answer {value}" for value in level.matrix.values)]
-    yield Table(f"{level.title}: labels in rows, answers in columns", columns, rows, corner="Answer")
+    yield Table(f"{level.title}: labels in rows, answers in columns", columns, rows, is_matrix=True)
 
 
 def _with_links_of_errors(

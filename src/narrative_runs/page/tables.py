@@ -19,13 +19,14 @@ class Cell(NamedTuple):
 class Table(NamedTuple):
     """A table: its caption, the titles of its columns, and its rows, of which the first cell is the head.
 
-    corner: what heads the columns of a matrix together, empty for other tables.
+    is_matrix: whether it is a confusion matrix, whose cells have borders; has_words: whether its cells are sentences.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    corner: str = ""
+    is_matrix: bool = False
+    has_words: bool = False
 
 
 class Section(NamedTuple):
