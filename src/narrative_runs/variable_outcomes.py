@@ -5,7 +5,8 @@ compared with the incident's label, and all its answered narratives have this ou
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +43,16 @@ from narrative_runs.findings.by_variable.outcomes import (
     RIGHT,
     TRUE_NEGATIVE,
     TRUE_POSITIVE,
+    UNASKED,
     WRONG,
     outcomes,
 )
 from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
+from narrative_runs.findings.incidents import by_incident
 from narrative_runs.one_result import OneVariable
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.record import coded_values
+from narrative_runs.record import coded_values, result_rows
+from narrative_runs.source.incidents import read_incidents
 from narrative_runs.source.shards import unasked_incidents
 
 NOT_IN_TEXT = "not in the text"
@@ -157,9 +161,16 @@ def _labels_in(
     folder: ExperimentFolder, codebook: Codebook, table: pd.DataFrame
 ) -> tuple[dict[str, VariableLabels], set[str]]:
     """The labels of all variables, and the incidents with a narrative that was not asked about."""
-    try:
+    with _workbook_of(folder):
         labels = labels_to_measure(read_labels(folder, codebook, table), folder, codebook, table)
         return labels, unasked_incidents(folder, table["row_num"])
+
+
+@contextmanager
+def _workbook_of(folder: ExperimentFolder) -> Iterator[None]:
+    """What is missing of what was read of the workbook becomes an ExperimentError."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise ExperimentError(
             f"{error.filename or folder.narratives} is missing. Start the run of {folder.slug} again: it is made anew, "
@@ -263,6 +274,43 @@ def recorded_units(row: Mapping[str, Any], codebook: Codebook, name: str) -> tup
     narratives, incidents = _units(codebook, table, *_labels_in(folder, codebook, table))
     of_incidents = in_words(variable, incidents[name]).take(narratives[name].incident)
     return in_words(variable, narratives[name]).set_index(table.index), of_incidents.set_index(table.index)
+
+
+def recorded_incident_outcomes(row: Mapping[str, Any]) -> pd.Series:
+    """The outcome of the incident of each narrative in words, where the record's own columns hold all that was asked;
+    by `result_id` in row order.
+
+    In: the experiment's row in the record.
+
+    Raises:
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        RecordError: the record cannot be read.
+    """
+    folder = ExperimentFolder(row["slug"] or "")
+    columns = ["result_id", "row_num", "incident_id", "detected", "error_occurred", "manual_flag_ind"]
+    rows = result_rows.of_experiment(row["experiment_id"], columns)
+    table = pd.DataFrame(rows, columns=columns).set_index("result_id")
+    with _workbook_of(folder):
+        of_workbook, unasked = read_incidents(folder.incidents), unasked_incidents(folder, table["row_num"])
+    answered = table["detected"].notna() & (table["error_occurred"] != 1)
+    narratives = pd.DataFrame(
+        {
+            "incident_id": table["incident_id"],
+            "answered": answered,
+            "detected": answered & (table["detected"] == 1),
+            "label": table["manual_flag_ind"].astype("float64"),
+            "manual_flag": table["incident_id"].map(of_workbook.set_index("incident_id")["label"]).astype("float64"),
+        }
+    )
+    inconsistent = set(of_workbook.loc[of_workbook["is_inconsistent"], "incident_id"])
+    incidents = by_incident(narratives, unasked, inconsistent).set_index("incident_id")
+    label, is_yes = incidents["label"], incidents["detected"]
+    words = np.select(
+        [incidents["is_unasked"], ~incidents["answered"], label.isna(), is_yes & (label == 1), is_yes, label == 1],
+        [UNASKED, ERROR, NO_LABEL, TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE],
+        default=TRUE_NEGATIVE,
+    )
+    return table["incident_id"].map(pd.Series(words, index=incidents.index))
 
 
 def _recorded(experiment_id: str, codebook: Codebook, name: str) -> tuple[pd.DataFrame, list[bool]]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,7 @@ def page_of(
         if chosen is None:
             return Page()
         edge = before if before is not None else after
-        sql = f"SELECT {chosen.position}, narratives.result_id {chosen.sql}"
+        sql = f"SELECT {chosen.position}, also.result_id {chosen.sql}"
         values = [*chosen.values]
         if edge is not None:
             sql += f" AND {chosen.position} {'<' if is_backwards else '>'} ?"
@@ -267,6 +267,21 @@ def _within(table: str, wanted: Wanted) -> str:
 
 def _limits(wanted: Wanted) -> Iterator[float]:
     yield from (limit for limit in (wanted.least, wanted.greatest) if limit is not None)
+
+
+def position_of(index: SearchIndex, experiment_id: str, row: Mapping[str, Any]) -> int | None:
+    """Where a narrative stands in lists; None where the index does not have its experiment yet.
+
+    row: its row in the record.
+
+    Raises:
+        RecordError: the index cannot be read.
+    """
+    with index.connected() as connection:
+        entry = entry_of(connection, experiment_id)
+    if entry is None:
+        return None
+    return row["row_num"] if entry.has_row_nums else row["result_id"]
 
 
 def rows_with_ids(result_ids: Sequence[int], variable: str = "") -> list[dict[str, Any]]:

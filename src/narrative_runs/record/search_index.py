@@ -132,6 +132,11 @@ class SearchIndex:
         # Keeps what lies in memory for as long as this object is there.
         self._in_memory: sqlite3.Connection | None = None
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether it lies in memory, and no other process sees it."""
+        return self._in_memory is not None
+
     @contextmanager
     def connected(self) -> Iterator[sqlite3.Connection]:
         """A connection to the index, which is made or made again where that is needed.
@@ -142,14 +147,16 @@ class SearchIndex:
         try:
             with closing(self._connection()) as connection:
                 yield connection
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "interrupted" in str(error):
-                raise RecordError(f"{self._path} is locked by another program. Close that, then try again.") from None
-            self._discard()
-            raise _damaged(self._path, error) from None
         except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+                raise RecordError(
+                    f"{self._path} cannot be used: {error}. Close the programs that use it, and make room if the disk "
+                    "is full; then try again."
+                ) from None
             self._discard()
-            raise _damaged(self._path, error) from None
+            raise RecordError(
+                f"{self._path} was damaged ({error}). It is being made again from the record: try again in a while."
+            ) from None
 
     def _connection(self) -> sqlite3.Connection:
         with self._making:
@@ -217,10 +224,6 @@ def _delete(path: Path) -> None:
     for each in (path.with_name(f"{path.name}-journal"), path):
         with suppress(OSError):
             each.unlink(missing_ok=True)
-
-
-def _damaged(path: Path, error: sqlite3.Error) -> RecordError:
-    return RecordError(f"{path} was damaged ({error}). It is being made again from the record: try again in a while.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""What the findings compare of a variable, narrative by narrative and incident by incident, for the search index.
+
+It is computed when somebody first asks for it, in a process of its own: the tables of a large experiment take more
+memory than the page is to have.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from narrative_runs.codebook.variables import Codebook
+from narrative_runs.record import search_index
+from narrative_runs.record.search_index import Kind, SearchIndex
+
+Compared = tuple[int, Kind, str]
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def bring_compared(index: SearchIndex, row: dict[str, Any], variable: str) -> None:
+    """Have the index hold what is compared of a variable of an experiment, as the record stands now.
+
+    row: the experiment's row in the record; variable: of its codebook; empty for what is compared of incidents by the
+    record's own columns.
+
+    Raises:
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        RecordError: the record cannot be read, or the index cannot be written.
+    """
+    with _ONE_AT_A_TIME:
+        state = search_index.state_of(row["experiment_id"])
+        if search_index.has_compared(index, row["experiment_id"], variable, state):
+            return
+        if index.is_in_memory:
+            _compare(index, row, variable, state)
+            return
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            process.submit(_compare_in_a_process, row, variable, state).result()
+
+
+def _compare_in_a_process(row: dict[str, Any], variable: str, state: str) -> None:
+    _compare(SearchIndex(), row, variable, state)
+
+
+def _compare(index: SearchIndex, row: dict[str, Any], variable: str, state: str) -> None:
+    # Imported here: it needs tables, which the page's own process does without.
+    from narrative_runs import variable_outcomes
+
+    compared = _of_variable(row, variable_outcomes.codebook_of(row), variable) if variable else _of_incidents(row)
+    search_index.put_compared(index, row["experiment_id"], variable, compared, state)
+
+
+def _of_variable(row: dict[str, Any], codebook: Codebook, variable: str) -> Iterator[Compared]:
+    from narrative_runs import variable_outcomes
+
+    recorded = variable_outcomes.recorded_outcomes(row, codebook, variable)
+    for result_id, outcome, is_not_in_text in zip(
+        recorded.table.index, recorded.table["outcome"], recorded.table["is_not_in_text"], strict=True
+    ):
+        yield int(result_id), Kind.COMPARED_OUTCOME, outcome
+        if is_not_in_text:
+            yield int(result_id), Kind.COMPARED_OUTCOME, variable_outcomes.NOT_IN_TEXT
+    of_narratives, of_incidents = variable_outcomes.recorded_units(row, codebook, variable)
+    for table, column, kind in (
+        (of_narratives, "label", Kind.LABEL),
+        (of_incidents, "outcome", Kind.INCIDENT_OUTCOME),
+        (of_incidents, "value", Kind.INCIDENT_VALUE),
+        (of_incidents, "label", Kind.INCIDENT_LABEL),
+    ):
+        if column in table:
+            given = table[column].dropna()
+            yield from ((int(result_id), kind, value) for result_id, value in given.items())
+
+
+def _of_incidents(row: dict[str, Any]) -> Iterator[Compared]:
+    """The outcome of each narrative's incident, by the record's own columns."""
+    from narrative_runs.variable_outcomes import recorded_incident_outcomes
+
+    outcomes = recorded_incident_outcomes(row)
+    return ((int(result_id), Kind.INCIDENT_OUTCOME, outcome) for result_id, outcome in outcomes.items())
