@@ -29,5 +29,5 @@ def latest_errors(folder: ExperimentFolder) -> dict[str, LatestError]:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return {}
-    found = (match for match in map(_LINE.fullmatch, lines) if match)
-    return {match["category"]: LatestError(match["when"], match["message"]) for match in found}
+    matches = (match for match in map(_LINE.fullmatch, lines) if match)
+    return {match["category"]: LatestError(match["when"], match["message"]) for match in matches}

@@ -12,7 +12,7 @@ from narrative_runs import steering
 from narrative_runs.checkpoints import by_hand
 from narrative_runs.errors import FindingsError, NarrativeRunsError
 from narrative_runs.monitoring.experiments import CANCELLED, COMPLETED, RUNNING, ExperimentRow
-from narrative_runs.monitoring.retries import retry_lines
+from narrative_runs.monitoring.retries import retries_of
 from narrative_runs.page.experiment_asked import experiment_asked, named
 from narrative_runs.page.rendering import render
 from narrative_runs.record.error_rows import error_counts
@@ -22,13 +22,14 @@ Form = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Act:
-    """What may be done: its title, what a person is to know before, what is asked besides, and what does it.
+    """What may be done: its title, the question before it, what a person is to know, and what does it.
 
     suits: in which states of an experiment it is offered; known_before: lines, for one experiment; fields: the template
     of its own fields, empty for none; do: takes the experiment and the form, and returns lines that say what was done.
     """
 
     title: str
+    question: str
     about: str
     suits: Callable[[str], bool]
     do: Callable[[ExperimentRow, Form], list[str]]
@@ -46,13 +47,14 @@ def _retry(known: ExperimentRow, form: Form) -> list[str]:
 
 def _errors(known: ExperimentRow) -> dict[str, object]:
     experiment_id = known.row["experiment_id"]
-    return {"lines": retry_lines(experiment_id, ()), "categories": error_counts(experiment_id)}
+    retries = retries_of(experiment_id, ())
+    return {"lines": [*retries.lines, retries.not_worth_it], "categories": error_counts(experiment_id)}
 
 
 def _snapshot(known: ExperimentRow, form: Form) -> list[str]:
-    told: list[str] = []
-    by_hand.keep(named(known), _one(form, "name"), _one(form, "note"), told.append)
-    return told
+    lines: list[str] = []
+    by_hand.keep(named(known), _one(form, "name"), _one(form, "note"), lines.append)
+    return lines
 
 
 def _export(known: ExperimentRow, form: Form) -> list[str]:
@@ -115,6 +117,7 @@ def _whole(form: Form, field: str, name: str) -> int:
 ACTS = {
     "cancel": Act(
         "Cancel",
+        "Cancel this experiment?",
         "The run ends: no new request is sent, and what is in flight may end, for up to 30 s, and is kept. The "
         "experiment is marked as cancelled. Nothing is lost: it can be continued at any time.",
         lambda state: state not in (COMPLETED, CANCELLED),
@@ -122,6 +125,7 @@ ACTS = {
     ),
     "retry-errors": Act(
         "Retry errors",
+        "Ask the model again for the errors?",
         "A run begins that asks the model again for exactly the narratives whose result is an error, then merges "
         "again. It outlives this page.",
         lambda state: state != RUNNING,
@@ -131,6 +135,7 @@ ACTS = {
     ),
     "snapshot": Act(
         "Snapshot",
+        "Keep a snapshot of this moment?",
         "The state of this moment is kept by a name, whether the experiment runs or not. `compare` takes it, and "
         "`rollback` leads back to it.",
         lambda _: True,
@@ -139,6 +144,7 @@ ACTS = {
     ),
     "export": Act(
         "Export",
+        "Export the results?",
         "A file is written into the experiment's folder: all results without text, or a sample with texts for manual "
         "review.",
         lambda state: state != RUNNING,

@@ -13,7 +13,7 @@ from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.monitoring.experiments import RUNNING, ExperimentRow, experiments
 from narrative_runs.monitoring.latest_errors import LatestError, latest_errors
 from narrative_runs.monitoring.listing import COLUMNS, cells_of
-from narrative_runs.monitoring.shard_states import ShardState, shard_states
+from narrative_runs.monitoring.shard_states import STATES, ShardState, shard_states
 from narrative_runs.monitoring.status import Status, status_of
 from narrative_runs.page.acts import offered
 from narrative_runs.page.events import Events, Fragments
@@ -60,11 +60,12 @@ class Card:
 
 def card_of(status: Status) -> Card:
     """What is shown of an experiment."""
-    known, told = status.known, status.status
+    known, run = status.known, status.status
     row = known.row
-    latest = latest_errors(known.folder) if row["slug"] and told.errors else {}
-    shards = shard_states(known.folder, told.jobs) if row["slug"] else []
-    errors = sorted(((count, category) for category, count in told.errors.items() if count), reverse=True)
+    latest = latest_errors(known.folder) if row["slug"] and run.errors else {}
+    shards = shard_states(known.folder, known.state == RUNNING, run.jobs) if row["slug"] else []
+    n_by_state = Counter(shard.state for shard in shards)
+    errors = sorted(((count, category) for category, count in run.errors.items() if count), reverse=True)
     return Card(
         name=named(known),
         title=row["experiment_name"] or named(known),
@@ -72,12 +73,12 @@ def card_of(status: Status) -> Card:
         state=known.state,
         explanation=known.explanation,
         facts=_facts(status),
-        n_processed=told.n_narratives_processed,
-        n_total=told.n_narratives_total,
+        n_processed=run.n_narratives_processed,
+        n_total=run.n_narratives_total,
         errors=[ErrorsOfCategory(category, count, latest.get(category)) for count, category in errors],
-        patterns=told.error_patterns,
+        patterns=run.error_patterns,
         shards=shards,
-        n_shards_by_state=dict(Counter(shard.state for shard in shards)),
+        n_shards_by_state={state: n_by_state[state] for state in STATES if n_by_state[state]},
         acts=offered(known.state),
     )
 
@@ -107,8 +108,8 @@ class Look:
             try:
                 known = experiments()
             except NarrativeRunsError as error:
-                told = fragment("now_message.html.j2", message=str(error))
-                return {which: {"live" if which == ALL else "card": told} for which in wanted}
+                message = fragment("now_message.html.j2", message=str(error))
+                return {which: {"live" if which == ALL else "card": message} for which in wanted}
             return {which: self._fragments_of(which, known) for which in wanted}
 
     def _fragments_of(self, which: str, known: list[ExperimentRow]) -> Fragments:

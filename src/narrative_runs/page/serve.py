@@ -41,6 +41,22 @@ async def _serve(port: int, host: str, tell: Callable[[str], None]) -> None:
     ended = asyncio.Event()
     for number in heard():
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    runner = await started(token, host, port)
+    try:
+        for line in lines(host, port_of(runner), token):
+            tell(line)
+        await ended.wait()
+    finally:
+        await runner.cleanup()
+    tell("The page is closed.")
+
+
+async def started(token: str, host: str, port: int) -> web.AppRunner:
+    """The server of the page, which answers until it is cleaned up.
+
+    Raises:
+        NarrativeRunsError: the port or the host cannot be used.
+    """
     runner = web.AppRunner(
         create_application(token, link.names_of(host)),
         access_log=None,
@@ -51,34 +67,33 @@ async def _serve(port: int, host: str, tell: Callable[[str], None]) -> None:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise NarrativeRunsError(_why_not(host, port, error)) from None
-        for line in lines(host, runner.addresses[0][1], token):
-            tell(line)
-        await ended.wait()
-    finally:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
         await runner.cleanup()
-    tell("The page is closed.")
+        raise NarrativeRunsError(_why_not(host, port, error)) from None
+    return runner
+
+
+def port_of(runner: web.AppRunner) -> int:
+    """The port at which a server listens."""
+    return int(runner.addresses[0][1])
 
 
 def lines(host: str, port: int, token: str) -> list[str]:
     """What a person reads at the start, the link first."""
-    told = [link.link(host, port, token)]
+    words = [link.link(host, port, token)]
     if not link.is_loopback(host):
-        told.append(
+        words.append(
             "WARNING: other machines can reach this page. Whoever has the link can read all narratives and cancel "
             "runs, and the connection is not encrypted: whoever listens on the way has the link. Keep the page to "
             "this machine where you can (leave out --host), and reach it by `ssh -L`."
         )
     elif command := link.by_ssh(port, os.environ.get("SSH_CONNECTION", "")):
-        told.append(
+        words.append(
             f"This is a remote machine. On the one where your browser is, type `{command}`, then open the link there."
         )
-    told.append("The link is for you alone: whoever has it can read all narratives. Ctrl-C closes the page.")
-    return told
+    words.append("The link is for you alone: whoever has it can read all narratives. Ctrl-C closes the page.")
+    return words
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:
