@@ -22,7 +22,7 @@ from narrative_runs.jobs.report import write_report
 from narrative_runs.jobs.retry_errors import write_retries
 from narrative_runs.jobs.source import read_source
 from narrative_runs.journal import Journal
-from narrative_runs.params import check
+from narrative_runs.params import Params, check
 from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.record import database
 from narrative_runs.run_context import RunContext
@@ -117,18 +117,7 @@ def write(
     below: int = 0,
 ) -> RunContext:
     """A completed experiment without its report: its workbook read, its answers kept and merged."""
-    params = check(
-        {
-            "experiment": {"name": slug.replace("-", " ").capitalize(), "slug": slug, "author": "A. Reader"},
-            "model": {"name": "a-model", "api_url": "http://localhost:1/v1", "temperature": 0},
-            "prompt": {"system_prompt": prompt, "user_template": "Narrative: <<TEXT>>"},
-            "data": {"file": str(WORKBOOK)},
-            "report": {"groups": list(groups), "suppress_below": below},
-            "shards": {"count": 2},
-            **({"codebook": codebook} if codebook else {}),
-        },
-        "params.yaml",
-    )
+    params = _params(slug, prompt, codebook, groups, below)
     context = context_of(params, source_md5=md5_of(WORKBOOK), experiment_id=f"{_digest(slug)[:8]}-0000")
     folder = context.folder
     read_source(context, Listener(context))
@@ -144,8 +133,9 @@ def write_failed(slug: str) -> None:
     """An experiment whose server never answered: a row in the record, and a folder without findings."""
     folder = ExperimentFolder(slug)
     folder.path.mkdir(parents=True)
-    params = {"experiment": {"name": "Broken server", "slug": slug}, "model": {"name": "a-model"}, "report": {}}
-    begun = experiment.ExperimentState(f"{_digest(slug)[:8]}-0000", "md5", params, False, "2026-01-01 00:00:00")
+    params = _params(slug).model_dump(mode="json")
+    experiment_id, md5 = f"{_digest(slug)[:8]}-0000", md5_of(WORKBOOK)
+    begun = experiment.ExperimentState(experiment_id, md5, params, False, "2025-12-31 09:00:00")
     experiment.describe(folder, begun)
     row = {
         "experiment_name": "Broken server",
@@ -158,7 +148,7 @@ def write_failed(slug: str) -> None:
         "start_time": "2025-12-31 09:00:00",
     }
     with database.transaction() as connection:
-        database.put_experiment(connection, begun.experiment_id, row)
+        database.put_experiment(connection, experiment_id, row)
 
 
 def usual(wrong: float, failing: float) -> Answering:
@@ -195,6 +185,27 @@ def coded(narrative: Narrative, chance: random.Random) -> dict[str, Any] | str:
         "evidence": [" ".join(words[3:8])] if chance.random() < 0.9 else ["Words that nobody wrote."],
         "summary": "A short account.",
     }
+
+
+def _params(
+    slug: str,
+    prompt: str = SYSTEM_PROMPT,
+    codebook: dict[str, Any] | None = None,
+    groups: Sequence[str] = (),
+    below: int = 0,
+) -> Params:
+    return check(
+        {
+            "experiment": {"name": slug.replace("-", " ").capitalize(), "slug": slug, "author": "A. Reader"},
+            "model": {"name": "a-model", "api_url": "http://localhost:1/v1", "temperature": 0},
+            "prompt": {"system_prompt": prompt, "user_template": "Narrative: <<TEXT>>"},
+            "data": {"file": str(WORKBOOK)},
+            "report": {"groups": list(groups), "suppress_below": below},
+            "shards": {"count": 2},
+            **({"codebook": codebook} if codebook else {}),
+        },
+        "params.yaml",
+    )
 
 
 def _by_hand(incident_id: str, is_positive: bool) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""What the numbers of a comparison are called; `{first}` and `{other}` stand for the experiments, and what is indented is
-a part of what stands above."""
+"""What the numbers of a comparison are called; `{first}` and `{other}` stand for the experiments.
+
+What is indented is a part of what stands above.
+"""
 
 from narrative_runs.data_columns import type_title
 

@@ -117,7 +117,9 @@ def _two_by_two(title: str, scope: Mapping[str, Any], links: NarrativeLinks, fil
         ]
         for value, cells in zip((YES, NO), _TWO_BY_TWO, strict=True)
     ]
-    return Table(f"{title}, n = {counted(scope['n'])}", ["", f"Detected: {YES}", f"Detected: {NO}"], rows, is_matrix=True)
+    return Table(
+        f"{title}, n = {counted(scope['n'])}", ["", f"Detected: {YES}", f"Detected: {NO}"], rows, is_matrix=True
+    )
 
 
 def metrics_section(found: Findings) -> Section:

@@ -75,3 +75,17 @@ function listen(address) {
 
 const events = document.querySelector("[data-events]");
 if (events) listen(events.dataset.events);
+
+// What takes long is brought when it is ready; without script a link waits for it.
+async function load(element) {
+  const wanted = element.dataset.load;
+  const answer = await fetch(wanted);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["metrics-shown", element.id]) {
+    const shown = document.getElementById(id);
+    const ready = page.getElementById(id);
+    if (shown && ready) becomeLike(shown, ready);
+  }
+}
+
+for (const element of document.querySelectorAll("[data-load]")) load(element).catch(() => {});
