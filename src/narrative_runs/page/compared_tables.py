@@ -68,7 +68,11 @@ def _pair(found: Compared, index: int, letters: Sequence[str]) -> Section:
         if tests[0].n_other_label:
             sentences.append("Labels differ: a narrative with another label counts in no test.")
         if tests[0].n_compared:
-            tables.append(_detections_changed(first, other, names, found.changes[index - 1]))
+            changes = found.changes[index - 1]
+            if len(changes):
+                tables.append(_detections_changed(first, other, names, changes))
+            else:
+                sentences.append("No narrative changed.")
         else:
             sentences.append("Nothing could be compared: no narrative was answered in both, with the same text.")
     if (pair := found.variables.pairs.get(index)) is not None:
@@ -98,6 +102,7 @@ def _variables(pair: VariablePair, first: Finished, other: Finished, names: dict
     tables += [
         _changed(f"{name}: ", first, other, names, changes[columns].itertuples(index=False, name=None), len(changes))
         for name, changes in pair.changed.items()
+        if len(changes)
     ]
     sentences = []
     if pair.not_compared:

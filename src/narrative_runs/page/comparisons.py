@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from narrative_runs.page.file_states import state_of_file
 from narrative_runs.page.side_by_side import Side
 from narrative_runs.page.tables import Section, Table
 
@@ -77,5 +78,4 @@ def _state(side: Side) -> tuple[Any, ...]:
     folder = side.folder
     assert folder is not None
     paths = [folder.snapshots / f"{side.snapshot}.json"] if side.snapshot else [folder.result_table, folder.metrics]
-    found = [path.stat() for path in paths if path.exists()]
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+    return tuple(map(state_of_file, paths))

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,9 @@ from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, ExperimentRow
 from narrative_runs.page import record_findings
 from narrative_runs.page.experiment_asked import experiment_asked, named
+from narrative_runs.page.file_states import FileState, state_of_file
 from narrative_runs.page.findings_sections import Findings, sections
+from narrative_runs.page.masking import limit_in
 from narrative_runs.page.rendering import render
 from narrative_runs.page.tables import Section
 from narrative_runs.paths import ExperimentFolder
@@ -94,7 +95,7 @@ def findings_shown(known: ExperimentRow) -> tuple[list[Section], list[str]]:
 def _of_record(known: ExperimentRow, begun: ExperimentState | None) -> tuple[list[Section], list[str]]:
     """The same of an experiment without files of findings: what the record has."""
     counts = error_counts(known.row["experiment_id"])
-    below = 0 if begun is None else _below(begun.params)
+    below = 0 if begun is None else limit_in(begun)
     if known.state == RUNNING:
         note = "It runs: findings come with its merge, at the end. What the record has so far:"
     elif begun is None:
@@ -118,7 +119,7 @@ def _metrics(folder: ExperimentFolder) -> dict[str, Any] | None:
 
 
 def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics: dict[str, Any]) -> Findings:
-    codebook, below = experiment.codebook_of(begun.params), _below(begun.params)
+    codebook, below = experiment.codebook_of(begun.params), limit_in(begun)
     published = masked_metrics(metrics, below, codebook)
     by_category, by_type, models = _rows(folder)
     header = ReportHeader(begun.experiment_id, folder.slug, begun.source_md5, dict(begun.params), [])
@@ -136,10 +137,6 @@ def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics:
         _estimates(folder, below),
         _figures(folder, published),
     )
-
-
-def _below(params: Mapping[str, Any]) -> int:
-    return int(params.get("report", {}).get("suppress_below") or 0)
 
 
 def _rows(folder: ExperimentFolder) -> tuple[dict[str, int], dict[str, dict[str, int]], list[tuple[str, int]]]:
@@ -187,7 +184,7 @@ def _estimates(folder: ExperimentFolder, below: int) -> EstimatesShown | None:
     content = read_estimates(folder)
     if content is None:
         return None
-    now = _made_from(folder, below, *(_state(path) for path in (folder.result_table, folder.reviews)))
+    now = _made_from(folder, below, *map(state_of_file, (folder.result_table, folder.reviews)))
     try:
         return estimates_shown(content, older_in(content, now), folder.slug)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -195,15 +192,6 @@ def _estimates(folder: ExperimentFolder, below: int) -> EstimatesShown | None:
 
 
 @lru_cache(maxsize=64)
-def _made_from(folder: ExperimentFolder, below: int, *_: tuple[int, ...]) -> dict[str, Any]:
+def _made_from(folder: ExperimentFolder, below: int, *_: FileState) -> dict[str, Any]:
     """What estimates of this moment are made from, read again only where a file is another one than before."""
     return made_from(folder, below)
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    """What is another one where a file was written anew; empty where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -15,10 +15,11 @@ from narrative_runs.errors import ExperimentError, NarrativeRunsError
 from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import ExperimentRow, experiments
-from narrative_runs.monitoring.listing import COLUMNS, cells_of
+from narrative_runs.monitoring.listing import COLUMNS
 from narrative_runs.page.addresses import address_of
 from narrative_runs.page.comparisons import ComparedTables, Comparisons
 from narrative_runs.page.experiment_asked import named
+from narrative_runs.page.masking import cells_shown, limit_in
 from narrative_runs.page.rendering import render
 from narrative_runs.page.side_by_side import Side, experiments_table, metric_tables, params_of
 from narrative_runs.paths import ExperimentFolder
@@ -79,7 +80,7 @@ def choices(known: Sequence[ExperimentRow], chosen: Sequence[str]) -> list[Choic
     return [
         Choice(
             named(each),
-            cells_of(each),
+            cells_shown(each),
             named(each) in chosen,
             [(one, f"{named(each)}@{one.name}" in chosen) for one in _snapshots(each)],
         )
@@ -125,7 +126,7 @@ def _side(letter: str, known: ExperimentRow, snapshot: str) -> Side:
         if snapshot:
             raise ExperimentError(f"{named(known)} has no snapshots: its folder is not here.")
         return Side(letter, named(known), "", row["experiment_name"], None, _of_record(row), None, 0, False)
-    below = int(begun.params.get("report", {}).get("suppress_below") or 0)
+    below = limit_in(begun)
     if snapshot:
         begun = replace(begun, params=dict(snapshots.named(folder, snapshot).params))
         return Side(letter, named(known), snapshot, row["experiment_name"], folder, begun, None, below, True)

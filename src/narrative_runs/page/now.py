@@ -12,12 +12,13 @@ from aiohttp import web
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.monitoring.experiments import RUNNING, ExperimentRow, experiments
 from narrative_runs.monitoring.latest_errors import LatestError, latest_errors
-from narrative_runs.monitoring.listing import COLUMNS, cells_of
+from narrative_runs.monitoring.listing import COLUMNS
 from narrative_runs.monitoring.shard_states import STATES, ShardState, shard_states
 from narrative_runs.monitoring.status import Status, status_of
 from narrative_runs.page.acts import offered
 from narrative_runs.page.events import Events, Fragments
 from narrative_runs.page.experiment_asked import experiment_asked, named
+from narrative_runs.page.masking import cells_shown
 from narrative_runs.page.rendering import fragment, render
 
 # The page of all experiments, as its listeners name it; that of one is named by its id.
@@ -118,7 +119,7 @@ class Look:
             return {"card": "".join(fragment("now_card.html.j2", card=card, is_alone=True) for card in cards)}
         running = [each for each in known if each.state == RUNNING]
         shown = running or known[:1]
-        others = [(named(each), cells_of(each)) for each in known if each not in shown]
+        others = [(named(each), cells_shown(each)) for each in known if each not in shown]
         return {
             "live": "".join(fragment("now_card.html.j2", card=self._card(each), is_alone=False) for each in shown),
             "others": fragment("now_others.html.j2", columns=COLUMNS, others=others),
