@@ -24,6 +24,7 @@ def create_application(token: str, names: Collection[str] = safety.LOOPBACK_NAME
     application.on_response_prepare.append(safety.add_headers)
     for room in (now, findings, history, narratives, acts, texts):
         application.add_routes(room.routes())
+    narratives.keep_indexed(application)
     application.add_routes([web.get(f"/{room}", _of_the_latest) for room in _OF_THE_LATEST])
     application.add_routes([web.get("/static/{name}", _static)])
     return application

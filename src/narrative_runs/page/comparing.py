@@ -1,20 +1,24 @@
 """What the findings compare of a variable, narrative by narrative and incident by incident, for the search index.
 
-It is computed when somebody first asks for it, in a process of its own: the tables of a large experiment take more
-memory than the page is to have.
+It is computed when somebody first asks for it. The tables of a large experiment take more memory than the page is to
+have: those are computed in a process of its own.
 """
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 from narrative_runs.codebook.variables import Codebook
-from narrative_runs.record import search_index
+from narrative_runs.errors import ExperimentError, NarrativeRunsError
+from narrative_runs.permissions import as_results_are
+from narrative_runs.record import experiment_rows, search_index
 from narrative_runs.record.search_index import Kind, SearchIndex
 
 Compared = tuple[int, Kind, str]
+# Up to so many narratives are compared in this process.
+_MOST_HERE = 20_000
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -32,15 +36,13 @@ def bring_compared(index: SearchIndex, row: dict[str, Any], variable: str) -> No
         state = search_index.state_of(row["experiment_id"])
         if search_index.has_compared(index, row["experiment_id"], variable, state):
             return
-        if index.is_in_memory:
+        if index.is_in_memory or (row["n_narratives_processed"] or 0) <= _MOST_HERE:
             _compare(index, row, variable, state)
             return
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            process.submit(_compare_in_a_process, row, variable, state).result()
-
-
-def _compare_in_a_process(row: dict[str, Any], variable: str, state: str) -> None:
-    _compare(SearchIndex(), row, variable, state)
+        command = [sys.executable, "-m", __name__, row["experiment_id"], variable, state]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            raise ExperimentError(done.stderr.strip() or "What is compared with labels could not be computed.")
 
 
 def _compare(index: SearchIndex, row: dict[str, Any], variable: str, state: str) -> None:
@@ -79,3 +81,12 @@ def _of_incidents(row: dict[str, Any]) -> Iterator[Compared]:
 
     outcomes = recorded_incident_outcomes(row)
     return ((int(result_id), Kind.INCIDENT_OUTCOME, outcome) for result_id, outcome in outcomes.items())
+
+
+if __name__ == "__main__":
+    as_results_are()
+    try:
+        (its_row,) = experiment_rows.with_slug_or_id(sys.argv[1])[:1]
+        _compare(SearchIndex(), its_row, *sys.argv[2:4])
+    except NarrativeRunsError as problem:
+        sys.exit(str(problem))

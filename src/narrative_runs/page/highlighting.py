@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from narrative_runs.plain_text import plain
 
@@ -33,7 +34,7 @@ def pieces(text: str, words: Iterable[Span] = (), passages: Iterable[Span] = ())
     edges = sorted({0, len(text), *(edge for span in (*of_words, *of_passages) for edge in span)})
     return [
         Piece(text[first:last], _is_within(of_words, first), _is_within(of_passages, first))
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in pairwise(edges)
     ]
 
 
