@@ -32,7 +32,7 @@ def limit_in(begun: experiment.ExperimentState) -> int:
 
 
 def cells_shown(known: ExperimentRow) -> list[str]:
-    """The cells of an experiment in the list of all, one for each of COLUMNS: without measures that tell small counts."""
+    """The cells of an experiment in the list of all, for each of COLUMNS; measures of one that masks are masked."""
     cells = cells_of(known)
     if not suppress_below(known):
         return cells
