@@ -9,7 +9,7 @@ from narrative_runs.report.contents import ERROR_CATEGORIES
 # That of some hundreds of errors; whatever a log has grown to, no more of it is read.
 READ_BYTES = 64 * 1024
 
-_LINE = re.compile(rf"(?P<when>\S+ \S+) ERROR .*? (?P<category>{'|'.join(ERROR_CATEGORIES)}): (?P<message>.*)")
+_LINE = re.compile(rf"(?P<when>\S+ \S+) ERROR .*? \w+ (?P<category>{'|'.join(ERROR_CATEGORIES)}): (?P<message>.*)")
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def tokens_of(experiment_id: str) -> Tokens:
     """
     rows = database.query(
         "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
-        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
+        "coalesce(sum(tokens_used), 0) AS used "
+        f"FROM {relation('narrative_results')} WHERE experiment_id = ?",
         (experiment_id,),
     )
     return Tokens(**rows[0]) if rows else Tokens(0, 0, 0)
