@@ -110,8 +110,13 @@ def reading(path: Path = RECORD) -> Iterator[sqlite3.Connection | None]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
-        raise RecordError(f"{path}: {error}. {what_to_do}") from None
+        raise unreadable(error, path) from None
+
+
+def unreadable(error: sqlite3.Error, path: Path = RECORD) -> RecordError:
+    """The error for a record that cannot be read."""
+    what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
+    return RecordError(f"{path}: {error}. {what_to_do}")
 
 
 def experiment(experiment_id: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.variables import Codebook, Multi, Quote, Text
@@ -58,6 +58,7 @@ class Property(NamedTuple):
     value: str
 
 
+Read = TypeVar("Read")
 # Of each of the workbook's columns the group of each narrative, by `row_num` from 1.
 Groups = Mapping[str, Sequence[str]]
 # The probability of a yes of the record itself; others have the variable's name.
@@ -272,7 +273,7 @@ def update(
     Raises:
         RecordError: the record cannot be read, or the index cannot be written.
     """
-    with index.connected() as connection, database.reading() as record:
+    with database.reading() as record, index.connected() as connection:
         if record is None:
             return
         updating = _Updating(connection, record, experiment_id, codebook, groups or {})
@@ -311,15 +312,16 @@ class _Updating:
         return is_more
 
     def _advance(self) -> bool:
-        state = index_rows.experiment_state(self._record, self._experiment_id)
+        state = self._read(index_rows.experiment_state, self._experiment_id)
         if state is None:
             _remove(self._connection, [self._experiment_id])
             return False
         checksum, status, has_slug = state
-        self._connection.execute(
-            "INSERT OR IGNORE INTO experiments (experiment_id, has_row_nums, state_at_beginning) VALUES (?, ?, ?)",
-            (self._experiment_id, has_slug, checksum),
-        )
+        if entry_of(self._connection, self._experiment_id) is None:
+            self._connection.execute(
+                "INSERT INTO experiments (experiment_id, has_row_nums, state_at_beginning) VALUES (?, ?, ?)",
+                (self._experiment_id, has_slug, checksum),
+            )
         number, has_row_nums, looked_up_to, number_of_pass, at_beginning, at_end, of_errors = self._connection.execute(
             "SELECT number, has_row_nums, looked_up_to, number_of_pass, state_at_beginning, state_at_end, "
             "state_of_errors FROM experiments WHERE experiment_id = ?",
@@ -332,12 +334,12 @@ class _Updating:
             f"CREATE VIRTUAL TABLE IF NOT EXISTS {words_table(number)} USING fts5 "
             f"(text, content = '', columnsize = 0, tokenize = '{TOKENIZER}')"
         )
-        last = index_rows.last_id(self._record)
+        last = self._read(index_rows.last_id)
         if looked_up_to > last or bool(has_row_nums) != has_slug:
             # The record was made anew, or the experiment was adopted.
             return self._start_over()
         up_to = min(last, looked_up_to + _ROWS_AT_ONCE)
-        if not self._put(index_rows.between(self._record, self._experiment_id, looked_up_to, up_to)):
+        if not self._put(self._read(index_rows.between, self._experiment_id, looked_up_to, up_to)):
             return self._start_over()
         self._set(looked_up_to=up_to)
         if up_to < last:
@@ -354,6 +356,13 @@ class _Updating:
             self._remove_rows_not_seen()
         self._set(state_at_end=checksum, is_whole=1)
         return False
+
+    def _read(self, read: Callable[..., Read], *values: Any) -> Read:
+        """What a function of `index_rows` reads; an error of the record is never taken for one of the index."""
+        try:
+            return read(self._record, *values)
+        except sqlite3.Error as error:
+            raise database.unreadable(error) from None
 
     def _set(self, **columns: Any) -> None:
         for column, value in columns.items():
@@ -374,8 +383,8 @@ class _Updating:
             "held_by.position WHERE properties.experiment = ? AND kind = ?",
             (self._number, Kind.ERROR),
         )
-        answered = index_rows.answered(self._record, [result_id for (result_id,) in ids])
-        return index_rows.with_ids(self._record, self._experiment_id, answered)
+        answered = self._read(index_rows.answered, [result_id for (result_id,) in ids])
+        return self._read(index_rows.with_ids, self._experiment_id, answered)
 
     def _put(self, rows: Sequence[IndexRow]) -> bool:
         """Add rows or bring them up to date; False where the index holds the words of another text for one of them, and
