@@ -11,9 +11,10 @@ from tests.migration import r_system
 from tests.monitoring.conftest import Add, add_result
 from tests.page_server import PageServer, page_served
 
-from narrative_runs.monitoring import experiments as experiments_module
-from narrative_runs.monitoring.experiments import chosen
-from narrative_runs.monitoring.status import status_of
+from narrative_runs import run_lock
+from narrative_runs.monitoring.experiments import ExperimentRow, chosen
+from narrative_runs.monitoring.shard_states import shard_states
+from narrative_runs.monitoring.status import Status, status_of
 from narrative_runs.page import events, now
 from narrative_runs.page.events import Events, Fragments, Listener
 from narrative_runs.page.now import ALL, Look, card_of
@@ -104,7 +105,7 @@ def test_the_strip_of_shards(running: RunLock) -> None:
         path.touch()
 
     def states(jobs: Collection[str], runs: bool = True) -> list[str]:
-        return [shard.state for shard in now.shard_states(folder, runs, jobs)]
+        return [shard.state for shard in shard_states(folder, runs, jobs)]
 
     assert states(["5-of-5"]) == ["done", "done", "at work", "waiting", "at work"]
     assert states(["2-of-5", "record"]) == ["done", "at work", "at work", "waiting", "waiting"]
@@ -128,7 +129,12 @@ def test_what_does_not_run_is_counted_once(add: Add, monkeypatch: pytest.MonkeyP
     """The results of an experiment that does not run are read again when its row changed, and not each second."""
     add("cases", "failed")
     asked: list[str] = []
-    monkeypatch.setattr(now, "status_of", lambda known: asked.append(known.state) or status_of(known))
+
+    def counted(known: ExperimentRow) -> Status:
+        asked.append(known.state)
+        return status_of(known)
+
+    monkeypatch.setattr(now, "status_of", counted)
     look = Look()
     first = look.fragments([ALL, "id-of-cases"])
     assert look.fragments([ALL, "id-of-cases"]) == first and asked == ["failed"]
@@ -219,7 +225,7 @@ def test_a_stream_ends_where_looking_fails(
         stream = EventStream(page, ALL)
         stream.next()
         with monkeypatch.context() as failing:
-            failing.setattr(experiments_module.run_lock, "running", lambda _: [][0])
+            failing.setattr(run_lock, "running", lambda _: [][0])
             with pytest.raises(AssertionError, match="the stream has ended"):
                 stream.next()
         stream.close()
