@@ -161,6 +161,11 @@ class Field:
     title: str
     choices: list[Choice]
 
+    @property
+    def is_group(self) -> bool:
+        """Whether it is one of the workbook's columns."""
+        return self.name.startswith(GROUP)
+
 
 def fields_of(
     asked: Asked, codebook: Codebook, is_coded: bool, there: Mapping[Property, int], shows_counts: bool
