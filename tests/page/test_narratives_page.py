@@ -1,7 +1,7 @@
 import html
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def put(*rows: dict[str, object], slug: str = "cases") -> None:
+def put(*rows: Mapping[str, object], slug: str = "cases") -> None:
     """An experiment with these results, in the record alone."""
     with database.transaction() as connection:
         row = {"experiment_name": "Cases", "slug": slug, "status": "completed", "start_time": "2026-01-02 03:04:05"}

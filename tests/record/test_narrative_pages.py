@@ -18,8 +18,10 @@ OUTCOMES = {
     (0, 1): "false negative",
     (0, 0): "true negative",
 }
-COLUMNS = ("experiment_id", "incident_id", "narrative_type", "row_num", "narrative_text", "manual_flag_ind", "detected")
-COLUMNS += ("error_occurred", "error_category", "p_detected")
+COLUMNS = (
+    *("experiment_id", "incident_id", "narrative_type", "row_num", "narrative_text", "manual_flag_ind", "detected"),
+    *("error_occurred", "error_category", "p_detected"),
+)
 
 
 def outcome_of(row: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import RecordError
 from narrative_runs.paths import RECORD, SEARCH_INDEX
-from narrative_runs.record import coded_values, database, narrative_pages, removal, search_index
+from narrative_runs.record import coded_values, database, narrative_pages, removal, schema, search_index
 from narrative_runs.record.narrative_pages import Wanted
 from narrative_runs.record.search_index import Kind, Property, SearchIndex
 from narrative_runs.record.search_words import terms_of
@@ -169,7 +169,7 @@ def test_values_of_variables_are_there(index: SearchIndex) -> None:
     codebook = Codebook.model_validate({"variables": variables})
     put([narrative(1), narrative(2)])
     with database.transaction() as connection:
-        connection.execute(database.schema.CODED_VALUES)
+        connection.execute(schema.CODED_VALUES)
         for number, weapon, told in ((1, "firearm", '["family", "friend"]'), (2, "firearm", "[]")):
             for name, value in {"weapon": weapon, "told": told, "evidence": '["Text 1"]'}.items():
                 connection.execute(

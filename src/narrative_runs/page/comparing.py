@@ -72,7 +72,7 @@ def _of_variable(row: dict[str, Any], codebook: Codebook, variable: str) -> Iter
     ):
         if column in table:
             given = table[column].dropna()
-            yield from ((int(result_id), kind, value) for result_id, value in given.items())
+            yield from ((result_id, kind, value) for result_id, value in zip(given.index.tolist(), given, strict=True))
 
 
 def _of_incidents(row: dict[str, Any]) -> Iterator[Compared]:
@@ -80,7 +80,8 @@ def _of_incidents(row: dict[str, Any]) -> Iterator[Compared]:
     from narrative_runs.variable_outcomes import recorded_incident_outcomes
 
     outcomes = recorded_incident_outcomes(row)
-    return ((int(result_id), Kind.INCIDENT_OUTCOME, outcome) for result_id, outcome in outcomes.items())
+    ids = outcomes.index.tolist()
+    return ((result_id, Kind.INCIDENT_OUTCOME, outcome) for result_id, outcome in zip(ids, outcomes, strict=True))
 
 
 if __name__ == "__main__":

@@ -281,7 +281,8 @@ def position_of(index: SearchIndex, experiment_id: str, row: Mapping[str, Any]) 
         entry = entry_of(connection, experiment_id)
     if entry is None:
         return None
-    return row["row_num"] if entry.has_row_nums else row["result_id"]
+    position: int | None = row["row_num"] if entry.has_row_nums else row["result_id"]
+    return position
 
 
 def rows_with_ids(result_ids: Sequence[int], variable: str = "") -> list[dict[str, Any]]:

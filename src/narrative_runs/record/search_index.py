@@ -218,7 +218,7 @@ def _is_made(connection: sqlite3.Connection) -> bool:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
-    return n_tables == 0 or version == _VERSION
+    return bool(n_tables == 0 or version == _VERSION)
 
 
 def _delete(path: Path) -> None:
