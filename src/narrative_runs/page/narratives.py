@@ -178,7 +178,7 @@ def narratives_listed(
     earlier = {"before": str(page.first)} if page.has_earlier and page.result_ids else {}
     which = named(known)
     return NarrativesListed(
-        _in_words(count, below),
+        _in_words(Count(max(count.n, len(page.result_ids)), count.is_all), below),
         notes,
         fields_of(asked, codebook, is_coded, there, shows_counts=not below),
         has_probabilities(codebook, asked.variable),

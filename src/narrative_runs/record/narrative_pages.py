@@ -20,9 +20,10 @@ from narrative_runs.record.search_index import (
 )
 from narrative_runs.record.search_words import Term, as_match
 
-# A count that takes longer says how many there are at least.
-COUNT_FOR_S = 0.1
+# A count that takes more CPU seconds says how many there are at least.
+COUNT_FOR_S = 0.05
 _INSTRUCTIONS_BETWEEN_LOOKS = 10_000
+_COUNTED_AT_ONCE = 250
 # Of fewer narratives each is asked whether it has the words; of more, the words say which narratives have them.
 _FEW = 1_000
 _BY_RANGE = "INDEXED BY in_range"
@@ -128,13 +129,10 @@ def page_of(
         if chosen is None:
             return Page()
         edge = before if before is not None else after
-        sql = f"SELECT {chosen.position}, also.result_id {chosen.sql}"
-        values = [*chosen.values]
-        if edge is not None:
-            sql += f" AND {chosen.position} {'<' if is_backwards else '>'} ?"
-            values.append(edge)
-        sql += f" ORDER BY {chosen.position} {'DESC' if is_backwards else 'ASC'} LIMIT ?"
-        rows = connection.execute(sql, (*values, size + 1)).fetchall()
+        further = "" if edge is None else f" AND {chosen.position} {'<' if is_backwards else '>'} ?"
+        sql, values = chosen.select(f"{chosen.position} AS position, also.result_id", True, further)
+        sql += f" ORDER BY position {'DESC' if is_backwards else 'ASC'} LIMIT ?"
+        rows = connection.execute(sql, (*values, *(() if edge is None else (edge,)), size + 1)).fetchall()
     is_more = len(rows) > size
     rows = sorted(rows[:size])
     if not rows:
@@ -149,7 +147,7 @@ def page_of(
 
 
 def count_of(index: SearchIndex, experiment_id: str, wanted: Wanted) -> Count:
-    """How many narratives are wanted; where that takes longer than COUNT_FOR_S, how many there are at least.
+    """How many narratives are wanted; where that takes more than COUNT_FOR_S, how many there are at least.
 
     Raises:
         RecordError: the index cannot be read.
@@ -168,28 +166,51 @@ def count_of(index: SearchIndex, experiment_id: str, wanted: Wanted) -> Count:
 
 
 def _counted(connection: sqlite3.Connection, chosen: "_Chosen") -> Count:
-    end, n = time.monotonic() + COUNT_FOR_S, 0
-    connection.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS_BETWEEN_LOOKS)
+    """The count of what is chosen, some at a time, so that what was counted is known when the time is over."""
+    some, values = chosen.select(f"{chosen.position} AS position", False, f" AND {chosen.position} > ?")
+    sql = f"SELECT count(*), max(position) FROM ({some} ORDER BY position LIMIT ?)"
+    # Of this thread: on a busy machine a count has as much time as on another one.
+    end, total, last, at_once = time.thread_time() + COUNT_FOR_S, 0, -1, _COUNTED_AT_ONCE
+    connection.set_progress_handler(lambda: time.thread_time() > end, _INSTRUCTIONS_BETWEEN_LOOKS)
     try:
-        rows = connection.execute(f"SELECT 1 {chosen.sql}", chosen.values)
-        for _ in rows:
-            n += 1
+        while True:
+            n, position = connection.execute(sql, (*values, last, at_once)).fetchone()
+            total += n
+            if n < at_once:
+                return Count(total)
+            last, at_once = position, min(2 * at_once, 16 * _COUNTED_AT_ONCE)
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
-        return Count(n, is_all=False)
+        return Count(total, is_all=False)
     finally:
         connection.set_progress_handler(None, 0)
-    return Count(n)
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """SQL from `FROM` on, what stands for a position in it, and its values."""
+    """How the wanted narratives are read.
 
-    sql: str
+    source, where: as SQL; position: what stands for a narrative's position there; values: those of `where`;
+    are_results: whether all of them have a result for sure: the words of others are kept.
+    """
+
+    entry: Entry
+    source: str
+    where: str
     position: str
     values: tuple[Any, ...]
+    are_results: bool
+
+    def select(self, columns: str, needs_results: bool, further: str = "") -> tuple[str, tuple[Any, ...]]:
+        """These columns, as SQL, with its values; needs_results: whether they name `also`, which has the results;
+        further: another condition."""
+        sql, values = f"SELECT {columns} FROM {self.source}", self.values
+        if needs_results or not self.are_results:
+            sql += f" CROSS JOIN narratives AS also ON also.experiment = ? AND also.position = {self.position}"
+            sql += " AND also.result_id IS NOT NULL"
+            values = (self.entry.number, *values)
+        return f"{sql} WHERE {self.where}{further}", values
 
 
 def _numbers(connection: sqlite3.Connection, entry: Entry, properties: Sequence[Property]) -> list[tuple[int, int]]:
@@ -243,11 +264,7 @@ def _chosen(connection: sqlite3.Connection, entry: Entry, wanted: Wanted) -> _Ch
     if has_match:
         rest.append(f"EXISTS (SELECT 1 FROM {words} WHERE {words} MATCH ? AND {words}.rowid = {position})")
         values += (match,)
-    sql = (
-        f"FROM {source} CROSS JOIN narratives AS also ON also.experiment = ? AND also.position = {position} "
-        f"WHERE also.result_id IS NOT NULL AND {' AND '.join([first, *rest])}"
-    )
-    return _Chosen(sql, position, (entry.number, *values))
+    return _Chosen(entry, source, " AND ".join([first, *rest]), position, values, bool(known or wanted.has_range))
 
 
 def _are_few(connection: sqlite3.Connection, within: str, limits: tuple[Any, ...]) -> bool:

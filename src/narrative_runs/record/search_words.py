@@ -15,6 +15,8 @@ TOKENIZER = "unicode61 remove_diacritics 2"
 _FEWEST_BEFORE_A_STAR = 4
 _MOST_WORDS = 32
 _QUOTED_OR_NOT = re.compile(r'["“”„«»]([^"“”„«»]*)["“”„«»]|([^\s"“”„«»]+)')
+# Letters and digits, with the marks that are combined with them.
+_WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
 _COMBINING = "Mn"
 
 
@@ -73,22 +75,8 @@ def _is_at(term: Term, words: Sequence[str]) -> bool:
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """Each word as it is compared, with its first index and the index behind its last letter."""
-    letters: list[str] = []
-    start = 0
-    for index, letter in enumerate(text):
-        if _is_of_a_word(letter) or (letters and unicodedata.category(letter) == _COMBINING):
-            if not letters:
-                start = index
-            letters.append(letter)
-        elif letters:
-            yield _compared("".join(letters)), start, index
-            letters = []
-    if letters:
-        yield _compared("".join(letters)), start, len(text)
-
-
-def _is_of_a_word(letter: str) -> bool:
-    return letter.isalnum() or unicodedata.category(letter)[0] in "LN" or unicodedata.category(letter) == "Co"
+    for match in _WORD.finditer(text):
+        yield _compared(match[0]), match.start(), match.end()
 
 
 def _compared(word: str) -> str:
