@@ -2,12 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from aiohttp import web
 
@@ -31,6 +31,8 @@ from narrative_runs.report.estimates import EstimatesShown, estimates_shown
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.summary import summary
 
+_COUNTED = ("narrative_type", "error_category", "model_answered")
+_ROWS_AT_ONCE = 50_000
 _ESTIMATES = "estimates"
 _FIGURES = (*CAPTIONS, _ESTIMATES)
 _TITLES = {**{name: caption.title for name, caption in CAPTIONS.items()}, _ESTIMATES: "Estimated prevalences"}
@@ -121,7 +123,7 @@ def _metrics(folder: ExperimentFolder) -> dict[str, Any] | None:
 def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics: dict[str, Any]) -> Findings:
     codebook, below = experiment.codebook_of(begun.params), limit_in(begun)
     published = masked_metrics(metrics, below, codebook)
-    by_category, by_type, models = _rows(folder)
+    counts = _counts(folder, state_of_file(folder.result_table))
     header = ReportHeader(begun.experiment_id, folder.slug, begun.source_md5, dict(begun.params), [])
     has_detections = codebook.first_binary is not None
     return Findings(
@@ -130,43 +132,55 @@ def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics:
         below,
         dict(codebook.variables) if begun.params.get(experiment.CODEBOOK) else {},
         has_detections,
-        by_category,
+        counts.errors,
         # How the errors of a few are divided would tell more than their number.
-        {} if below else by_type,
-        summary(header, published, models) if has_detections else [],
+        {} if below else counts.errors_by_type,
+        summary(header, published, counts.models) if has_detections else [],
         _estimates(folder, below),
         _figures(folder, published),
     )
 
 
-def _rows(folder: ExperimentFolder) -> tuple[dict[str, int], dict[str, dict[str, int]], list[tuple[str, int]]]:
-    """Errors by category, the most frequent first, and by narrative type; and the models that answered, as they named
-    themselves, each with its number of answers.
+class _Counts(NamedTuple):
+    """What is counted in the results: errors by category, the most frequent first, and by narrative type; and the
+    models that answered, as they named themselves, each with its number of answers."""
+
+    errors: dict[str, int]
+    errors_by_type: dict[str, dict[str, int]]
+    models: list[tuple[str, int]]
+
+
+@lru_cache(maxsize=64)
+def _counts(folder: ExperimentFolder, _: FileState) -> _Counts:
+    """Counted again only where the results were written anew; some rows at a time, as there may be a million.
 
     Raises:
         FindingsError: the results cannot be read.
     """
-    columns = ["narrative_type", "error_occurred", "error_category", "model_answered"]
+    errors, of_types, models = Counter[str](), dict[str, Counter[str]](), Counter[str]()
     try:
-        table = pq.read_table(folder.result_table, columns=columns)
+        file = pq.ParquetFile(folder.result_table, read_dictionary=[*_COUNTED])
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[*_COUNTED, "error_occurred"], use_threads=False):
+            groups = pa.Table.from_batches([batch]).group_by(batch.schema.names, use_threads=False)
+            for row in groups.aggregate([([], "count_all")]).to_pylist():
+                of_type = of_types.setdefault(str(row["narrative_type"]), Counter())
+                if row["error_occurred"]:
+                    category = str(row["error_category"] or "unknown")
+                    errors[category] += row["count_all"]
+                    of_type[category] += row["count_all"]
+                if row["model_answered"] is not None:
+                    models[str(row["model_answered"])] += row["count_all"]
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
             f"The findings in {folder.path} cannot be read: {error}. Delete {folder.result_table} and start its run "
             "again: they are made anew, and nothing is asked."
         ) from None
-    failed = table.filter(table["error_occurred"])
-    failed = failed.set_column(2, "error_category", pc.fill_null(failed["error_category"].cast(pa.string()), "unknown"))
-    counted = failed.group_by(["narrative_type", "error_category"]).aggregate([([], "count_all")]).to_pylist()
-    types = pc.unique(table["narrative_type"].cast(pa.string())).to_pylist()
-    by_type: dict[str, dict[str, int]] = {str(kind): {} for kind in sorted(types)}
-    by_category: dict[str, int] = {}
-    for row in counted:
-        category, number = str(row["error_category"]), int(row["count_all"])
-        by_type[str(row["narrative_type"])][category] = number
-        by_category[category] = by_category.get(category, 0) + number
-    answered = table["model_answered"].drop_null().value_counts().to_pylist()
-    models = sorted(((str(each["values"]), int(each["counts"])) for each in answered), key=lambda each: -each[1])
-    return dict(sorted(by_category.items(), key=lambda each: (-each[1], each[0]))), by_type, models
+    by_type = {kind: dict(of_types[kind]) for kind in sorted(of_types)}
+    return _Counts(dict(_most_frequent_first(errors)), by_type, _most_frequent_first(models))
+
+
+def _most_frequent_first(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _figures(folder: ExperimentFolder, published: Mapping[str, Any]) -> list[str]:
