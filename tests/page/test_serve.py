@@ -11,11 +11,13 @@ import httpx
 import psutil
 import pytest
 from tests.page_server import page_served
+from tests.page_world import usual, write, write_workbook
 from tests.project import Project
 
 from narrative_runs.errors import ExperimentError
-from narrative_runs.page import link, serve
+from narrative_runs.page import access, serve
 from narrative_runs.page.safety import LOOPBACK_NAMES
+from narrative_runs.paths import RECORD, SEARCH_INDEX
 
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{43})")
 
@@ -28,6 +30,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     environment = {key: value for key, value in os.environ.items() if key != "SSH_CONNECTION"}
     return Project.at(tmp_path, {**environment, "PYTHONUNBUFFERED": "1"})
+
+
+def files_with(text: bytes) -> set[Path]:
+    """The files of the folder that hold a text, in capitals or not."""
+    return {path for path in Path().rglob("*") if path.is_file() and text in path.read_bytes().lower()}
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
@@ -71,24 +78,24 @@ def test_the_page_comes_back_by_the_same_link(here: Project) -> None:
 def test_the_token_is_kept_for_a_day_and_for_its_owner(here: Project) -> None:
     """The token is random, of this project and this user alone; one that others may read, or that is older than a day,
     is replaced, and where none can be kept each start has its own."""
-    token = link.token_of(Path())
+    token = access.token_of(Path())
     (kept,) = (here.folder / "cache").rglob("page/*")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and kept.read_text() == token
-    assert link.token_of(here.folder) == token
+    assert access.token_of(here.folder) == token
     (here.folder / "another").mkdir()
-    assert link.token_of(here.folder / "another") != token
+    assert access.token_of(here.folder / "another") != token
     kept.chmod(0o640)
-    second = link.token_of(Path())
+    second = access.token_of(Path())
     assert second != token and stat.S_IMODE(kept.stat().st_mode) == 0o600
-    a_day_ago = kept.stat().st_mtime - link.KEPT_FOR_S - 1
+    a_day_ago = kept.stat().st_mtime - access.KEPT_FOR_S - 1
     os.utime(kept, (a_day_ago, a_day_ago))
-    assert link.token_of(Path()) not in (token, second)
+    assert access.token_of(Path()) not in (token, second)
     kept.unlink()
     kept.symlink_to(here.folder / "Snakefile")
-    assert link.token_of(Path()) and (here.folder / "Snakefile").read_text() == ""
+    assert access.token_of(Path()) and (here.folder / "Snakefile").read_text() == ""
     shutil.rmtree(kept.parent)
     kept.parent.touch()
-    assert link.token_of(Path()) != link.token_of(Path())
+    assert access.token_of(Path()) != access.token_of(Path())
 
 
 def test_a_remote_machine_says_how_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +105,7 @@ def test_a_remote_machine_says_how_it_is_reached(monkeypatch: pytest.MonkeyPatch
     first, second, *_ = serve.lines("127.0.0.1", 8787, "t")
     assert first == "http://127.0.0.1:8787/?token=t"
     assert "`ssh -N -L 8787:127.0.0.1:8787 ana@10.0.0.7`" in second
-    assert link.by_ssh(9, "a 1 fe80::1 2222") == "ssh -N -L 9:127.0.0.1:9 -p 2222 ana@fe80::1"
+    assert access.by_ssh(9, "a 1 fe80::1 2222") == "ssh -N -L 9:127.0.0.1:9 -p 2222 ana@fe80::1"
     monkeypatch.delenv("SSH_CONNECTION")
     assert not any("ssh" in line for line in serve.lines("127.0.0.1", 8787, "t"))
 
@@ -111,7 +118,7 @@ def test_other_machines_take_a_word(here: Project) -> None:
     first, second, *_ = serve.lines("0.0.0.0", 8787, "t")
     assert first == f"http://{socket.gethostname()}:8787/?token=t"
     assert second.startswith("WARNING: other machines can reach this page.")
-    assert link.link("::1", 1, "t") == "http://[::1]:1/?token=t"
+    assert access.link("::1", 1, "t") == "http://[::1]:1/?token=t"
 
 
 @pytest.mark.parametrize(
@@ -123,8 +130,8 @@ def test_other_machines_take_a_word(here: Project) -> None:
 )
 def test_what_this_machine_alone_reaches(host: str, is_loopback: bool) -> None:
     """The names of the page are those of this machine; only where it is to be seen from elsewhere are there others."""
-    assert link.is_loopback(host) is is_loopback
-    assert (link.names_of(host) == LOOPBACK_NAMES) is is_loopback
+    assert access.is_loopback(host) is is_loopback
+    assert (access.names_of(host) == LOOPBACK_NAMES) is is_loopback
 
 
 def test_by_its_address_in_the_network(here: Project) -> None:
@@ -160,3 +167,29 @@ def test_no_project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ExperimentError, match="This is no project folder"):
         serve.serve(0, "127.0.0.1", print)
+
+
+def test_nothing_of_a_text_comes_to_the_terminal(here: Project) -> None:
+    """Whatever is searched for and read, and whatever fails meanwhile, the terminal shows the link and what became of
+    the page, and no file gains a text but the index of the search."""
+    write_workbook(1)
+    write("cases", usual(0.1, 0.1))
+    before = files_with(b"husband")
+    assert RECORD in before
+    with here.started("narrative-runs", "serve", "--port", "0") as served:
+        assert served.stdout is not None
+        link_of_page = served.stdout.readline().strip()
+        with httpx.Client(trust_env=False, follow_redirects=True, base_url=link_of_page.partition("/?")[0]) as browser:
+            browser.get(link_of_page)
+            found = browser.get("/experiments/cases/narratives", params={"q": "husband"})
+            (one, *_) = re.findall(r'href="(/experiments/cases/narratives/[^"?]+/cme)', found.text)
+            assert found.status_code == browser.get(one).status_code == 200
+            RECORD.rename("moved.db")
+            RECORD.write_bytes(b"no record: husband")
+            assert browser.get(one).status_code == 409
+        served.terminate()
+        served.wait(20)
+        lines = served.stdout.read().splitlines()
+    assert lines == [*serve.lines("127.0.0.1", 1, "t")[1:], "The page is closed."]
+    Path("moved.db").replace(RECORD)
+    assert files_with(b"husband") - before <= {SEARCH_INDEX}

@@ -280,7 +280,7 @@ def _list(_: argparse.Namespace) -> None:
 
 
 def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    from narrative_runs.page.link import is_loopback
+    from narrative_runs.page.access import is_loopback
     from narrative_runs.page.serve import serve
 
     if not is_loopback(arguments.host) and not arguments.allow_remote_view:

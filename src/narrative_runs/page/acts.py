@@ -127,7 +127,8 @@ ACTS = {
         "Retry errors",
         "Ask the model again for the errors?",
         "A run begins that asks the model again for exactly the narratives whose result is an error, then merges "
-        "again. It outlives this page.",
+        "again. It outlives this page. Where the model server takes a key, `narrative-runs serve` has to be started "
+        "with it.",
         lambda state: state != RUNNING,
         _retry,
         "act_retry_errors.html.j2",

@@ -11,7 +11,7 @@ from aiohttp import web
 from narrative_runs.code import must_be_the_code_of
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.monitoring.experiments import check_is_project
-from narrative_runs.page import link, safety
+from narrative_runs.page import access, safety
 from narrative_runs.page.application import create_application
 from narrative_runs.signals import heard
 
@@ -37,7 +37,7 @@ def serve(port: int, host: str, tell: Callable[[str], None]) -> None:
 
 
 async def _serve(port: int, host: str, tell: Callable[[str], None]) -> None:
-    token = link.token_of(Path.cwd())
+    token = access.token_of(Path.cwd())
     ended = asyncio.Event()
     for number in heard():
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -58,7 +58,7 @@ async def started(token: str, host: str, port: int) -> web.AppRunner:
         NarrativeRunsError: the port or the host cannot be used.
     """
     runner = web.AppRunner(
-        create_application(token, link.names_of(host)),
+        create_application(token, access.names_of(host)),
         access_log=None,
         logger=_silent(),
         shutdown_timeout=_ENDS_WITHIN_S,
@@ -81,14 +81,14 @@ def port_of(runner: web.AppRunner) -> int:
 
 def lines(host: str, port: int, token: str) -> list[str]:
     """What a person reads at the start, the link first."""
-    words = [link.link(host, port, token)]
-    if not link.is_loopback(host):
+    words = [access.link(host, port, token)]
+    if not access.is_loopback(host):
         words.append(
             "WARNING: other machines can reach this page. Whoever has the link can read all narratives and cancel "
             "runs, and the connection is not encrypted: whoever listens on the way has the link. Keep the page to "
             "this machine where you can (leave out --host), and reach it by `ssh -L`."
         )
-    elif command := link.by_ssh(port, os.environ.get("SSH_CONNECTION", "")):
+    elif command := access.by_ssh(port, os.environ.get("SSH_CONNECTION", "")):
         words.append(
             f"This is a remote machine. On the one where your browser is, type `{command}`, then open the link there."
         )
@@ -99,8 +99,8 @@ def lines(host: str, port: int, token: str) -> list[str]:
 def _why_not(host: str, port: int, error: OSError) -> str:
     if "in use" in str(error):
         return (
-            f"Port {port} is in use, perhaps by another `narrative-runs serve`. Choose another: "
-            f"`narrative-runs serve --port {port + 1 if port < 65535 else port - 1}`"
+            f"Port {port} is in use, perhaps by another `narrative-runs serve`. Choose another, or take any free "
+            "one: `narrative-runs serve --port 0`"
         )
     reason = error.strerror or str(error)
     return f"The page cannot be served at {host}, port {port}: {reason}. Choose another --host or --port."
