@@ -174,6 +174,14 @@ def test_choices_are_counted(world: Any) -> None:
     assert {known.value for known in there if known.kind is Kind.OUTCOME} == {*OUTCOMES.values(), "error", "no label"}
 
 
+def test_whether_there_are_probabilities_is_known(world: Any) -> None:
+    """A form asks for probabilities where there are any."""
+    index, _ = world
+    assert narrative_pages.has_probabilities(index, "a", "")
+    assert not narrative_pages.has_probabilities(index, "a", "weapon")
+    assert not narrative_pages.has_probabilities(index, "nobody", "")
+
+
 def test_rows_come_in_the_order_asked_for(world: Any) -> None:
     """Rows come as their ids are given, with their outcome; one that was removed meanwhile is left out."""
     index, rows = world

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from multidict import MultiMapping
 
 from narrative_runs.codebook.values import NOT_ASKED, UNCLEAR
-from narrative_runs.codebook.variables import Codebook, Multi, Quote, Text
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.one_result import OUTCOMES
 from narrative_runs.page.narrative_links import INCIDENT
 from narrative_runs.record.narrative_pages import Wanted
@@ -222,9 +222,3 @@ def _outcomes_to_choose(asked: Asked, codebook: Codebook, is_coded: bool) -> dic
     from narrative_runs.variable_outcomes import outcomes_to_choose
 
     return outcomes_to_choose(variable)
-
-
-def has_probabilities(codebook: Codebook, variable: str) -> bool:
-    """Whether the answers of a variable may have a probability."""
-    chosen = codebook.variables.get(variable or codebook.first_binary or "")
-    return chosen is not None and not isinstance(chosen, Quote | Text | Multi)

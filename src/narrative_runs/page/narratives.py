@@ -18,8 +18,8 @@ from narrative_runs.page.comparing import bring_compared
 from narrative_runs.page.experiment_asked import experiment_asked, named
 from narrative_runs.page.highlighting import Piece, excerpt, pieces, readable, within
 from narrative_runs.page.indexing import Indexing, state_of
-from narrative_runs.page.narrative_filters import Asked, Field, asked_in, fields_of, has_probabilities, understood
-from narrative_runs.page.one_narrative import facts_of, listed, narrative_shown, passages_in, title_of
+from narrative_runs.page.narrative_filters import Asked, Field, asked_in, fields_of, understood
+from narrative_runs.page.one_narrative import as_words, facts_of, listed, narrative_shown, passages_in, title_of
 from narrative_runs.page.rendering import render
 from narrative_runs.provenance import Attempt
 from narrative_runs.record import narrative_pages, result_rows
@@ -181,7 +181,7 @@ def narratives_listed(
         _in_words(Count(max(count.n, len(page.result_ids)), count.is_all), below),
         notes,
         fields_of(asked, codebook, is_coded, there, shows_counts=not below),
-        has_probabilities(codebook, asked.variable),
+        narrative_pages.has_probabilities(index, experiment_id, meant.wanted.variable),
         [_item(known, row, asked, meant.wanted) for row in rows],
         address_of("narratives", which, **asked.filters, **earlier) if earlier else "",
         address_of("narratives", which, **asked.filters, **own) if own else "",
@@ -233,8 +233,8 @@ def _of_variable(name: str, coded: Mapping[str, Any]) -> dict[str, str]:
     """What is said of one variable in a list, where no words of a narrative are shown unasked."""
     value = f"error: {coded['error_message']}" if coded["error_message"] else coded["value"]
     is_long = value is not None and (len(value) > 60 or coded["not_in_text"] is not None)
-    facts = {name: "–" if value is None else "a text" if is_long else readable(value)}
-    return facts | ({} if coded["label"] is None else {f"Label of {name}": readable(coded["label"])})
+    facts = {name: "–" if value is None else "a text" if is_long else as_words(value)}
+    return facts | ({} if coded["label"] is None else {f"Label of {name}": as_words(coded["label"])})
 
 
 def _address(known: ExperimentRow, row: Mapping[str, Any], asked: Asked, *further: str) -> str:

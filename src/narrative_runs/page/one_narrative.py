@@ -119,6 +119,11 @@ def listed(text: str | None) -> list[str]:
     return [readable(str(value)) for value in (values if isinstance(values, list) else [values])]
 
 
+def as_words(value: str) -> str:
+    """A value of a variable as it is read: several of them one after the other."""
+    return "; ".join(listed(value)) or "none" if value.startswith("[") else readable(value)
+
+
 def _variable(coded: dict[str, Any], codebook: Codebook) -> VariableShown:
     variable = codebook.variables.get(coded["variable"])
     value = coded["value"]
@@ -134,7 +139,7 @@ def _variable(coded: dict[str, Any], codebook: Codebook) -> VariableShown:
         readable(coded["variable"]),
         values,
         is_text,
-        None if coded["label"] is None else readable(coded["label"]),
+        None if coded["label"] is None else as_words(coded["label"]),
         None if coded["error_message"] is None else readable(coded["error_message"]),
         {name: words for name, words in further.items() if words is not None},
     )

@@ -106,6 +106,21 @@ def choices(index: SearchIndex, experiment_id: str) -> dict[Property, int]:
         return {Property(Kind(kind), name, value): n for kind, name, value, n in rows}
 
 
+def has_probabilities(index: SearchIndex, experiment_id: str, variable: str) -> bool:
+    """Whether any narrative has a probability of this variable, or of the record itself where it is empty.
+
+    Raises:
+        RecordError: the index cannot be read.
+    """
+    with index.connected() as connection:
+        any_of_it = connection.execute(
+            "SELECT 1 FROM probabilities JOIN experiments ON number = experiment WHERE experiment_id = ? AND "
+            "variable = ? LIMIT 1",
+            (experiment_id, variable),
+        )
+        return any_of_it.fetchone() is not None
+
+
 def page_of(
     index: SearchIndex,
     experiment_id: str,
