@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -44,6 +46,8 @@ ROOMS = {
     "retry": "/experiments/first-prompt/acts/retry-errors",
     "not found": "/nothing",
 }
+# A comparison takes seconds, and on a busy machine longer.
+MADE_WITHIN_S = 180.0
 SERIOUS = ("serious", "critical")
 LINK = re.compile(r'<a href="([^"]+)"[^>]*>([^<]*)</a>')
 # What Tab stops at, as far as it is to be seen; of a group of radio buttons that is one.
@@ -119,14 +123,30 @@ def test_masked_counts_lead_nowhere(world: PageServer) -> None:
 def test_a_comparison_is_made_beside_the_page(world: PageServer) -> None:
     """Experiments and a snapshot are compared by a program of their own: params, prompts, measures of all, tests of
     each with the first; asked for again, it is there at once; what is wrong is said in words."""
-    text = world.ask(COMPARED).text
+    text = wait_until(lambda: compared_at(world, COMPARED.removesuffix("&wait=yes")), timeout=MADE_WITHIN_S, every=0.5)
     for words in ("A and B", "A and C", "McNemar", "prompt.system_prompt", "C: first-prompt@pilot", "weapon"):
         assert words in text, words
     # Of the snapshot, whose measures were derived for it.
     assert text.count("undefined") < 40 and not re.search(r"<td class=\"n\">–</td></tr>", text)
-    assert "McNemar" in world.ask(COMPARED.removesuffix("&wait=yes")).text
+    assert "McNemar" in world.ask(COMPARED).text
     unknown = world.ask("/history?with=first-prompt&with=nobody")
     assert unknown.status == 409 and "There is no experiment nobody" in unknown.text
+
+
+def compared_at(server: PageServer, address: str) -> str:
+    """The page at this address, once it has the tests; else an empty text."""
+    answer = server.ask(address)
+    return answer.text if "McNemar" in answer.text else ""
+
+
+@pytest.mark.usefixtures("world")
+def test_a_comparison_ends_with_the_page() -> None:
+    """What compares ends at once when the page that started it is gone."""
+    words = [sys.executable, "-m", "narrative_runs.page.compared_tables", "A=first-prompt", "B=circumstances"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin is not None and program.stdout is not None
+        program.stdin.close()
+        assert program.stdout.read() == b"" and program.wait() == 1
 
 
 def test_figures_are_those_of_the_report_and_no_other_files(world: PageServer) -> None:
@@ -163,6 +183,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, world: PageServer) -> Iterator[BrowserContext]:
     """A browser in which the link was opened."""
     context = browser.new_context(viewport={"width": 1200, "height": 800})
+    context.set_default_timeout(1000 * MADE_WITHIN_S)
     page = context.new_page()
     page.goto(f"{world.origin}/?token={TOKEN}")
     page.close()
@@ -242,7 +263,7 @@ def test_experiments_are_chosen_and_compared_by_keyboard(page: Page, world: Page
         page.keyboard.press("Space")
     page.keyboard.press("Enter")
     page.wait_for_url("**/history?with=*")
-    page.get_by_text("p (McNemar, exact)").wait_for()
+    page.get_by_text("p (McNemar, exact)").wait_for(timeout=1000 * MADE_WITHIN_S)
     assert page.get_by_role("heading", name="A and B").first.is_visible()
 
 

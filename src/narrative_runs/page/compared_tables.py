@@ -209,5 +209,5 @@ def _end_with_the_page() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_page, daemon=True).start()
     # A run beside it goes first.
-    os.nice(10)
+    os.nice(5)
     main(sys.argv[1:])
