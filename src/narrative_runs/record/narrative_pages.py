@@ -21,7 +21,7 @@ from narrative_runs.record.search_index import (
 from narrative_runs.record.search_words import Term, as_match
 
 # A count that takes more CPU seconds says how many there are at least.
-COUNT_FOR_S = 0.05
+COUNT_FOR_S = 0.03
 _INSTRUCTIONS_BETWEEN_LOOKS = 10_000
 _COUNTED_AT_ONCE = 250
 # Of fewer narratives each is asked whether it has the words; of more, the words say which narratives have them.
