@@ -121,7 +121,7 @@ def _id(slug: str) -> str:
 
 def test_one_narrative_is_shown_whole(page: PageServer) -> None:
     """Its answer, label and outcome, each variable with value and label, the reply as it came, the passages that it
-    quotes marked in the text, and its neighbours in the list that it was opened from."""
+    quotes marked in the text, and its steps in the list that it was opened from."""
     listed = "/experiments/circumstances/narratives?outcome=tp&variable=detected"
     (first, _), (second, title), *_ = items(page.ask(listed).text)
     shown = page.ask(second).text

@@ -72,7 +72,7 @@ async def _one(request: web.Request) -> web.Response:
     row = await asyncio.to_thread(result_rows.of_narrative, known.row["experiment_id"], incident, kind)
     if row is None:
         raise web.HTTPNotFound
-    neighbours = await asyncio.to_thread(_neighbours, request.app[_INDEXING], known, asked, row)
+    steps = await asyncio.to_thread(_steps_from, request.app[_INDEXING], known, asked, row)
     codebook = _codebook_of(known)
     return render(
         request,
@@ -84,7 +84,7 @@ async def _one(request: web.Request) -> web.Response:
         narrative=narrative_shown(row, codebook, asked.terms),
         trace=_address(known, row, asked, "trace"),
         back=address_of("narratives", named(known), **asked.filters),
-        neighbours=neighbours,
+        steps=steps,
     )
 
 
@@ -242,7 +242,7 @@ def _address(known: ExperimentRow, row: Mapping[str, Any], asked: Asked, *furthe
     return address_of("narratives", named(known), incident, kind, *further, **asked.filters)
 
 
-def _neighbours(indexing: Indexing, known: ExperimentRow, asked: Asked, row: dict[str, Any]) -> dict[str, str]:
+def _steps_from(indexing: Indexing, known: ExperimentRow, asked: Asked, row: dict[str, Any]) -> dict[str, str]:
     """The addresses of the narratives before and behind this one in the list of what was asked for."""
     experiment_id, index = known.row["experiment_id"], indexing.index
     meant = understood(asked, _codebook_of(known), has_values_of(experiment_id))
