@@ -77,6 +77,7 @@ benchmark: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.source
 	@$(BIN)/python -m benchmarks.patterns
+	@$(BIN)/python -m benchmarks.page
 
 crash-test: $(INSTALLED)
 	@$(BIN)/python -m tests.crash --seed $(SEED) --kills $(KILLS)

@@ -98,6 +98,15 @@ def test_reading_goes_on_where_it_stopped(entries: list[dict[str, Any]], data: s
         assert list(journal.entries(path, place.offset + place.length)) == found[number + 1 :]
 
 
+def test_entries_that_hold_a_text_are_found(path: Path) -> None:
+    """Of a long journal the entries of one fingerprint alone are read, each at its place."""
+    written(path, *({"fingerprint": f"f{number % 3}", "number": number} for number in range(6)))
+    found = list(journal.entries(path, holding="f1"))
+    assert [entry["number"] for _, entry in found] == [1, 4]
+    assert [reference.read() for reference, _ in found] == [entry for _, entry in found]
+    assert found == [each for each in journal.entries(path) if each[1]["fingerprint"] == "f1"]
+
+
 def test_an_entry_is_in_the_file_when_append_returns(path: Path) -> None:
     """Others see an entry at once, before any sync or close."""
     kept = Journal(path, HEAD)

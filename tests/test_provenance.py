@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from narrative_runs import provenance
+from narrative_runs import journal, provenance
 from narrative_runs.errors import ExperimentError
 from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.journal import Journal
@@ -20,7 +20,13 @@ PARAMS: dict[str, Any] = {
     "shards": {"count": 1},
 }
 RESPONSE = {"choices": [{"message": {"content": '{"detected": true}'}}]}
-ENTRY = {"fingerprint": "f", "attempt": 1, "asked_at": "2026-01-02T03:04:05+00:00", "response": RESPONSE}
+ENTRY = {
+    "fingerprint": "f",
+    "attempt": 1,
+    "first_error_message": None,
+    "asked_at": "2026-01-02T03:04:05+00:00",
+    "response": RESPONSE,
+}
 RESULT = {"row_num": 1, "incident_id": "7", "source_row": 12, "fingerprint": "f", "attempt_count": 1, "detected": 1}
 
 
@@ -121,3 +127,25 @@ def test_an_unknown_narrative_shows_nothing(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(ExperimentError, match=r"cases has no result for the narrative 8 cme\."):
         provenance.show("8", "cme", "cases")
     assert capsys.readouterr().out == ""
+
+
+def test_earlier_passes_are_told() -> None:
+    """What each pass before the last brought is there, with what the model wrote; of a first pass there is nothing
+    earlier, and without its folder the message says so."""
+    experiment_of({}, "cme")
+    folder = ExperimentFolder("cases")
+    head = journal.head(folder.journals / "session-0001" / "1-of-1.jsonl")
+    kept = Journal(folder.journals / "session-0002" / f"{journal.RETRY}.jsonl", head)
+    unreadable = {"choices": [{"message": {"content": "No idea."}}]}
+    for attempt, response in ((2, unreadable), (3, RESPONSE)):
+        kept.append({**ENTRY, "attempt": attempt, "asked_at": "2026-01-03T03:04:05+00:00", "response": response})
+    kept.close()
+    row = {"narrative_type": "cme", "narrative_text": "T.", "manual_flag_ind": None, "manual_flag": None, **RESULT}
+    assert provenance.earlier_attempts(row, folder) == []
+    first, second = provenance.earlier_attempts({**row, "attempt_count": 3}, folder)
+    assert (first.number, first.error_category, first.raw_response) == (1, None, '{"detected": true}')
+    assert (second.number, second.error_category, second.raw_response) == (2, "parse_error", "No idea.")
+    assert second.asked_at == "2026-01-03 03:04:05"
+    shutil.rmtree(folder.path)
+    with pytest.raises(ExperimentError, match="is not here"):
+        provenance.earlier_attempts({**row, "attempt_count": 3}, folder)

@@ -17,10 +17,13 @@ from narrative_runs.variable_outcomes import (
     outcomes_in,
     outcomes_to_choose,
     read,
+    recorded_incident_outcomes,
     recorded_outcomes,
+    recorded_units,
     variable_in,
 )
 from tests.coded_experiment import CODEBOOK, FOLDER, LABELS, ROW, write_experiment
+from tests.page_world import usual, write, write_workbook
 
 OF_BINARY = ("true positive", "false positive", "false negative", "true negative")
 OUTCOMES = {
@@ -205,3 +208,44 @@ def test_the_usual_question_has_the_page_it_had(results: pd.DataFrame) -> None:
     """Where the record has a column for each variable, nothing is shown alone."""
     assert read({"experiment_id": "r", "slug": None}, "detected") is None
     assert isinstance(codebook_of(ROW), Codebook)
+
+
+@pytest.mark.parametrize("name", ["detected", "weapon", "severity", "threat"])
+def test_cells_of_the_matrices_are_made_of_narratives_and_incidents(results: pd.DataFrame, name: str) -> None:
+    """Counted by label and value, narratives and incidents give the confusion matrices of the findings."""
+    labels = labels_to_measure(read_labels(FOLDER, CODEBOOK, results), FOLDER, CODEBOOK, results)
+    measured = measure_variables(results, CODEBOOK, 1, labels)[name]
+    of_narratives, of_incidents = recorded_units(ROW, CODEBOOK, name)
+    ids = results.sort_values("row_num")["incident_id"].to_numpy()
+    of_incidents = of_incidents.assign(incident=ids).drop_duplicates("incident")
+    for level, table in (("narrative", of_narratives), ("incident", of_incidents)):
+        if measured[level] is None:
+            continue
+        if "confusion" in measured[level]:
+            values = measured[level]["confusion"]["values"]
+            counts = [[((table.label == label) & (table.value == value)).sum() for value in values] for label in values]
+            assert counts == measured[level]["confusion"]["counts"]
+        else:
+            cells = {"tp": OF_BINARY[0], "fp": OF_BINARY[1], "fn": OF_BINARY[2], "tn": OF_BINARY[3]}
+            assert {cell: int((table.outcome == word).sum()) for cell, word in cells.items()} == {
+                cell: measured[level][cell] for cell in cells
+            }
+
+
+def test_incidents_of_the_usual_question_have_an_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each narrative has its incident's outcome; counted by incident they are the matrix of metrics.json."""
+    monkeypatch.chdir(tmp_path)
+    write_workbook(1)
+    write("usual", usual(0.2, 0.1))
+    (row,) = database.query("SELECT * FROM experiments")
+    outcomes = recorded_incident_outcomes(row)
+    keys = database.query("SELECT result_id, incident_id FROM narrative_results")
+    by_incident = {each["incident_id"]: outcomes[each["result_id"]] for each in keys}
+    measured = json.loads(Path("results/usual/metrics.json").read_text())["incident"]
+    cells = zip(("tp", "fp", "fn", "tn"), OF_BINARY, strict=True)
+    assert {cell: list(by_incident.values()).count(word) for cell, word in cells} == {
+        cell: measured[cell] for cell in ("tp", "fp", "fn", "tn")
+    }
+    Path("results/usual/narratives/incidents.parquet").unlink()
+    with pytest.raises(ExperimentError, match="is missing"):
+        recorded_incident_outcomes(row)

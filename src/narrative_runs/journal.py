@@ -204,19 +204,25 @@ def head(path: Path) -> dict[str, Any]:
         raise JournalError(f"{path}: its first line is damaged. Restore the file from a backup.") from None
 
 
-def entries(path: Path, offset: int = 0) -> Iterator[tuple[EntryReference, dict[str, Any]]]:
+def entries(path: Path, offset: int = 0, holding: str = "") -> Iterator[tuple[EntryReference, dict[str, Any]]]:
     """All whole entries of a journal file from byte `offset` on, without its head.
+
+    holding: of these those alone in whose line this stands, such as a fingerprint.
 
     Raises:
         JournalError: a line other than the last cannot be read, or one is not as it was sealed.
     """
     try:
+        wanted = holding.encode()
         with opened(path) as file:
             file.seek(offset)
             # Who reads on where he stopped has had the lines before compared.
             for line in file if offset else journal_checksums.checked_lines(path, file):
                 if not line.endswith(b"\n"):
                     return
+                if wanted not in line:
+                    offset += len(line)
+                    continue
                 try:
                     entry = _decoded(line)
                 except ValueError:

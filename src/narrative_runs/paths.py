@@ -9,6 +9,8 @@ BACKUPS = RESULTS / "backups"
 # What is asked and shown before an experiment, while its prompt is chosen; and which narratives were, for good.
 DEVELOPMENT = RESULTS / "development"
 SEEN = DEVELOPMENT / "seen.jsonl"
+# By what the page finds narratives; made from the record.
+SEARCH_INDEX = RESULTS / "search_index.db"
 # What `adopt` writes, until it is whole: one level deeper than experiments lie, so that what a killed one leaves behind
 # is taken for none.
 ADOPTING = ".adopting"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from narrative_runs.paths import BACKUPS, DEVELOPMENT, RECORD, RESULTS, ExperimentFolder
+from narrative_runs.paths import BACKUPS, DEVELOPMENT, RECORD, RESULTS, SEARCH_INDEX, ExperimentFolder
 
 _OWNER = 0o077
 _GROUP = 0o007
@@ -54,7 +54,7 @@ def put_right(folder: ExperimentFolder, with_group: bool) -> str:
     os.umask(_GROUP if with_group else _OWNER)
     tops = [RESULTS, _SNAKEMAKE, *([] if with_group or _is_shared_by_dvc() else [_DVC_CACHE])]
     whole = [folder.path, BACKUPS, DEVELOPMENT, *([_SNAKEMAKE, _DVC_LOCKS] if with_group else [])]
-    for path in [*tops, RECORD, *_within(whole)]:
+    for path in [*tops, RECORD, SEARCH_INDEX, *_within(whole)]:
         restrict(path, with_group)
     # Only what is there tells whether the file system keeps modes at all.
     lacking = [path for path in (RESULTS, RECORD, folder.path) if path.exists() and not _is_right(path, with_group)]

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from narrative_runs import experiment, journal, one_result
@@ -14,9 +16,24 @@ from narrative_runs.params import check
 from narrative_runs.paths import ExperimentFolder, shard_name
 from narrative_runs.plain_text import plain
 from narrative_runs.record import result_rows
-from narrative_runs.results import last_that_counts
+from narrative_runs.results import last_that_counts, result_of
 from narrative_runs.source.layouts import LONG
 from narrative_runs.source.shards import SCHEMA, Narrative
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One earlier pass over a narrative.
+
+    number: of the pass, from 1; asked_at: as the record writes times; error_category, error_message: None where it
+    brought an answer; raw_response: what the model wrote, None where nothing came.
+    """
+
+    number: int
+    asked_at: str
+    error_category: str | None
+    error_message: str | None
+    raw_response: str | None
 
 
 def show(incident_id: str, narrative_type: str, which: str, variable: str = "") -> None:
@@ -107,17 +124,51 @@ def _detection(result: dict[str, Any]) -> str:
     return "detected" if result["detected"] else "not detected"
 
 
-def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int, codebook: Codebook) -> EntryReference:
-    """The entry that became the result: of a first pass in its shard's journals, of a later one among the retries."""
+def earlier_attempts(result: Mapping[str, Any], folder: ExperimentFolder) -> list[Attempt]:
+    """What earlier passes over a narrative brought, the first one first; the last pass is the result itself, or what
+    could not take its place.
+
+    result: as the record's `of_narrative` gives it; folder: that of its experiment.
+
+    Raises:
+        ExperimentError: the experiment's folder is not here.
+        JournalError: a journal cannot be read.
+    """
+    if (result["attempt_count"] or 1) == 1:
+        return []
+    begun = experiment.find(folder)
+    if begun is None:
+        raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
+    params = check(begun.params, str(folder.description))
+    passes = _passes(dict(result), folder, params.shards.count)
+    narrative, codebook = _narrative_of(dict(result)), experiment.codebook_of(begun.params)
+    found = []
+    for number in sorted(passes)[:-1]:
+        read = result_of(narrative, passes[number][1], codebook)
+        found.append(Attempt(number, read.processed_at, read.error_category, read.error_message, read.raw_response))
+    return found
+
+
+def _passes(
+    result: dict[str, Any], folder: ExperimentFolder, count: int
+) -> dict[int, tuple[EntryReference, dict[str, Any]]]:
+    """The entries of a narrative by pass, up to that of its result: of a first pass in its shard's journals, of a later
+    one among the retries."""
     last = result["attempt_count"] or 1
     name = shard_name((result["row_num"] - 1) % count + 1, count)
     passes: dict[int, tuple[EntryReference, dict[str, Any]]] = {}
     for path in [*journal.files(folder.journals, name), *journal.files(folder.journals, RETRY)]:
-        for place, entry in journal.entries(path):
+        for place, entry in journal.entries(path, holding=result["fingerprint"]):
             is_its = entry["fingerprint"] == result["fingerprint"] and entry["attempt"] <= last
             # Of two of one pass the first counts among the shard's, the last among the retries.
             if is_its and (entry["attempt"] not in passes or journal.name_of(path) == RETRY):
                 passes[entry["attempt"]] = place, entry
+    return passes
+
+
+def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int, codebook: Codebook) -> EntryReference:
+    """The entry that became the result."""
+    last, passes = result["attempt_count"] or 1, _passes(result, folder, count)
     if last in passes:
         if codebook.fits_the_record:
             return passes[last][0]

@@ -5,10 +5,12 @@ compared with the incident's label, and all its answered narratives have this ou
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from narrative_runs import experiment
@@ -18,10 +20,13 @@ from narrative_runs.codebook.labels import Label
 from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.values import NOT_ASKED, UNCLEAR
 from narrative_runs.codebook.variables import (
+    NO,
     YES,
     Binary,
+    Category,
     Codebook,
     Number,
+    Ordinal,
     Quote,
     Text,
     Variable,
@@ -38,13 +43,16 @@ from narrative_runs.findings.by_variable.outcomes import (
     RIGHT,
     TRUE_NEGATIVE,
     TRUE_POSITIVE,
+    UNASKED,
     WRONG,
     outcomes,
 )
-from narrative_runs.findings.by_variable.units import VariableLabels, units_of
+from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
+from narrative_runs.findings.incidents import by_incident
 from narrative_runs.one_result import OneVariable
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.record import coded_values
+from narrative_runs.record import coded_values, result_rows
+from narrative_runs.source.incidents import read_incidents
 from narrative_runs.source.shards import unasked_incidents
 
 NOT_IN_TEXT = "not in the text"
@@ -106,8 +114,7 @@ def narrative_outcomes(
     about.
     """
     variable = codebook.variables[name]
-    columns = [column for each in codebook.names for column in (each, missing_column(each))]
-    narratives, incidents = units_of(table.reindex(columns=["incident_id", *columns]), codebook, labels, unasked)
+    narratives, incidents = _units(codebook, table, labels, unasked)
     outcome, label = outcomes(variable, narratives[name]), pd.Series(None, index=table.index, dtype=object)
     is_of_incident = _has_labels_of_incidents_alone(variable, labels.get(name))
     if name in labels:
@@ -124,6 +131,20 @@ def narrative_outcomes(
     return pd.DataFrame(cells, index=table.index, dtype=object).assign(is_of_incident=is_of_incident)
 
 
+def in_words(variable: Variable, units: Units) -> pd.DataFrame:
+    """Of each narrative or incident its `outcome`; and of a variable of which each has one value, its `value` and its
+    `label` as far as that counts, as texts, None without one."""
+    cells = pd.DataFrame({"outcome": outcomes(variable, units).astype(object)})
+    for column, known in (("value", units.answer), ("label", units.label)):
+        texts = np.full(len(known.is_given), None, dtype=object)
+        if isinstance(variable, Binary):
+            texts[known.is_given] = np.where(known.values, YES, NO)[known.is_given]
+        elif isinstance(variable, Category | Ordinal):
+            texts[known.is_given] = np.array(variable.value_names, dtype=object)[known.values[known.is_given]]
+        cells[column] = texts
+    return cells
+
+
 def outcomes_in(folder: ExperimentFolder, codebook: Codebook, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """The same, by the labels that the workbook left in the experiment's folder.
 
@@ -132,14 +153,37 @@ def outcomes_in(folder: ExperimentFolder, codebook: Codebook, name: str, table: 
     Raises:
         ExperimentError: what was read of the workbook is not there.
     """
-    try:
+    labels, unasked = _labels_in(folder, codebook, table)
+    return narrative_outcomes(name, codebook, table, labels, unasked)
+
+
+def _labels_in(
+    folder: ExperimentFolder, codebook: Codebook, table: pd.DataFrame
+) -> tuple[dict[str, VariableLabels], set[str]]:
+    """The labels of all variables, and the incidents with a narrative that was not asked about."""
+    with _workbook_of(folder):
         labels = labels_to_measure(read_labels(folder, codebook, table), folder, codebook, table)
-        return narrative_outcomes(name, codebook, table, labels, unasked_incidents(folder, table["row_num"]))
+        return labels, unasked_incidents(folder, table["row_num"])
+
+
+@contextmanager
+def _workbook_of(folder: ExperimentFolder) -> Iterator[None]:
+    """What is missing of what was read of the workbook becomes an ExperimentError."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise ExperimentError(
             f"{error.filename or folder.narratives} is missing. Start the run of {folder.slug} again: it is made anew, "
             "and nothing is asked."
         ) from None
+
+
+def _units(
+    codebook: Codebook, table: pd.DataFrame, labels: Mapping[str, VariableLabels], unasked: Collection[str]
+) -> tuple[dict[str, Units], dict[str, Units]]:
+    """The narratives and the incidents, where the table may lack other variables than the one that is looked at."""
+    columns = [column for each in codebook.names for column in (each, missing_column(each))]
+    return units_of(table.reindex(columns=["incident_id", *columns]), codebook, labels, unasked)
 
 
 def codebook_of(row: Mapping[str, Any]) -> Codebook:
@@ -211,16 +255,75 @@ def recorded_outcomes(row: Mapping[str, Any], codebook: Codebook, name: str) -> 
         RecordError: the record cannot be read.
     """
     folder, variable = ExperimentFolder(row["slug"]), codebook.variables[name]
-    is_text = isinstance(variable, Quote | Text)
-    rows = coded_values.of_variable(row["experiment_id"], name, is_text)
-    if not rows:
+    table, is_not_in_text = _recorded(row["experiment_id"], codebook, name)
+    if not len(table):
         return RecordedOutcomes(name, variable, pd.DataFrame(columns=["outcome", "is_not_in_text"]))
-    table = pd.DataFrame(rows).set_index("result_id")[["row_num", "incident_id", "narrative_type", "manual_flag_ind"]]
+    rated = outcomes_in(folder, codebook, name, table)
+    return RecordedOutcomes(name, variable, rated.assign(is_not_in_text=is_not_in_text))
+
+
+def recorded_units(row: Mapping[str, Any], codebook: Codebook, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `in_words` gives of each narrative, and of the incident of each narrative; by `result_id` in row order.
+
+    In, and what it raises: as `recorded_outcomes`.
+    """
+    folder, variable = ExperimentFolder(row["slug"]), codebook.variables[name]
+    table, _ = _recorded(row["experiment_id"], codebook, name)
+    if not len(table):
+        return table, table
+    narratives, incidents = _units(codebook, table, *_labels_in(folder, codebook, table))
+    of_incidents = in_words(variable, incidents[name]).take(narratives[name].incident)
+    return in_words(variable, narratives[name]).set_index(table.index), of_incidents.set_index(table.index)
+
+
+def recorded_incident_outcomes(row: Mapping[str, Any]) -> pd.Series:
+    """The outcome of the incident of each narrative in words, where the record's own columns hold all that was asked;
+    by `result_id` in row order.
+
+    In: the experiment's row in the record.
+
+    Raises:
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        RecordError: the record cannot be read.
+    """
+    folder = ExperimentFolder(row["slug"] or "")
+    columns = ["result_id", "row_num", "incident_id", "detected", "error_occurred", "manual_flag_ind"]
+    rows = result_rows.of_experiment(row["experiment_id"], columns)
+    table = pd.DataFrame(rows, columns=columns).set_index("result_id")
+    with _workbook_of(folder):
+        of_workbook, unasked = read_incidents(folder.incidents), unasked_incidents(folder, table["row_num"])
+    answered = table["detected"].notna() & (table["error_occurred"] != 1)
+    narratives = pd.DataFrame(
+        {
+            "incident_id": table["incident_id"],
+            "answered": answered,
+            "detected": answered & (table["detected"] == 1),
+            "label": table["manual_flag_ind"].astype("float64"),
+            "manual_flag": table["incident_id"].map(of_workbook.set_index("incident_id")["label"]).astype("float64"),
+        }
+    )
+    inconsistent = set(of_workbook.loc[of_workbook["is_inconsistent"], "incident_id"])
+    incidents = by_incident(narratives, unasked, inconsistent).set_index("incident_id")
+    label, is_yes = incidents["label"], incidents["detected"]
+    words = np.select(
+        [incidents["is_unasked"], ~incidents["answered"], label.isna(), is_yes & (label == 1), is_yes, label == 1],
+        [UNASKED, ERROR, NO_LABEL, TRUE_POSITIVE, FALSE_POSITIVE, FALSE_NEGATIVE],
+        default=TRUE_NEGATIVE,
+    )
+    return table["incident_id"].map(pd.Series(words, index=incidents.index))
+
+
+def _recorded(experiment_id: str, codebook: Codebook, name: str) -> tuple[pd.DataFrame, list[bool]]:
+    """One variable of all narratives that the record has, as a table of results has it, by `result_id`; and of each
+    whether a passage does not stand in its text."""
+    variable = codebook.variables[name]
+    rows = coded_values.of_variable(experiment_id, name, isinstance(variable, Quote | Text))
+    columns = ["result_id", "row_num", "incident_id", "narrative_type", "manual_flag_ind"]
+    table = pd.DataFrame(rows, columns=columns).set_index("result_id")
     cells = [_cell(variable, row["value"], bool(row["failed"])) for row in rows]
     table[name] = pd.Series([value for value, _ in cells], index=table.index, dtype=object)
     table[missing_column(name)] = pd.Series([why for _, why in cells], index=table.index, dtype=object)
-    rated = outcomes_in(folder, codebook, name, table)
-    return RecordedOutcomes(name, variable, rated.assign(is_not_in_text=[row["is_not_in_text"] == 1 for row in rows]))
+    return table, [row["is_not_in_text"] == 1 for row in rows]
 
 
 def _has_labels_of_incidents_alone(variable: Variable, labels: VariableLabels | None) -> bool:

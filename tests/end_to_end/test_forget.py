@@ -23,6 +23,14 @@ FORGET = ("narrative-runs", "forget", "cases")
 # In the narratives, in what the model says of them, and in the prompt.
 CANARIES = (b"Quetzalcoatlus", b"Zyzzogeton", b"Xylophagus")
 KILLS = 6
+INDEX = "search_index.db"
+# What the page does when somebody looks at the narratives of an experiment.
+INDEXED = """
+import sys
+from narrative_runs.codebook.default import DEFAULT
+from narrative_runs.record.search_index import SearchIndex, update
+update(SearchIndex(), sys.argv[1], DEFAULT)
+"""
 
 
 def rows(canary: str, count: int) -> list[list[object]]:
@@ -65,6 +73,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, F
             assert (told := project.run(*words)).returncode == 0, told.stdout
         write_experiment(project, fake, "cases", "Quetzalcoatlus", "params.yaml")
         assert (told := project.run("dvc", "repro")).returncode == 0, told.stdout
+        for (experiment_id,) in project.query("SELECT experiment_id FROM experiments"):
+            assert (told := project.run("python", "-c", INDEXED, experiment_id)).returncode == 0, told.stdout
         # What killed programs leave behind.
         (project.folder / "results/.experiments.db.backup.draft").write_bytes(CANARIES[0])
         (project.folder / "results/.adopting/cases").mkdir(parents=True)
@@ -120,6 +130,12 @@ def assert_forgotten(project: Project, other: tuple[object, ...]) -> None:
     for path in (project.folder / "results").rglob("*.db*"):
         connection = sqlite3.connect(path)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if path.name == INDEX:
+            # Words are in one case there.
+            assert not any(canary.lower() in path.read_bytes() for canary in CANARIES)
+            assert connection.execute("SELECT count(*), sum(n_narratives) FROM experiments").fetchone() == (1, 12)
+            connection.close()
+            continue
         assert connection.execute("SELECT count(*) FROM experiments WHERE slug = 'cases'").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM narrative_results").fetchone()[0] in (0, 12), path
         connection.close()
@@ -137,6 +153,7 @@ def test_an_experiment_is_nowhere_any_more(here: Project) -> None:
     for words in (
         "results/cases/: ",
         "results/experiments.db: 12 results, 12 narratives",
+        "results/search_index.db: the words of its narratives",
         "DVC's cache: ",
         "What stays",
     ):

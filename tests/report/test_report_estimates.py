@@ -6,7 +6,8 @@ import pytest
 from narrative_runs.findings.estimates_file import ANSWERS, BELOW, REVIEWS
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.canvas import style
-from narrative_runs.report.estimates import drawing, estimates_shown
+from narrative_runs.report.estimates import estimates_shown
+from narrative_runs.report.estimates_figure import drawing
 
 RATES = {
     "corrected": {"value": 0.12, "low": 0.1, "high": 0.14},

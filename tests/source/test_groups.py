@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from narrative_runs.errors import FindingsError
-from narrative_runs.source.groups import BLANK, MOST_GROUPS, read_groups
+from narrative_runs.source.groups import BLANK, MOST_GROUPS, all_groups, read_groups
 
 
 def other_columns(path: Path, **columns: list[Any]) -> Path:
@@ -47,3 +47,28 @@ def test_a_column_of_too_many_values_is_refused(tmp_path: Path) -> None:
     ages = list(range(MOST_GROUPS + 1))
     with pytest.raises(FindingsError, match=rf"Age, which has {MOST_GROUPS + 1} different values"):
         read_groups(other_columns(tmp_path, Age=ages), ["Age"])
+
+
+def test_all_columns_of_few_values_are_groups(tmp_path: Path) -> None:
+    """Whatever the params ask for, each column that could be a group is there, as `read_groups` has it; one of too many
+    values is left out, and so is a file that is not there."""
+    years = [2019.0, 2020.5, None] * 100
+    path = other_columns(tmp_path, Year=years, Name=[f"N {number}" for number in range(300)], Same=["x"] * 300)
+    found = all_groups(path)
+    assert list(found) == ["Year", "Same"]
+    assert {name: list(groups) for name, groups in found.items()} == {
+        name: read_groups(path, [name])[name].to_pylist() for name in ("Year", "Same")
+    }
+    assert found["Year"][:2] == ["2019", "2020.5"] and len(found["Year"]) == 300
+    assert all_groups(tmp_path / "nowhere.parquet") == {}
+
+
+def test_groups_of_several_parts_of_a_file(tmp_path: Path) -> None:
+    """A large file has its rows in parts, each with groups that others may lack."""
+    path = tmp_path / "other_columns.parquet"
+    cells = [None, "a", "a", "b", None, "c", "a"]
+    pq.write_table(pa.table({"row_num": range(7), "Sex": cells}), path, row_group_size=2)
+    assert list(all_groups(path)["Sex"]) == [BLANK, "a", "a", "b", BLANK, "c", "a"]
+    ages = list(range(MOST_GROUPS + 1))
+    pq.write_table(pa.table({"row_num": ages, "Age": ages}), path, row_group_size=10)
+    assert all_groups(path) == {}

@@ -45,6 +45,18 @@ def _add_looks_at_runs(commands: Commands) -> None:
             command.add_argument("--cores", type=int, default=4, help="jobs at once (4 when left out)")
     about = "show all experiments"
     commands.add_parser("list", help=about, description=about).set_defaults(run=_list)
+    about = "open the local page: runs live, findings, experiments side by side, narratives"
+    serve = commands.add_parser("serve", help=about, description=f"{about}; prints its link first")
+    serve.add_argument("--port", type=_port, default=8787, help="8787 when left out; 0 for any free one")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen at; this machine alone (127.0.0.1) when left out"
+    )
+    serve.add_argument(
+        "--allow-remote-view",
+        action="store_true",
+        help="with --host: let other machines see the page, and with its link all narratives, unencrypted",
+    )
+    serve.set_defaults(run=partial(_serve, serve))
 
 
 def _add_preflight(commands: Commands) -> None:
@@ -301,6 +313,18 @@ def _list(_: argparse.Namespace) -> None:
     PlainConsole(width=None if sys.stdout.isatty() else 200, highlight=False).print(table_of(experiments()))
 
 
+def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    from narrative_runs.page.access import is_loopback
+    from narrative_runs.page.serve import serve
+
+    if not is_loopback(arguments.host) and not arguments.allow_remote_view:
+        parser.error(
+            f"--host {arguments.host} lets other machines reach the page, and with its link all narratives, "
+            "unencrypted. `ssh -L` is safer: leave out --host. If that is meant, add --allow-remote-view"
+        )
+    serve(arguments.port, arguments.host, _tell)
+
+
 def _resume(arguments: argparse.Namespace) -> None:
     from narrative_runs.monitoring.resume import resume
 
@@ -378,6 +402,12 @@ def _estimate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     from narrative_runs.estimating.content import Wish
 
     estimate(which, Wish(variables, tuple(arguments.by), arguments.assume_random), console.print)
+
+
+def _port(typed: str) -> int:
+    if not (typed.isascii() and typed.isdigit() and int(typed) < 65536):
+        raise argparse.ArgumentTypeError(f"{typed!r} is no port: 0 to 65535")
+    return int(typed)
 
 
 def _names(typed: str) -> list[str]:

@@ -9,6 +9,8 @@ scores            how good an answer is by its label
 variable_pairs    the same variable in two experiments: what changed, and who is closer to the labels
 variables_beside  the measures of variables, side by side
 by_variable       all that is compared by variable
+titles            what its numbers are called
+compared          all of these, read and computed
 printed           all of these on the terminal
 files             all of these as CSV files
 compare           the command

@@ -1,6 +1,5 @@
 """A comparison as CSV files, for R, pandas and the appendix of a paper; no narrative text."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import chain
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from narrative_runs.comparison.metrics_beside import MetricBeside
 from narrative_runs.comparison.pairs import PairTest
-from narrative_runs.comparison.params_apart import ParamApart
+from narrative_runs.comparison.params_apart import ParamApart, as_text
 from narrative_runs.comparison.variable_pairs import CHANGED_COLUMNS, VariableTest
 from narrative_runs.comparison.variables_beside import MeasureBeside
 from narrative_runs.findings.intervals import Rate
@@ -126,8 +125,3 @@ def _spread(name: str, value: Rate) -> dict[str, float | None]:
     """A rate as three columns."""
     known = value or dict.fromkeys(("value", "low", "high"))
     return {name: known["value"], f"{name}_low": known["low"], f"{name}_high": known["high"]}
-
-
-def as_text(value: Any) -> str | None:
-    """A param's value in words: a text as it is, all else as JSON, None where there is none."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,5 +1,6 @@
 """The params in which experiments differ, and where two long texts do."""
 
+import json
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 from narrative_runs.experiment import CODEBOOK, FROZEN_KEYS, ExperimentState
 
 SOURCE = "source_md5"
+_LONG_VALUE = 40
 _SHOWN_LINES = 12
 _SHOWN_BEFORE = 20
 
@@ -31,6 +33,17 @@ def params_apart(experiments: Sequence[ExperimentState]) -> list[ParamApart]:
     rows = [ParamApart(key, key in (*FROZEN_KEYS, SOURCE), tuple(params.get(key) for params in flat)) for key in keys]
     apart = [row for row in rows if any(value != row.values[0] for value in row.values)]
     return sorted(apart, key=lambda row: not row.is_frozen)
+
+
+def is_long(row: ParamApart) -> bool:
+    """Whether a value is too long for a table, so that it is better shown where it differs."""
+    texts = [as_text(value) or "" for value in row.values]
+    return row.key != SOURCE and any(len(text) > _LONG_VALUE or "\n" in text for text in texts)
+
+
+def as_text(value: Any) -> str | None:
+    """A param's value in words: a text as it is, all else as JSON, None where there is none."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def lines_apart(first: str, other: str, width: int) -> list[str]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from string import ascii_uppercase
 from typing import Any
 
 import pandas as pd
@@ -11,56 +10,22 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from narrative_runs.comparison.files import as_text
+from narrative_runs.comparison.compared import LETTERS
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
 from narrative_runs.comparison.pairs import PairTest
-from narrative_runs.comparison.params_apart import SOURCE, ParamApart, lines_apart
+from narrative_runs.comparison.params_apart import ParamApart, as_text, is_long, lines_apart
+from narrative_runs.comparison.titles import LEVEL_TITLES, PAIR_COUNTS, VARIABLE_COUNTS, scope_title
 from narrative_runs.comparison.variable_pairs import INCIDENT, VariablePair, VariableTest
 from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside
-from narrative_runs.data_columns import type_title
 from narrative_runs.findings.intervals import Rate
 from narrative_runs.findings.rounding import p_value, shown
 from narrative_runs.findings.summary import column_title, shown_rate
 from narrative_runs.finished import Finished
 from narrative_runs.report.measures import TITLES
 
-LETTERS = ascii_uppercase
-_SCOPE_TITLES = {"overall": "all narratives", "incident": "incidents"}
 _ABREAST = 4
 _TESTS_ABREAST = 3
-_LONG_VALUE = 40
 _CHANGES_SHOWN = 20
-_COUNTS = {
-    "n_only_first": "only in {first}",
-    "n_only_other": "only in {other}",
-    "n_other_text": "with another text",
-    "n_error": "with an error",
-    "n_compared": "compared",
-    "both_detected": "  detected by both",
-    "only_first_detected": "  only by {first}",
-    "only_other_detected": "  only by {other}",
-    "neither_detected": "  by neither",
-    "n_other_label": "with another label",
-    "n_labelled": "labelled",
-    "both_right": "  right in both",
-    "only_first_right": "  right only in {first}",
-    "only_other_right": "  right only in {other}",
-    "both_wrong": "  wrong in both",
-}
-_VARIABLE_COUNTS = {
-    "n_only_first": "only in {first}",
-    "n_only_other": "only in {other}",
-    "n_other_text": "with another text",
-    "n_error": "with an error",
-    "n_no_value": "without a value",
-    "n_compared": "compared",
-    "n_other_label": "with another label",
-    "n_labelled": "labelled",
-    "first_better": "  {first} is closer",
-    "other_better": "  {other} is closer",
-    "as_good": "  both as close",
-}
-_LEVEL_TITLES = {"narrative": "narratives", "incident": "incidents"}
 _NEEDLESS_ZERO = re.compile(r"^([<>]?-?)0\.")
 
 
@@ -94,7 +59,7 @@ class PrintedComparison:
                 values = (_short(row, value) for value in row.values[start : start + _ABREAST])
                 table.add_row(row.key, "frozen" if row.is_frozen else "free", *values)
             self._console.print(table)
-        for row in filter(_is_long, params):
+        for row in filter(is_long, params):
             for letter, value in zip(LETTERS[1:], row.values[1:], strict=False):
                 if value != row.values[0]:
                     self._console.print(f"\n{row.key}, A (-) and {letter} (+):")
@@ -130,7 +95,7 @@ class PrintedComparison:
     def _test_table(self, about: str, letters: dict[str, str], tests: Sequence[PairTest]) -> Table:
         titles = [_scope_title(test.scope) for test in tests]
         table = _table("narratives", *titles, title=about, justify="right")
-        for field, name in _COUNTS.items():
+        for field, name in PAIR_COUNTS.items():
             table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
             if field == "neither_detected":
                 table.add_row("  kappa", *(shown_rate(test.kappa) for test in tests))
@@ -144,7 +109,7 @@ class PrintedComparison:
         about = "Variables, with 95% intervals"
         for name, level in dict.fromkeys((row.variable, row.level) for row in measures):
             for start, letters in self._abreast(_TESTS_ABREAST):
-                title = Text(f"{name}, {_LEVEL_TITLES[level]}")
+                title = Text(f"{name}, {LEVEL_TITLES[level]}")
                 table = _table(title, *letters, title=about, justify="right", is_whole=True)
                 for row in measures:
                     if (row.variable, row.level) == (name, level):
@@ -158,7 +123,7 @@ class PrintedComparison:
         """How the variables of the first experiment differ from those of the one with index `other`."""
         letters = {"first": LETTERS[0], "other": LETTERS[other]}
         about = f"A and {LETTERS[other]}, by variable"
-        for level in _LEVEL_TITLES:
+        for level in LEVEL_TITLES:
             tests = [test for test in pair.tests if test.level == level]
             for start in range(0, len(tests), _TESTS_ABREAST):
                 self._console.print(self._variable_table(about, letters, level, tests[start : start + _TESTS_ABREAST]))
@@ -182,8 +147,8 @@ class PrintedComparison:
 
     def _variable_table(self, about: str, letters: dict[str, str], level: str, tests: Sequence[VariableTest]) -> Table:
         titles = [Text(column_title(test.variable)) for test in tests]
-        table = _table(_LEVEL_TITLES[level], *titles, title=about, justify="right", is_whole=True)
-        for field, name in _VARIABLE_COUNTS.items():
+        table = _table(LEVEL_TITLES[level], *titles, title=about, justify="right", is_whole=True)
+        for field, name in VARIABLE_COUNTS.items():
             if field == "n_other_text" and level == INCIDENT:
                 name = "with other texts"
             table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
@@ -231,7 +196,7 @@ class PrintedComparison:
 
 
 def _scope_title(scope: str) -> str:
-    return column_title(_SCOPE_TITLES.get(scope) or type_title(scope))
+    return column_title(scope_title(scope))
 
 
 def _table(*columns: str | Text, title: str = "", justify: JustifyMethod = "left", is_whole: bool = False) -> Table:
@@ -245,13 +210,8 @@ def _table(*columns: str | Text, title: str = "", justify: JustifyMethod = "left
     return table
 
 
-def _is_long(row: ParamApart) -> bool:
-    texts = [as_text(value) or "" for value in row.values]
-    return row.key != SOURCE and any(len(text) > _LONG_VALUE or "\n" in text for text in texts)
-
-
 def _short(row: ParamApart, value: object) -> Text:
-    return Text("see below") if _is_long(row) else _shown(as_text(value) or "-")
+    return Text("see below") if is_long(row) else _shown(as_text(value) or "-")
 
 
 def _shown(text: str) -> Text:

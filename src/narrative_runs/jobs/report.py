@@ -20,7 +20,7 @@ from narrative_runs.findings.metrics import write_metrics
 from narrative_runs.findings.suppression import masked_metrics, masked_quality
 from narrative_runs.jobs.error_patterns import patterns_of
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.report import contents, distributions, estimates, figures, probabilities
+from narrative_runs.report import contents, distributions, estimates, estimates_figure, figures, probabilities
 from narrative_runs.report.canvas import LEFT_OUT, Drawing, files_of, nothing, style
 from narrative_runs.report.captions import CAPTIONS, Caption
 from narrative_runs.report.estimates import EstimatesShown
@@ -78,7 +78,9 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
     header = header_of(context, heads)
     estimated = _estimates(folder, below)
     if estimated is not None and estimated.drawing is not None:
-        pictures.append(_put(estimates.NAME, estimates.CAPTION, estimated.drawing, folder, with_print=True))
+        pictures.append(
+            _put(estimates_figure.NAME, estimates_figure.CAPTION, estimated.drawing, folder, with_print=True)
+        )
     shown = None if estimated is None else estimated.shown
     _write(folder.report, page(header, metrics, quality, told, pictures, shown).encode(errors="replace"))
 
@@ -151,7 +153,7 @@ def _estimates(folder: ExperimentFolder, below: int) -> _Estimated | None:
     try:
         shown = estimates.estimates_shown(content, older_in(content, made_from(folder, below)), folder.slug)
         with style():
-            return _Estimated(shown, estimates.drawing(content) if shown.has_figure else None)
+            return _Estimated(shown, estimates_figure.drawing(content) if shown.has_figure else None)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged(folder, f"it is not as it was written ({error!r})") from None
 

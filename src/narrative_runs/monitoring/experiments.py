@@ -60,10 +60,7 @@ def experiments() -> list[ExperimentRow]:
         RecordError: the record cannot be read.
     """
     if not RECORD.exists():
-        if not Path("Snakefile").exists():
-            raise ExperimentError(
-                "This is no project folder: there is no Snakefile here. Change to the project folder."
-            )
+        check_is_project()
         raise ExperimentError(f"There is no experiment yet: nothing was run in this folder, and {RECORD} is missing.")
     # Who is alive is asked before the rows are read: a run that ends meanwhile has then said so.
     folders = [ExperimentFolder(slug).path for slug in experiment_rows.slugs()]
@@ -71,6 +68,16 @@ def experiments() -> list[ExperimentRow]:
     here = socket.gethostname()
     rows = experiment_rows.latest_first()
     return [_known(row, state_of(row, row["slug"] in alive, here, _is_here(row))) for row in rows]
+
+
+def check_is_project() -> None:
+    """See that this is a project folder.
+
+    Raises:
+        ExperimentError: it is none.
+    """
+    if not RECORD.exists() and not Path("Snakefile").exists():
+        raise ExperimentError("This is no project folder: there is no Snakefile here. Change to the project folder.")
 
 
 def _known(row: dict[str, Any], state: str) -> ExperimentRow:

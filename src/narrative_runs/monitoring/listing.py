@@ -10,6 +10,7 @@ from narrative_runs.monitoring.experiments import COMPLETED, ExperimentRow
 from narrative_runs.observation.panel import done
 
 MEASURES = {"accuracy": "accuracy", "precision": "precision_ipv", "recall": "recall_ipv", "F1": "f1_ipv"}
+COLUMNS = ("slug", "name", "state", "done", *MEASURES, "started")
 
 
 def table_of(experiments: list[ExperimentRow]) -> Table:
@@ -21,12 +22,24 @@ def table_of(experiments: list[ExperimentRow]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("started", no_wrap=True)
     for known in experiments:
-        row = known.row
-        measures = [_shown(row[column]) if known.state == COMPLETED else "" for column in MEASURES.values()]
-        processed = done(row["n_narratives_processed"] or 0, row["n_narratives_total"])
-        name = Text(row["experiment_name"] or "")
-        table.add_row(row["slug"] or "", name, known.state, processed, *measures, row["start_time"] or "")
+        slug, name, *others = cells_of(known)
+        table.add_row(slug, Text(name), *others)
     return table
+
+
+def cells_of(known: ExperimentRow) -> list[str]:
+    """The cells of an experiment's row, one for each of COLUMNS."""
+    row = known.row
+    measures = [_shown(row[column]) if known.state == COMPLETED else "" for column in MEASURES.values()]
+    processed = done(row["n_narratives_processed"] or 0, row["n_narratives_total"])
+    return [
+        row["slug"] or "",
+        row["experiment_name"] or "",
+        known.state,
+        processed,
+        *measures,
+        row["start_time"] or "",
+    ]
 
 
 def _shown(measure: Any) -> str:

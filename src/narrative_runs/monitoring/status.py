@@ -67,31 +67,36 @@ class Status:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        row, status = self.known.row, self.status
+        row = self.known.row
         yield f"{row['experiment_name']} ({row['slug']})" if row["slug"] else row["experiment_name"]
+        for name, text in self.facts():
+            yield f"{name:<12} {text}"
+
+    def facts(self) -> list[tuple[str, str]]:
+        """(name, what there is to say) of each line for people."""
+        row, status = self.known.row, self.status
         explanation = f": {self.known.explanation}" if self.known.explanation else ""
-        told = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
+        facts = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
         if self.pid is not None:
-            told.append(("PID", f"{self.pid} on {self.host}, since {self.running_since}"))
-        told += rows(status, self.is_live)
-        told.append(("started", row["start_time"] or "-"))
+            facts.append(("PID", f"{self.pid} on {self.host}, since {self.running_since}"))
+        facts += rows(status, self.is_live)
+        facts.append(("started", row["start_time"] or "-"))
         if self.known.state == COMPLETED:
-            told.append(("completed", row["end_time"]))
+            facts.append(("completed", row["end_time"]))
         elif row["last_progress_update"]:
             age = duration(self.last_update_age_sec or 0.0)
-            told.append(("last update", f"{row['last_progress_update']}, {age} ago"))
+            facts.append(("last update", f"{row['last_progress_update']}, {age} ago"))
         aside = journal_set_aside.read(self.known.folder.journals)
         if aside is not None and aside.sessions:
-            told.append(
+            facts.append(
                 (
                     "rolled back",
                     f"to {aside.snapshot}; `narrative-runs rollback {row['slug']} --undo` brings later answers back",
                 )
             )
         if row["log_dir"]:
-            told.append(("logs", f"{row['log_dir']}/"))
-        for name, text in told:
-            yield f"{name:<12} {text}"
+            facts.append(("logs", f"{row['log_dir']}/"))
+        return facts
 
 
 def status_of(known: ExperimentRow) -> Status:

@@ -78,22 +78,45 @@ def query(sql: str, values: Sequence[Any] = (), path: Path = RECORD) -> list[dic
     Raises:
         RecordError: the file is no record.
     """
+    with reading(path) as connection:
+        if connection is None:
+            return []
+        try:
+            return [dict(row) for row in connection.execute(sql, values)]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+@contextmanager
+def reading(path: Path = RECORD) -> Iterator[sqlite3.Connection | None]:
+    """A connection to the record that cannot write to it, whose rows are known by their names too; None where there is
+    no record yet.
+
+    Raises:
+        RecordError: the file is no record, or cannot be read.
+    """
     if not path.exists():
-        return []
+        yield None
+        return
     try:
         # Not mode=ro: what a killed writer left half done must be rolled back before anybody can read.
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S)
         try:
             connection.execute("PRAGMA query_only = 1")
             connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(sql, values)]
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if "no such table" in str(error):
-            return []
-        what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
-        raise RecordError(f"{path}: {error}. {what_to_do}") from None
+        raise unreadable(error, path) from None
+
+
+def unreadable(error: sqlite3.Error, path: Path = RECORD) -> RecordError:
+    """The error for a record that cannot be read."""
+    what_to_do = _older(path, error) or "Is it a record of narrative-runs?"
+    return RecordError(f"{path}: {error}. {what_to_do}")
 
 
 def experiment(experiment_id: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from narrative_runs.record import database
+from narrative_runs.record.older import relation
 
 Key = tuple[str, str]
 
@@ -15,8 +16,9 @@ def error_counts(experiment_id: str) -> dict[str, int]:
         RecordError: the record cannot be read.
     """
     rows = database.query(
-        "SELECT coalesce(error_category, 'unknown') AS category, count(*) AS rows FROM narrative_results "
-        "WHERE experiment_id = ? AND error_occurred = 1 GROUP BY 1 ORDER BY 2 DESC",
+        "SELECT coalesce(error_category, 'unknown') AS category, count(*) AS rows "
+        f"FROM {relation('narrative_results')} WHERE experiment_id = ? AND error_occurred = 1 "
+        "GROUP BY 1 ORDER BY 2 DESC",
         (experiment_id,),
     )
     return {row["category"]: row["rows"] for row in rows}

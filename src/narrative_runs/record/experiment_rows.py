@@ -3,6 +3,7 @@
 from typing import Any
 
 from narrative_runs.record import database
+from narrative_runs.record.older import relation
 
 Row = dict[str, Any]
 
@@ -13,7 +14,7 @@ def latest_first() -> list[Row]:
     Raises:
         RecordError: the record cannot be read.
     """
-    return database.query("SELECT * FROM experiments ORDER BY start_time DESC, created_at DESC")
+    return database.query(f"SELECT * FROM {relation('experiments')} ORDER BY start_time DESC, created_at DESC")
 
 
 def slugs() -> list[str]:
@@ -22,7 +23,8 @@ def slugs() -> list[str]:
     Raises:
         RecordError: the record cannot be read.
     """
-    return [row["slug"] for row in database.query("SELECT slug FROM experiments WHERE slug <> ''")]
+    rows = database.query(f"SELECT slug FROM {relation('experiments')} WHERE slug <> ''")
+    return [row["slug"] for row in rows]
 
 
 def with_slug(slug: str) -> list[Row]:
@@ -31,7 +33,7 @@ def with_slug(slug: str) -> list[Row]:
     Raises:
         RecordError: the record cannot be read.
     """
-    return database.query("SELECT * FROM experiments WHERE slug = ?", (slug,))
+    return database.query(f"SELECT * FROM {relation('experiments')} WHERE slug = ?", (slug,))
 
 
 def with_slug_or_id(which: str) -> list[Row]:
@@ -40,4 +42,6 @@ def with_slug_or_id(which: str) -> list[Row]:
     Raises:
         RecordError: the record cannot be read.
     """
-    return database.query("SELECT * FROM experiments WHERE slug = ? OR experiment_id = ?", (which, which))
+    return database.query(
+        f"SELECT * FROM {relation('experiments')} WHERE slug = ? OR experiment_id = ?", (which, which)
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from narrative_runs.record import coded_values, database
+from narrative_runs.record.older import relation
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ def of_narrative(experiment_id: str, incident_id: str, narrative_type: str) -> R
     """
     where = "experiment_id = ? AND incident_id = ? AND narrative_type = ?"
     rows = database.query(
-        f"SELECT *, {_outcome_of(experiment_id)} AS outcome FROM narrative_results WHERE {where}",
+        f"SELECT *, {_outcome_of(experiment_id)} AS outcome FROM {relation('narrative_results')} WHERE {where}",
         (experiment_id, incident_id, narrative_type),
     )
     return {**rows[0], "coded": coded_values.of_narrative(experiment_id, incident_id, narrative_type)} if rows else None
@@ -77,8 +78,8 @@ def ids_with_outcome(experiment_id: str, outcome: str) -> list[int]:
         RecordError: the record cannot be read.
     """
     rows = database.query(
-        f"SELECT result_id FROM narrative_results WHERE experiment_id = ? AND {_outcome_of(experiment_id)} = ? "
-        "ORDER BY row_num, result_id",
+        f"SELECT result_id FROM {relation('narrative_results')} "
+        f"WHERE experiment_id = ? AND {_outcome_of(experiment_id)} = ? ORDER BY row_num, result_id",
         (experiment_id, outcome),
     )
     return [row["result_id"] for row in rows]
@@ -104,11 +105,17 @@ def tokens_of(experiment_id: str) -> Tokens:
     """
     rows = database.query(
         "SELECT coalesce(sum(prompt_tokens), 0) AS prompt, coalesce(sum(completion_tokens), 0) AS completion, "
-        "coalesce(sum(tokens_used), 0) AS used FROM narrative_results WHERE experiment_id = ?",
+        "coalesce(sum(tokens_used), 0) AS used "
+        f"FROM {relation('narrative_results')} WHERE experiment_id = ?",
         (experiment_id,),
     )
     return Tokens(**rows[0]) if rows else Tokens(0, 0, 0)
 
 
+def outcome_of(has_several: bool) -> str:
+    """The outcome of a row in words, as SQL; has_several: whether the experiment's answers are of several variables."""
+    return _OUTCOME_OF_SEVERAL if has_several else _OUTCOME
+
+
 def _outcome_of(experiment_id: str) -> str:
-    return _OUTCOME_OF_SEVERAL if coded_values.has_values_of(experiment_id) else _OUTCOME
+    return outcome_of(coded_values.has_values_of(experiment_id))

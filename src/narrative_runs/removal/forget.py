@@ -13,7 +13,7 @@ from narrative_runs import run_lock
 from narrative_runs.atomic_files import remove_left_behind
 from narrative_runs.errors import AlreadyRunning, ExperimentError
 from narrative_runs.paths import ADOPTING, DEVELOPMENT, FORGETTING, RECORD, RESULTS, ExperimentFolder
-from narrative_runs.record import removal
+from narrative_runs.record import removal, search_index
 from narrative_runs.removal import development
 from narrative_runs.removal.plan import Removal, begun, found, lines, size_of
 from narrative_runs.run_lock import RunLock
@@ -95,6 +95,9 @@ def _remove(planned: Removal, tell: Tell) -> None:
             removal.remove(path, planned.experiment_ids)
         if path != RECORD:
             removal.compact(path)
+    # After the record: what is gone from there does not come back to the index of a page that is open.
+    if search_index.holds(planned.experiment_ids):
+        search_index.remove(planned.experiment_ids)
     removal.remove_drafts()
     for path in removal.lists_of_duplicates():
         removal.remove_from_list(path, planned.experiment_ids)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from narrative_runs import experiment
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.errors import ExperimentError, JournalError
-from narrative_runs.paths import DEVELOPMENT, FORGETTING, RESULTS, SEEN, ExperimentFolder
-from narrative_runs.record import experiment_rows, removal
+from narrative_runs.paths import DEVELOPMENT, FORGETTING, RESULTS, SEARCH_INDEX, SEEN, ExperimentFolder
+from narrative_runs.record import experiment_rows, removal, search_index
 from narrative_runs.removal import copies, development
 
 _LOCK = Path("dvc.lock")
@@ -117,6 +117,8 @@ def lines(planned: Removal) -> list[str]:
     for path in removal.databases():
         if there := removal.held(path, planned.experiment_ids):
             told.append(f"  {path}: {there.results:,} results, {there.narratives:,} narratives of the workbook")
+    if search_index.holds(planned.experiment_ids):
+        told.append(f"  {SEARCH_INDEX}: the words of its narratives")
     objects = [path for path in map(Path, planned.objects) if path.exists()]
     if objects:
         told.append(f"  DVC's cache: {len(objects):,} files, {size_of(objects)}")

@@ -6,6 +6,8 @@ figures        the figures of counts and rates, from metrics.json
 probabilities  the figures of confidence and token probabilities, from metrics.json
 distributions  the figures that the rows give
 contents       what the page tells in tables
+estimates      what is shown of estimates.json
+estimates_figure  their figure
 header         the experiment itself, as params and journals tell it
 unseen         the measures without the narratives that were seen while the prompt was chosen
 workbook_facts  what is to be known of the workbook, in sentences

@@ -1,6 +1,9 @@
 """Numbers as the cells of the page show them: what is undefined or masked is called so."""
 
+import json
 from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from narrative_runs.findings.rounding import p_value, rounded_down, shown, telling_decimals
 from narrative_runs.findings.suppression import counted
@@ -49,3 +52,14 @@ def count(whole: int | str) -> str:
 def chance(tested: float | str | None) -> str:
     """A p value, or a dash where there was no test."""
     return p_value(tested) if isinstance(tested, float) else tested or "–"
+
+
+def value(setting: Any) -> str:
+    """A param as it would stand in a params file."""
+    return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
+
+
+def with_code(text: str) -> Markup:
+    """A text in which what stands in backticks is shown as what is typed."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts))

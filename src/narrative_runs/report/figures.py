@@ -21,17 +21,9 @@ from narrative_runs.report.canvas import (
     nothing,
     percent_axis,
 )
+from narrative_runs.report.measures import scopes
 
 NO_LABELS = "No labelled answers: nothing to compare with."
-
-
-def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The performance in each scope, by the scope's name for people."""
-    return {
-        "All narratives": metrics["overall"],
-        **{type_title(kind): scope for kind, scope in metrics["by_type"].items()},
-        "Incidents": metrics["incident"],
-    }
 
 
 def detection_rates(metrics: dict[str, Any]) -> Drawing:

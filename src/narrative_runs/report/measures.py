@@ -1,4 +1,8 @@
-"""What the measures of metrics.json are called on the page, by their names there."""
+"""What the measures of metrics.json are called on the page, by their names there, and of what they are."""
+
+from typing import Any
+
+from narrative_runs.data_columns import type_title
 
 # With the formula.
 RATES = {
@@ -29,3 +33,12 @@ TITLES = {
     "in_text": "Share of passages in the text",
     "token_f1": "Token F1",
 }
+
+
+def scopes(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The performance in each scope, by the scope's name for people."""
+    return {
+        "All narratives": metrics["overall"],
+        **{type_title(kind): scope for kind, scope in metrics["by_type"].items()},
+        "Incidents": metrics["incident"],
+    }

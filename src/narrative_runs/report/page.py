@@ -6,7 +6,6 @@ and run nothing, even if a text should get through.
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from narrative_runs.findings.read_first import DOUBT
 from narrative_runs.findings.summary import warnings
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.captions import Caption
-from narrative_runs.report.cells import chance, count, number, rate, threshold
+from narrative_runs.report.cells import chance, count, number, rate, threshold, value, with_code
 from narrative_runs.report.codebook_rows import codebook_rows
 from narrative_runs.report.contents import (
     FEWEST_ROWS,
@@ -32,9 +31,8 @@ from narrative_runs.report.contents import (
     WrongAnswer,
 )
 from narrative_runs.report.estimates import EstimatesShown
-from narrative_runs.report.figures import scopes
 from narrative_runs.report.header import ReportHeader
-from narrative_runs.report.measures import RATES
+from narrative_runs.report.measures import RATES, scopes
 from narrative_runs.report.summary import summary
 from narrative_runs.report.unseen import unseen_shown
 from narrative_runs.report.variables import variable_findings, work_first
@@ -128,17 +126,6 @@ def _environment() -> Environment:
     filters = (rate, count, value, number, chance, threshold, data_uri, with_code, listed)
     environment.filters |= {each.__name__: each for each in filters}
     return environment
-
-
-def value(setting: Any) -> str:
-    """A param as it would stand in a params file."""
-    return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
-
-
-def with_code(text: str) -> Markup:
-    """A text in which what stands in backticks is shown as what is typed."""
-    parts = text.split("`")
-    return Markup().join(Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts))
 
 
 def data_uri(svg: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,6 +52,57 @@ def read_groups(other_columns: Path, names: Sequence[str], asked_by: str = "repo
                 "Give the workbook a column of fewer, such as of age groups or regions."
             )
     return pa.table({"row_num": table["row_num"], **texts})
+
+
+class GroupsOfColumn(Sequence[str]):
+    """The group of each narrative, in the order of `row_num` from 1, in a byte each."""
+
+    def __init__(self, codes: bytes, groups: Sequence[str]) -> None:
+        self._codes, self._groups = codes, groups
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self._groups[code] for code in self._codes[index]]
+        return self._groups[self._codes[index]]
+
+
+def all_groups(other_columns: Path) -> dict[str, GroupsOfColumn]:
+    """The group of each narrative in each of the workbook's other columns that has no more than MOST_GROUPS.
+
+    In: the file of these columns, as `OtherColumns.write` makes it; where it is missing there is none.
+    """
+    if not other_columns.exists():
+        return {}
+    with pq.ParquetFile(other_columns) as file:
+        names = [name for name in file.schema_arrow.names if name != "row_num"]
+        found = {name: _groups_in(file, name) for name in names}
+    return {name: groups for name, groups in found.items() if groups is not None}
+
+
+def _groups_in(file: pq.ParquetFile, name: str) -> GroupsOfColumn | None:
+    codes, known = bytearray(), dict[str, int]()
+    for number in range(file.num_row_groups):
+        encoded = file.read_row_group(number, columns=[name])[name].combine_chunks().dictionary_encode()
+        texts = [*map(_text, encoded.dictionary.to_pylist()), BLANK]
+        if len(set(texts) | known.keys()) > MOST_GROUPS + 1:
+            return None
+        blank = len(texts) - 1
+        indices = encoded.indices.fill_null(blank).to_numpy(zero_copy_only=False)
+        used = {int(index) for index in set(indices.tolist())}
+        code_of = {index: known.setdefault(texts[index], len(known)) for index in sorted(used)}
+        codes += bytes(code_of[index] for index in indices.tolist())
+        if len(known) > MOST_GROUPS:
+            return None
+    return GroupsOfColumn(bytes(codes), list(known))
 
 
 def groups_of(folder: ExperimentFolder, params: Params) -> dict[str, list[str]]:

@@ -138,7 +138,7 @@ def _plan(command: Command) -> Plan:
         raise ExperimentError(_told(planned.difference, folder))
     if retry and row is not None:
         # Imported here: it knows the client's words, which no other command needs.
-        from narrative_runs.workflow.retries import retry_lines
+        from narrative_runs.monitoring.retries import retry_lines
 
         for line in retry_lines(row["experiment_id"], command.categories):
             tell(line)

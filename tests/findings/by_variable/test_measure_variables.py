@@ -7,7 +7,8 @@ from tests.coded_tables import CODEBOOK, VALUES, case
 
 from narrative_runs.codebook.variables import TYPES, Codebook
 from narrative_runs.findings.answers_by_variable import counts_by_variable
-from narrative_runs.findings.by_variable.measure import main_measure, main_rate, measure_variables
+from narrative_runs.findings.by_variable.main_measure import main_measure, main_rate
+from narrative_runs.findings.by_variable.measure import measure_variables
 from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.metrics import measure
 

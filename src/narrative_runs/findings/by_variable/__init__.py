@@ -14,5 +14,6 @@ calibration   whether the probabilities can be believed
 levels        the measures of one variable over narratives and incidents
 groups        the same in each group
 measure       all of these, as `variables` of metrics.json
+main_measure  the one that stands for a variable in an overview
 suppression   what of them may be published, without small counts
 """

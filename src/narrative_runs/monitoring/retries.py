@@ -1,0 +1,60 @@
+"""What is told before error rows are asked again: how many, of which kinds, and which are hardly worth it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from narrative_runs.asking.failures import TOO_LONG
+from narrative_runs.record.error_rows import error_rows
+from narrative_runs.results import REFUSED, WITHHELD
+
+# The same text gives the same error again: (what is in its message, what it is called).
+_OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refused"))
+
+
+class Retries(NamedTuple):
+    """What a retry would ask again, in words; not_worth_it: which errors are hardly worth it, empty where none is said
+    to be so; without_these: the categories that hold none of these."""
+
+    lines: list[str]
+    not_worth_it: str
+    without_these: list[str]
+
+
+def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
+    """The lines to show for an experiment; categories: those that are asked again, all when empty."""
+    lines, not_worth_it, without_these = retries_of(experiment_id, categories)
+    if not_worth_it:
+        lines.append(f"{not_worth_it} To leave them out: --config retry={','.join(without_these)}")
+    return lines
+
+
+def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
+    """What a retry of an experiment's errors would ask again; categories: those that are asked again, all when
+    empty."""
+    rows = list(error_rows(experiment_id).values())
+    counts = Counter(str(row["category"]) for row in rows)
+    if not counts:
+        return Retries(["No row is an error: nothing is asked again."], "", [])
+    asked = {category: count for category, count in counts.items() if not categories or category in categories}
+    line = f"Errors: {_listed(counts)}. Asked again: {sum(asked.values()):,}" + (
+        f" ({_listed(asked)})." if categories else "."
+    )
+    hardly_worth_it = Counter(
+        reason for row in rows if row["category"] in asked and (reason := _reason(row["error_message"] or ""))
+    )
+    why = "Hardly worth it, as the same text is sent to the same model:"
+    return Retries(
+        [line],
+        f"{why} {_listed(hardly_worth_it)}." if hardly_worth_it else "",
+        sorted(set(asked) - {"data_error"}) or ["timeout"],
+    )
+
+
+def _reason(message: str) -> str:
+    """Why the text itself fails; empty where that is not said."""
+    return next((name for words, name in _OF_THE_TEXT if words in message), "")
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))

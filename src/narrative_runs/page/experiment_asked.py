@@ -1,0 +1,39 @@
+"""The experiment that an address names."""
+
+import asyncio
+
+from aiohttp import web
+
+from narrative_runs.errors import ExperimentError
+from narrative_runs.monitoring.experiments import ExperimentRow, chosen
+
+
+async def experiment_asked(request: web.Request) -> ExperimentRow:
+    """The experiment whose slug or id stands in the address as `experiment`.
+
+    Raises:
+        web.HTTPNotFound: there is none.
+        RecordError: the record cannot be read.
+    """
+    which = request.match_info["experiment"]
+    if not which:
+        raise web.HTTPNotFound
+    try:
+        return await asyncio.to_thread(chosen, which)
+    except ExperimentError:
+        raise web.HTTPNotFound from None
+
+
+async def latest() -> str:
+    """What an address names the experiment by that runs, or was started last.
+
+    Raises:
+        ExperimentError: there is none yet.
+        RecordError: the record cannot be read.
+    """
+    return named(await asyncio.to_thread(chosen, ""))
+
+
+def named(known: ExperimentRow) -> str:
+    """What an address names an experiment by: its slug, or its id where it has none."""
+    return str(known.row.get("slug") or known.row["experiment_id"])
