@@ -26,7 +26,7 @@ from narrative_runs.estimates.prevalence import rate_of
 from narrative_runs.estimates.stratified import cells_of, weighted_share
 from narrative_runs.findings.by_variable.coding import Mask
 from narrative_runs.findings.by_variable.levels import Levels
-from narrative_runs.findings.by_variable.measure import main_measure
+from narrative_runs.findings.by_variable.main_measure import main_measure
 from narrative_runs.findings.by_variable.outcomes import (
     FALSE_NEGATIVE,
     FALSE_POSITIVE,

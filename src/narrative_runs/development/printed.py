@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.comparison.codebooks import A_TEXT
-from narrative_runs.comparison.printed import LETTERS
+from narrative_runs.comparison.compared import LETTERS
 from narrative_runs.comparison.scores import RIGHT_OR_WRONG
 from narrative_runs.comparison.variable_pairs import INCIDENT, VariableTest
 from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside

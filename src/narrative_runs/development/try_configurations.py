@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from narrative_runs import params as params_module
-from narrative_runs.comparison.printed import LETTERS
+from narrative_runs.comparison.compared import LETTERS
 from narrative_runs.development.asking import ask_sample
 from narrative_runs.development.configuration import Answered, Configuration, Sample
 from narrative_runs.development.files import check_files_free, write_files

@@ -6,7 +6,7 @@ In: what may be published of metrics.json. Nothing is computed that does not sta
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from narrative_runs.findings.by_variable.measure import main_rate
+from narrative_runs.findings.by_variable.main_measure import main_rate
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.cells import Table, count, rate
 from narrative_runs.report.measures import RATES, TITLES
