@@ -1,5 +1,5 @@
 from narrative_runs.comparison.variables_beside import measured_variables, variables_beside
-from narrative_runs.findings.by_variable.measure import main_measure
+from narrative_runs.findings.by_variable.main_measures import main_measure
 from narrative_runs.report.measures import TITLES
 from tests.coded_tables import CODEBOOK, case
 from tests.comparison.coded_finished import coded_finished

@@ -7,7 +7,8 @@ import pandas as pd
 from tests.coded_tables import CODEBOOK, case
 
 from narrative_runs.codebook.variables import Codebook
-from narrative_runs.findings.by_variable.measure import main_measure, measure_variables
+from narrative_runs.findings.by_variable.main_measures import main_measure
+from narrative_runs.findings.by_variable.measure import measure_variables
 from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.report.cells import rate
 from narrative_runs.report.measures import TITLES

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from narrative_runs.codebook.variables import DETECTED
 from narrative_runs.comparison.variable_pairs import INCIDENT, NARRATIVE
-from narrative_runs.findings.by_variable.measure import main_measure
+from narrative_runs.findings.by_variable.main_measures import main_measure
 from narrative_runs.report.measures import TITLES
 
 COUNTS = {"n": "labelled", "n_errors": "errors", "n_unclear": "unclear"}

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from narrative_runs.data_columns import type_title
-from narrative_runs.findings.by_variable.measure import main_rate
+from narrative_runs.findings.by_variable.main_measures import main_rate
 from narrative_runs.findings.columns import TROUBLES
 from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED

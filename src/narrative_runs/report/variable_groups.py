@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from narrative_runs.findings.by_variable.measure import MainRate, main_rate
+from narrative_runs.findings.by_variable.main_measures import MainRate, main_rate
 from narrative_runs.findings.summary import trouble_in_words
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.cells import Table, count, rate

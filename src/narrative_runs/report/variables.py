@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from narrative_runs.codebook.variables import NO, YES, Variable, not_in_text_column
-from narrative_runs.findings.by_variable.measure import MainRate, main_rate
+from narrative_runs.findings.by_variable.main_measures import MainRate, main_rate
 from narrative_runs.findings.rounding import percent
 from narrative_runs.findings.suppression import MASKED, counted
 from narrative_runs.report.cells import Table, number, rate

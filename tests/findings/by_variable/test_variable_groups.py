@@ -9,7 +9,8 @@ import pytest
 from tests.coded_tables import CODEBOOK, case
 
 from narrative_runs.findings.by_variable.coding import Mask
-from narrative_runs.findings.by_variable.measure import main_measure, measure_variables
+from narrative_runs.findings.by_variable.main_measures import main_measure
+from narrative_runs.findings.by_variable.measure import measure_variables
 from narrative_runs.findings.by_variable.units import VariableLabels
 
 COLUMN = "Sex"

@@ -12,7 +12,7 @@ where no narrative is unclear.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,42 +42,6 @@ from narrative_runs.findings.by_variable.levels import Levels
 from narrative_runs.findings.by_variable.passages import Passages
 from narrative_runs.findings.by_variable.resamples import Numbers
 from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
-
-_MAIN_MEASURES = {
-    "binary": "f1",
-    "category": "macro_f1",
-    "ordinal": "weighted_kappa",
-    "multi": "jaccard",
-    "number": "within_tolerance",
-    "quote": "in_text",
-}
-
-
-def main_measure(variable_type: str) -> str | None:
-    """The key of the measure that stands for a variable of this type in an overview; None for texts."""
-    return _MAIN_MEASURES.get(variable_type)
-
-
-class MainRate(NamedTuple):
-    """The measure that stands for a variable: over which level (narrative or incident), its key, and its rate."""
-
-    level: str
-    measure: str
-    rate: dict[str, float]
-
-
-def main_rate(of_variable: Mapping[str, Any]) -> MainRate | None:
-    """The measure that stands for a variable in an overview, over narratives where they have it, else over incidents;
-    None where neither has.
-
-    In: what `measure_variables` gives of one.
-    """
-    measure = main_measure(of_variable["type"])
-    for level in ("narrative", "incident"):
-        measured = of_variable[level] if measure else None
-        if measure and measured and measured[measure] is not None:
-            return MainRate(level, measure, measured[measure])
-    return None
 
 
 def measure_variables(
