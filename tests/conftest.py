@@ -1,5 +1,6 @@
 """What tests of the whole share."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from tests.project import Fake, Project, fake_server
 # Speed is for benchmarks: on a busy machine a single case may take long, such as one that first imports a library.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no search for garbage need look at all of it again."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from narrative_runs.findings.tables import finish
 from narrative_runs.jobs.report import drawn
 from narrative_runs.params import Params, check
 from narrative_runs.report import contents
-from narrative_runs.report.canvas import files_of, style
+from narrative_runs.report.canvas import style
 from narrative_runs.report.captions import CAPTIONS
 from narrative_runs.report.cells import rate
 from narrative_runs.report.contents import ServerCount
@@ -32,6 +32,8 @@ ResultTable = Callable[..., pd.DataFrame]
 HOSTILE = (
     "\"'></title></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;\u202e"
 )
+# What a page does with figures does not hang on what they show, and drawing takes longer than all else.
+NOT_DRAWN = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 VOID = {"meta", "img", "link", "br", "input"}
 
 
@@ -117,7 +119,7 @@ def report_of(
     metrics = masked_metrics(measure(results, "id", 1, types, grouped=grouped), below)
     with style():
         pictures = [
-            Picture(name, CAPTIONS[name], drawing.words, files_of(drawing.figure, ("svg",))["svg"])
+            Picture(name, CAPTIONS[name], drawing.words, NOT_DRAWN)
             for name, drawing in drawn(metrics, finished, finished["response_sec"], below).items()
         ]
     told = Contents(
