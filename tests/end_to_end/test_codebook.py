@@ -18,6 +18,7 @@ from openpyxl import load_workbook
 from tests.end_to_end.test_reproduce import activate
 from tests.fake_server import answer_by
 from tests.project import LABELLED, Fake, Project, cases, fake_server, processes_in, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -334,7 +335,7 @@ def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> N
     assert fake.asked == asked
 
 
-@pytest.mark.parametrize("way", ["refused", "plain"])
+@pytest.mark.parametrize("way", rest_is_long(["refused", "plain"]))
 def test_a_server_without_schemas(looked_at: tuple[Project, Fake], ready: Project, fake: Fake, way: str) -> None:
     """Where a server takes no schema, or is sent none, the form of the answer stands in the prompt, and the values are
     the same."""
@@ -466,6 +467,7 @@ def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, d
     assert_all_in_their_rows(project)
 
 
+@pytest.mark.long
 def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
     """A pilot that was kept, extended and gone back to has its findings and values byte for byte, and so has what
     `--undo` brings back; nothing is asked."""
@@ -485,6 +487,7 @@ def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
     assert_all_in_their_rows(ready)
 
 
+@pytest.mark.long
 def test_two_codebooks_side_by_side(finished: tuple[Project, Fake]) -> None:
     """Experiments with other codebooks are held against each other: what differs of the codebook is told, and what
     changed of detected and of the variables that both have; each keeps its own values in one record."""
@@ -590,6 +593,7 @@ def test_before_the_first_answer_the_codebook_is_just_mended(ready: Project, fak
     assert ready.query("SELECT count(*) FROM experiments") == [(1,)]
 
 
+@pytest.mark.long
 def test_a_codebook_in_a_file_of_its_own(ready: Project, fake: Fake) -> None:
     """A codebook's file may be copied, renamed and commented without a word, and asks nothing; another content is
     named and not used, and what was asked stays."""
@@ -623,6 +627,7 @@ def in_a_circle() -> dict[str, Any]:
     return book
 
 
+@pytest.mark.long
 def test_dvc_repro(finished: tuple[Project, Fake]) -> None:
     """`dvc repro` proves an experiment with a codebook without asking; with another codebook it proves nothing, and
     locks nothing."""
@@ -639,6 +644,7 @@ def test_dvc_repro(finished: tuple[Project, Fake]) -> None:
     assert md5s(project) == before and fake.asked == asked
 
 
+@pytest.mark.long
 def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
     """`migrate` leaves the values as they are, and `forget` removes those of its experiment and no others."""
     project, fake = finished

@@ -167,6 +167,7 @@ def test_they_are_proved(project: Project) -> None:
     assert path.read_text() == whole
 
 
+@pytest.mark.long
 def test_kills_leave_whole_files(project: Project) -> None:
     """Estimates that are killed at random moments leave each file whole, the earlier one or the new one; the command
     that is left alone gives the same bytes as ever."""
@@ -230,6 +231,7 @@ def test_labels_by_the_users_word(project: Project) -> None:
     assert "which is an assumption" in (project.folder / FOLDER / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_variables_of_a_codebook(tmp_path_factory: pytest.TempPathFactory, fake: Fake) -> None:
     """With a codebook each variable with reviews is estimated: where all incidents are reviewed, the shares of a
     category's values and the mean of a number are the true ones; of the others it is said why not."""

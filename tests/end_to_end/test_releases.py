@@ -17,6 +17,7 @@ import yaml
 from narrative_runs.source.cells import whole_number
 from tests.project import BIN, ROOT, Fake, Project, fake_server, wait_until
 from tests.releases.kept import FINDINGS, kept_answers, unpacked, words_for
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -101,7 +102,7 @@ def change_code(project: Project, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize("slug", UNFINISHED)
+@pytest.mark.parametrize("slug", rest_is_long(UNFINISHED))
 def test_what_was_begun_is_finished(world: World, slug: str) -> None:
     """Only narratives without an answer are asked, and each answer that is there becomes its narrative's row."""
     project, fake = world.project, world.fake
@@ -119,7 +120,7 @@ def test_what_was_begun_is_finished(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
-@pytest.mark.parametrize("slug", COMPLETED)
+@pytest.mark.parametrize("slug", rest_is_long(COMPLETED, 2))
 def test_what_was_completed_stays(world: World, slug: str) -> None:
     """The plain command asks nothing and changes no number, but says what this release measures otherwise; `rederive`
     takes that over and changes no result, and then all is proved."""
@@ -164,7 +165,7 @@ def test_groups_are_there_for_what_an_earlier_release_began(world: World) -> Non
     assert proved.returncode == 0, proved.stdout
 
 
-@pytest.mark.parametrize("slug", PILOTS)
+@pytest.mark.parametrize("slug", rest_is_long(PILOTS))
 def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str) -> None:
     """The rest of the workbook is read as the pilot was: answers keep their narratives, and none is asked twice."""
     project, fake = world.project, world.fake

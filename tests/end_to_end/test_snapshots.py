@@ -180,6 +180,7 @@ def _before_rollback(project: Project) -> list[str]:
     return [f"cases@{path.stem}" for path in (folder_of(project) / "snapshots").glob("before-rollback-*.json")]
 
 
+@pytest.mark.long
 def test_snapshots_by_the_clock(ready: Project, fake: Fake) -> None:
     """With `run.snapshot_every` a run keeps its state again and again, and of these the last eight."""
     fake.behave(latency_s=1.2)
@@ -228,6 +229,7 @@ def test_an_altered_session_is_no_way_back(ready: Project) -> None:
     assert findings(ready) == before and not (folder_of(ready) / "journal/set_aside.json").exists()
 
 
+@pytest.mark.long
 def test_a_rollback_that_is_killed(ready: Project, fake: Fake) -> None:
     """Killed with signal 9 at any point, a rollback leaves the one state or the other; the plain command, which asks
     nothing, brings all that is derived to it."""
@@ -258,6 +260,7 @@ def test_a_rollback_that_is_killed(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked and True in ends
 
 
+@pytest.mark.long
 def test_journals_that_dvc_tracks(ready: Project) -> None:
     """Where DVC tracks the journals they stay tracked, and what is to be added to git and DVC is said; the commands
     work as printed."""

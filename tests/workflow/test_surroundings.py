@@ -6,13 +6,14 @@ import shutil
 import pytest
 
 from tests.project import Fake, Project, cases
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
 ODD_NAME = """a{x} {{y}} {slug} 100%s $HOME "q" 's' *[a]?#;&|<>!~\\ é"""
 
 
-@pytest.mark.parametrize("ending", ["xlsx", "csv"])
+@pytest.mark.parametrize("ending", rest_is_long(["xlsx", "csv"]))
 def test_any_name_of_a_workbook(project: Project, fake: Fake, ending: str) -> None:
     """A workbook of any name is read, asked about, and found unchanged by the next run; its name is told as it is."""
     name = f"data/{ODD_NAME}.{ending}"
