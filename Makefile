@@ -50,7 +50,7 @@ test: $(INSTALLED)
 
 test-quick: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile quick \
-	  -m "not long and not ($(INSTALLS)) and not end_to_end and not embedded and not browser"
+	  -m "not slow and not long and not ($(INSTALLS)) and not end_to_end and not embedded and not browser"
 
 test-long: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "long and not ($(INSTALLS))" --durations=15

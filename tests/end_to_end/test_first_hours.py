@@ -13,6 +13,7 @@ import pytest
 
 from narrative_runs.paths import ExperimentFolder
 from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -46,6 +47,7 @@ def ids(project: Project) -> dict[tuple[str, str], int]:
     return {(incident_id, kind): result_id for incident_id, kind, result_id in rows}
 
 
+@pytest.mark.until("record")
 def test_a_pilot_tells_what_the_whole_takes_and_how_to_go_on(ready: Project, fake: Fake) -> None:
     """At its end a pilot says how many of how many, seconds and tokens, and the whole's time, tokens and cost; the
     command in its last line asks for the rest alone, and then nothing is said of a pilot."""
@@ -65,6 +67,7 @@ def test_a_pilot_tells_what_the_whole_takes_and_how_to_go_on(ready: Project, fak
     assert rest.returncode == 0 and fake.asked == asked + 30 and "Pilot" not in rest.stdout, rest.stdout
 
 
+@pytest.mark.until("record")
 def test_lines_of_progress_go_into_a_file(ready: Project, fake: Fake) -> None:
     """`> run.log` gets the lines of progress, and none of them slides away after the last answer."""
     ready.write_workbook(cases(110))
@@ -75,6 +78,7 @@ def test_lines_of_progress_go_into_a_file(ready: Project, fake: Fake) -> None:
     assert all("All are answered" in line and "ETA" not in line and "Rate" not in line for line in ends)
 
 
+@pytest.mark.long
 def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake) -> None:
     """After the full run the pilot's command changes nothing, and says so in one line; so does it half-way."""
     pilot = ("--config", "run={max_narratives: 12}")
@@ -100,6 +104,7 @@ def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake)
     assert ready.read_json("results/cases/metrics.json")["n_total"] == 40
 
 
+@pytest.mark.until("record")
 def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake) -> None:
     """A new name for the same workbook, prompt and model is told with what was answered and how to go on with that."""
     fake.behave(latency_s=0.2)
@@ -184,8 +189,8 @@ def test_answers_are_counted_after_all_outputs_are_deleted(ready: Project, fake:
     assert "Total: 0" not in result.stdout
 
 
-@pytest.mark.parametrize("words", [("--touch",), ("--until", "source"), ("--omit-from", "record")])
-def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", rest_is_long(["--until source", "--touch", "--omit-from record"]))
+def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, words: str) -> None:
     """Whatever part of the workflow is run, an unfinished experiment is not called running afterwards."""
     fake.behave(latency_s=0.2)
     with ready.started("snakemake", "--cores", "4") as main:
@@ -193,7 +198,7 @@ def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, 
         os.kill(main.pid, signal.SIGTERM)
         main.wait(timeout=60)
     fake.behave()
-    ready.snakemake(*words)
+    ready.snakemake(*words.split())
     ((status, notes),) = ready.query("SELECT status, notes FROM experiments")
     assert status == "failed" and "[stopped]" in notes
     assert "died" not in ready.run("narrative-runs", "status").stdout

@@ -21,6 +21,8 @@ from narrative_runs.report.estimates import NAME
 from narrative_runs.report.page import Picture
 from tests.reviewed_experiment import fill, run, write_experiment
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ExperimentFolder("cases")
 
 

@@ -280,6 +280,7 @@ def test_the_prompt_stands_there_in_full(result_table: ResultTable) -> None:
     assert "If its examples quote real cases" in text
 
 
+@pytest.mark.slow
 def test_thresholds_are_shown_with_token_probabilities(random_results: ResultTable) -> None:
     """The table of thresholds is on the page where there is p_detected, and only there."""
     results = random_results(40, seed=6)
@@ -309,6 +310,7 @@ def test_the_page_opens_with_sentences_that_can_be_quoted(result_table: ResultTa
     assert "how many of them are right is not known" in report_of(result_table({"detected": True}))
 
 
+@pytest.mark.slow
 def test_what_to_read_first_is_listed_without_ids() -> None:
     """The most certain contradictions of a label are listed by row; incidents only where narratives may be shown."""
     results = table_at_random(60, seed=3).assign(incident_id="id-7")
@@ -320,6 +322,7 @@ def test_what_to_read_first_is_listed_without_ids() -> None:
         assert ("id-" in text) == shows
 
 
+@pytest.mark.slow
 def test_groups_have_their_tables() -> None:
     """Each group has a row of narratives and one of incidents; what is small has a star; hostile names are texts."""
     results = table_at_random(40, seed=4)
