@@ -477,6 +477,7 @@ def test_a_run_goes_on_after_the_commands(here: Project, fake: Fake) -> None:
     assert fake.asked == 4
 
 
+@pytest.mark.long
 def test_commands_that_prove_advises(here: Project, fake: Fake) -> None:
     """`prove` without answers, with a finding missing and with one altered: its commands lead to a proof."""
     here.write_workbook(cases(2))
@@ -497,6 +498,7 @@ def test_commands_that_prove_advises(here: Project, fake: Fake) -> None:
     assert fake.asked == 4
 
 
+@pytest.mark.long
 def test_answers_that_dvc_keeps_come_back(begun: Project) -> None:
     """Sessions that lie in DVC's cache alone come back by the command advised; where they are nowhere, none is."""
     sessions = begun.folder / "results/cases/journal/session-0001"

@@ -180,6 +180,7 @@ def test_a_budget_that_cannot_be_counted_is_refused(project: Project, fake: Fake
     assert fake.asked <= 4
 
 
+@pytest.mark.long
 def test_a_private_authority_is_honoured(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A certificate of a private authority is trusted where SSL_CERT_FILE names it, and else refused as untrusted."""
     authority, certificate = _certificates(tmp_path_factory.mktemp("certificates"))

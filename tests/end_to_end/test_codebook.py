@@ -446,6 +446,7 @@ def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str
     assert done(project, "narrative-runs", "prove").count("byte for byte") == 5
 
 
+@pytest.mark.long
 def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
     """A retry in which another variable is lost leaves the rows as they were but for the count of passes, and so does
     the plain run that follows; the next retry asks about them again."""
@@ -579,6 +580,7 @@ def test_the_codebook_is_frozen_by_the_first_answer(ready: Project, fake: Fake) 
     assert all(body["response_format"]["json_schema"]["schema"] == SCHEMA for body in fake.calls()["bodies"])
 
 
+@pytest.mark.long
 def test_before_the_first_answer_the_codebook_is_just_mended(ready: Project, fake: Fake) -> None:
     """While there is no answer a codebook is corrected without a word, and asked as it is then."""
     fake.behave(status=401)
@@ -669,29 +671,32 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
 
 @pytest.mark.parametrize(
     ("book", "words", "at"),
-    [
-        (
-            changed("age", type="nummer"),
-            ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
-            "nummer",
-        ),
-        (
-            changed("weapon", values=["gun", " GUN", "none"]),
-            ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
-            "values:",
-        ),
-        (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
-        (
-            changed("weapon", values=["gun", "rope"]),
-            ["variables.weapon.label", "cells that are no label of it", "' KNIFE' (", "'none' (", "gun, rope"],
-            "",
-        ),
-        (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
-        (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
-        (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
-        ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
-        ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
-    ],
+    rest_is_long(
+        [
+            (
+                changed("age", type="nummer"),
+                ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
+                "nummer",
+            ),
+            (
+                changed("weapon", values=["gun", " GUN", "none"]),
+                ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
+                "values:",
+            ),
+            (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
+            (
+                changed("weapon", values=["gun", "rope"]),
+                ["variables.weapon.label", "cells that are no label of it", "' KNIFE' (", "'none' (", "gun, rope"],
+                "",
+            ),
+            (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
+            (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
+            (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
+            ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
+            ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
+        ],
+        2,
+    ),
     ids=["type", "clash", "no column", "labels", "circle", "no variable", "reserved", "no file", "nothing"],
 )
 def test_mistakes(project: Project, fake: Fake, book: Any, words: list[str], at: str) -> None:

@@ -207,6 +207,7 @@ def test_the_plain_command_keeps_them(project: Project, fake: Fake) -> None:
     assert page.read_bytes() == before and fake.asked == asked
 
 
+@pytest.mark.long
 def test_estimates_of_older_answers_are_told(project: Project) -> None:
     """When an error is asked again, the report and `prove` say that the estimates are of older answers; made anew they
     count the answer, and the review of what changed does not count."""

@@ -137,7 +137,8 @@ def test_an_outage_is_no_narratives_fault(project: Project, fake: Fake, outage: 
     assert not answered & set(Counter(fake.calls()["asked"]) - before)
 
 
-@pytest.mark.parametrize("fault", rest_is_long(["bad request", "internal error"]))
+@pytest.mark.parametrize("fault", ["bad request", "internal error"])
+@pytest.mark.long
 def test_one_replica_of_two_is_broken(project: Project, fake: Fake, fault: str) -> None:
     """Where every second request fails, no narrative pays for it, and once both replicas are well all are answered."""
     with_cases(project, fake)

@@ -13,7 +13,6 @@ import pytest
 
 from narrative_runs.paths import ExperimentFolder
 from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
-from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -131,6 +130,7 @@ def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake)
     assert ready.status() == "completed" and len(ids(ready)) == 40
 
 
+@pytest.mark.long
 def test_a_deleted_folder_has_one_way_out(ready: Project, fake: Fake) -> None:
     """results/SLUG deleted by hand is told alike whichever way the run is started, and the way out works."""
     assert ready.snakemake().returncode == 0
@@ -178,6 +178,7 @@ def test_the_front_starts_what_it_prints(ready: Project, fake: Fake) -> None:
     assert again.returncode == 0 and fake.asked == 10
 
 
+@pytest.mark.long
 def test_answers_are_counted_after_all_outputs_are_deleted(ready: Project, fake: Fake) -> None:
     """After `snakemake --delete-all-output` the block of the resume counts the answers that are kept."""
     assert ready.snakemake().returncode == 0
@@ -189,7 +190,8 @@ def test_answers_are_counted_after_all_outputs_are_deleted(ready: Project, fake:
     assert "Total: 0" not in result.stdout
 
 
-@pytest.mark.parametrize("words", rest_is_long(["--until source", "--touch", "--omit-from record"]))
+@pytest.mark.parametrize("words", ["--until source", "--touch", "--omit-from record"])
+@pytest.mark.long
 def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, words: str) -> None:
     """Whatever part of the workflow is run, an unfinished experiment is not called running afterwards."""
     fake.behave(latency_s=0.2)
@@ -205,6 +207,7 @@ def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, 
     assert ready.snakemake().returncode == 0 and ready.status() == "completed"
 
 
+@pytest.mark.long
 def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
     """`retry=` asks again for these categories alone; before, it says how many of which kind there are, and which are
     hardly worth it."""
@@ -282,6 +285,7 @@ def small_disk(ready: Project) -> Iterator[Project]:
     subprocess.run(["umount", "-l", str(results)], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_each_time(small_disk: Project, fake: Fake) -> None:
     """A run on a full disk ends with that reason, however often it is started; with room again it goes on, and no good
     backup was lost."""
@@ -302,6 +306,7 @@ def test_a_full_disk_is_told_each_time(small_disk: Project, fake: Fake) -> None:
     assert all(backup.stat().st_size for backup in (results / "backups").glob("*.db"))
 
 
+@pytest.mark.long
 def test_shell_commands_are_shown_where_they_are_asked_for(ready: Project) -> None:
     """`snakemake --printshellcmds` prints the commands of the jobs, as it does everywhere else."""
     result = ready.snakemake("--printshellcmds")

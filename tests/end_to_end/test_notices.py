@@ -114,6 +114,7 @@ def test_whoever_is_left_tells_that_the_other_was_killed(ready: Project, fake: F
     assert message.startswith(expected), message
 
 
+@pytest.mark.long
 def test_most_of_the_budget_and_a_pattern_of_errors(ready: Project, fake: Fake) -> None:
     """Each is told while the run is alive, the budget once, also over a resume; the server's words are in neither."""
     notify(ready, fake, budget_tokens=1, max_narratives=1)

@@ -120,7 +120,7 @@ def test_what_was_begun_is_finished(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
-@pytest.mark.parametrize("slug", rest_is_long(COMPLETED, 2))
+@pytest.mark.parametrize("slug", rest_is_long(COMPLETED))
 def test_what_was_completed_stays(world: World, slug: str) -> None:
     """The plain command asks nothing and changes no number, but says what this release measures otherwise; `rederive`
     takes that over and changes no result, and then all is proved."""
@@ -147,6 +147,7 @@ def test_what_was_completed_stays(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
+@pytest.mark.long
 def test_groups_are_there_for_what_an_earlier_release_began(world: World) -> None:
     """report.groups measures an experiment of 0.1.0 by columns that 0.1.0 did not read; nothing is asked, and its
     results keep their form."""
@@ -190,6 +191,7 @@ def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str)
             assert "numbers of more than 15 digits" in result.stdout
 
 
+@pytest.mark.long
 def test_new_experiments_follow_the_rules_of_today(world: World) -> None:
     """On the same workbooks a new experiment reads ids as this release does, and is refused what that refuses."""
     project, fake = world.project, world.fake
@@ -244,6 +246,7 @@ def test_they_are_compared(world: World) -> None:
         assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.long
 def test_the_record_is_backed_up_before_the_first_write(own: World) -> None:
     """Before this release first writes, the record is kept as 0.1.0 left it, once, for its owner alone."""
     project, fake = own.project, own.fake
@@ -255,6 +258,7 @@ def test_the_record_is_backed_up_before_the_first_write(own: World) -> None:
     assert list((project.folder / "results/backups").glob("before-*.db")) == [backup]
 
 
+@pytest.mark.long
 def test_other_findings_wait_for_the_users_word(own: World) -> None:
     """Where other figures are derived nothing changes until `rederive`, which keeps the old ones and asks nothing."""
     project, fake = own.project, own.fake

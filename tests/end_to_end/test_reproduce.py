@@ -104,6 +104,7 @@ def test_snakemake_then_dvc_repro_and_back(proven: Proven) -> None:
     assert md5s["results/cases/.watched_journal"] == dvc_md5(project.folder / "results/cases/journal")
 
 
+@pytest.mark.long
 def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
     """While `dvc repro` runs an experiment nothing else does; after `kill -9` of its group it goes on to the end."""
     # Longer than the refused run takes on a busy machine: something must be left to ask.

@@ -229,6 +229,7 @@ def test_prompt_edited_half_way(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.long
 def test_prompt_mended_before_the_first_answer(ready: Project, fake: Fake) -> None:
     """Before the first answer nothing is frozen: a typo in the prompt is just mended."""
     fake.behave(status=401)
@@ -365,6 +366,7 @@ def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
 
 
 @pytest.mark.until("report")
+@pytest.mark.long
 def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
     """A row that fails again stays an error with its count; a good row is never asked again, nor by a plain run."""
     fake.behave(only_if="LE text of case 1.", status=400, body='{"error": {"message": "context length exceeded"}}')
@@ -388,6 +390,7 @@ def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
 
 
 @pytest.mark.until("report")
+@pytest.mark.long
 def test_retry_that_cannot_be_asked(ready: Project, fake: Fake) -> None:
     """A retry that the server refuses ends with its reason; plain runs stand as before, and a later retry asks."""
     fake.behave()

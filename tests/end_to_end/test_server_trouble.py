@@ -133,6 +133,7 @@ def test_narrative_that_breaks_the_server(ready: Project, fake: Fake) -> None:
     assert_own_answers(ready)
 
 
+@pytest.mark.long
 def test_context_too_long_is_the_rows_own(ready: Project, fake: Fake) -> None:
     """A narrative that is too long is a data_error, even as the very first answer; the others are classified."""
     fake.behave(only_if="CME text of case 0.", status=400, body='{"error": {"code": "context_length_exceeded"}}')
@@ -142,6 +143,7 @@ def test_context_too_long_is_the_rows_own(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.long
 def test_first_narrative_may_be_rejected(ready: Project, fake: Fake) -> None:
     """A narrative that the server rejects is a data_error even when it is asked first and alone; the others follow."""
     fake.behave(only_if="CME text of case 0.", status=400, body='{"error": {"message": "cannot process this"}}')
@@ -187,6 +189,7 @@ def test_requests_per_minute(ready: Project, fake: Fake) -> None:
     assert calls["last_at"] - calls["first_at"] >= 39 * 0.1 * 0.97
 
 
+@pytest.mark.long
 def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
     """When the server begins to answer as another model, the run stops, and no such answer is kept."""
     fake.behave(latency_s=0.1)
@@ -202,6 +205,7 @@ def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
     assert ready.query("SELECT DISTINCT model_answered FROM narrative_results") == [("fake",)]
 
 
+@pytest.mark.long
 def test_server_without_schemas_and_logprobs(ready: Project, fake: Fake) -> None:
     """A server that takes no JSON schema and gives no logprobs is asked in plain JSON, which is said once."""
     fake.behave(refuse_schema=400, refuse_logprobs=400)

@@ -112,6 +112,7 @@ def test_one_is_away_at_the_start(project: Project, fakes: list[Fake]) -> None:
     assert_answered(project)
 
 
+@pytest.mark.long
 def test_one_serves_another_model(project: Project, fakes: list[Fake]) -> None:
     """A server with another model behind its address stops the run before an answer of it counts: at the start, and
     half-way."""

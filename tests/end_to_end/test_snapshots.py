@@ -105,6 +105,7 @@ def test_there_and_back(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_where_it_went_back_to(ready: Project, fake: Fake) -> None:
     """After a rollback the plain command asks what the state lacks, and mixes nothing; an undo is refused then, with a
     way that works."""
@@ -126,6 +127,7 @@ def test_a_run_goes_on_from_where_it_went_back_to(ready: Project, fake: Fake) ->
     assert done(ready, "narrative-runs", "prove").count("byte for byte") >= 4
 
 
+@pytest.mark.long
 def test_errors_are_asked_again_and_that_is_taken_back(ready: Project, fake: Fake) -> None:
     """Before errors are asked again the state is kept by itself, and to go there is to have the errors back."""
     fake.behave(faults=[{"fault": "bad request", "narrative": "case 3."}])
@@ -213,6 +215,7 @@ def test_what_cannot_be(ready: Project, fake: Fake) -> None:
     assert findings(ready) == before
 
 
+@pytest.mark.long
 def test_an_altered_session_is_no_way_back(ready: Project) -> None:
     """A snapshot whose answers were altered since is not gone back to."""
     done(ready, "snakemake", "--cores", "4", "--config", "run={max_narratives: 12}")

@@ -324,6 +324,7 @@ def test_what_a_person_would_want_to_know_is_told(project: Project, fake: Fake, 
     assert [word for word in words if word not in screen] == [], screen
 
 
+@pytest.mark.long
 def test_all_sheets_in_a_whole_run(project: Project, fake: Fake) -> None:
     """Three named sheets give all six narratives, told at the start, and each result says from which sheet it is."""
     project.track(book(project.folder / "data/all.xlsx", YEARS))
