@@ -55,9 +55,9 @@ test-quick: $(INSTALLED)
 test-long: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "long and not ($(INSTALLS))" --durations=15
 	@echo "Real servers and programs one after the other: a model uses all cores"
-	@$(BIN)/python -m pytest -m "real_servers or real_programs" -rs --durations=15
+	@$(BIN)/python -m pytest tests/real_servers tests/real_programs -m "real_servers or real_programs" -rs --durations=15
 	@echo "A Slurm for each file of tests: they mostly wait, and so wait together"
-	@$(BIN)/python -m pytest -n 5 --dist loadfile -m cluster -rs --durations=15
+	@$(BIN)/python -m pytest tests/cluster -n 5 --dist loadfile -m cluster -rs --durations=15
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks
