@@ -8,6 +8,7 @@ CORES ?= 4
 SEED ?= 1
 KILLS ?= 20
 WORKERS ?= 3
+INSTALLS := real_servers or real_programs or cluster
 
 # An environment belongs to its folder: its programs name it. In a project that was moved or copied it is made again.
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),$(CURDIR))
@@ -22,7 +23,8 @@ help:
 	@echo "make install     only the set-up"
 	@echo "make test        the test suite"
 	@echo "make test-quick  what a minute allows"
-	@echo "make test-long   the cases that need real model servers, other programs and a Slurm, which it installs"
+	@echo "make test-long   the rest: rarer variants, many kills, and what needs real model servers, other programs and a"
+	@echo "                 Slurm, which it installs"
 	@echo "make check       linters, types, and which package may import which"
 	@echo "make benchmark   speed and memory, as a table"
 	@echo "make crash-test  random kills (SEED=1 KILLS=20)"
@@ -32,6 +34,10 @@ run: $(INSTALLED)
 
 install: $(INSTALLED)
 
+# Tests start programs thousands of times. Where the environment forbids to keep what was compiled, each of them would
+# compile all that it imports.
+test test-quick test-long: export PYTHONDONTWRITEBYTECODE :=
+
 # The report is looked at in a browser; where Chromium is not to be had, that test is skipped and says so.
 test: $(INSTALLED)
 	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -40,16 +46,18 @@ test: $(INSTALLED)
 	  { apt-get $$quick update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get $$quick install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || true; \
 	fi
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not cluster"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long and not ($(INSTALLS))"
 
 test-quick: $(INSTALLED)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real_servers and not real_programs and not cluster and not end_to_end and not embedded and not browser"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile quick \
+	  -m "not slow and not long and not ($(INSTALLS)) and not end_to_end and not embedded and not browser"
 
-# One after the other: a model uses all cores.
 test-long: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "real_servers or real_programs" -rs --durations=15
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "long and not ($(INSTALLS))" --durations=15
+	@echo "Real servers and programs one after the other: a model uses all cores"
+	@$(BIN)/python -m pytest tests/real_servers tests/real_programs -m "real_servers or real_programs" -rs --durations=15
 	@echo "A Slurm for each file of tests: they mostly wait, and so wait together"
-	@$(BIN)/python -m pytest -n 5 --dist loadfile -m cluster -rs --durations=15
+	@$(BIN)/python -m pytest tests/cluster -n 5 --dist loadfile -m cluster -rs --durations=15
 
 check: $(INSTALLED)
 	$(BIN)/ruff check src tests benchmarks

@@ -87,6 +87,12 @@ class Project:
             process.stdout.close()
             process.wait()
 
+    def run_until(self, rule: str) -> None:
+        """Have each run end with this rule of the workflow. Figures and report take as long as all else together: only
+        tests that look at them, or at an experiment for which nothing is left to do, need them made."""
+        with (self.folder / "profiles/default/config.yaml").open("a") as profile:
+            profile.write(f"until: [{rule}]\n")
+
     def write_workbook(
         self, rows: list[list[Any]], header: list[str] | None = None, name: str = "data/cases.xlsx"
     ) -> Path:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ def rows(glossary: str) -> list[Row]:
     ]
 
 
+@cache
 def words_of(name: str) -> Words:
     """The words of a name, or of a term: split at underscores, blanks and capitals."""
     return tuple(word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("'s", "")))
@@ -109,19 +111,20 @@ def avoided_names(code: str, path: Path, glossary: list[Row], is_without_common:
         words = words_of(name.text)
         for avoided in (each for row in glossary for each in row.names):
             is_looked_for = name.is_thing or avoided[0].islower()
-            if avoided in COMMON and not is_without_common:
+            if not is_looked_for or (avoided in COMMON and not is_without_common):
                 continue
             part = words_of(avoided)
-            is_term = any(holds(words, term) and holds(term, part) for term in terms)
-            if is_looked_for and holds(words, part) and not is_term:
+            if holds(words, part) and not any(holds(words, term) and holds(term, part) for term in terms):
                 yield name.line, f"{avoided} (in {name.text})"
 
 
 def avoided_phrases(text: str, glossary: list[Row]) -> Iterator[str]:
     """The phrases of a text that the glossary avoids, however its lines are broken."""
     joined = " ".join(text.split())
+    lowered = joined.lower()
     for phrase in (each for row in glossary for each in row.phrases):
-        if re.search(rf"\b{re.escape(phrase)}\b", joined, re.I):
+        # The first half is quick, and seldom true.
+        if phrase.lower() in lowered and re.search(rf"\b{re.escape(phrase)}\b", joined, re.I):
             yield phrase
 
 

@@ -277,6 +277,7 @@ def bodies(draw: st.DrawFn) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(bodies())
+@pytest.mark.slow
 def test_whatever_is_taken_for_a_reply_is_a_row(tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any]) -> None:
     """Any JSON at any place of a reply gives a row that all files take, and counts; no error comes of it."""
     if not is_reply(body):

@@ -150,6 +150,7 @@ def values_of(text: str) -> dict[str, Value]:
 
 
 @pytest.mark.parametrize("damage", READ_RIGHT)
+@pytest.mark.slow
 def test_what_leaves_no_doubt_is_read(damage: Damage) -> None:
     """However a model wraps its answer, repeats it or spoils its form, each variable has the value that it wrote."""
     chance = random.Random(damage.__name__)
@@ -162,6 +163,7 @@ def test_what_leaves_no_doubt_is_read(damage: Damage) -> None:
 
 
 @pytest.mark.parametrize("damage", MAY_BE_READ)
+@pytest.mark.slow
 def test_what_leaves_doubt_is_never_another_value(damage: Damage) -> None:
     """A draft that says otherwise, half an answer, one that is cut off or has lost its quotes: each variable has the
     value that the model wrote or is an error, and never another value."""

@@ -160,6 +160,7 @@ def compressed(letters: int) -> bytes:
     return head.encode() + content
 
 
+@pytest.mark.slow
 def test_a_reply_has_a_largest_size_after_decompression() -> None:
     """A compressed reply that would fill the memory is read no further than 16 MB, and has failed as a reply."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -31,6 +31,7 @@ def two_tables(rows: list[tuple[bool, bool, int | None]]) -> tuple[pd.DataFrame,
 
 @settings(deadline=None, max_examples=30)
 @given(answers)
+@pytest.mark.slow
 def test_counts_and_tests_agree_with_other_libraries(rows: list[tuple[bool, bool, int | None]]) -> None:
     """McNemar's p is that of the gains by incident, and kappa that of scikit-learn, on the same answers."""
     (test, *_) = pair_tests(joined(*two_tables(rows)), seed=1)
@@ -56,6 +57,7 @@ def test_counts_and_tests_agree_with_other_libraries(rows: list[tuple[bool, bool
 
 @settings(deadline=None, max_examples=30)
 @given(answers, st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_matter(rows: list[tuple[bool, bool, int | None]], random: Any) -> None:
     """Shuffled tables give the same tests, the bootstrap included, and the same changes."""
     first, other = two_tables(rows)

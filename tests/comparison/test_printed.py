@@ -49,6 +49,7 @@ def line_of(text: str, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [2, 4, 6])
+@pytest.mark.slow
 def test_all_of_it_can_be_read_on_80_columns(count: int) -> None:
     """With any number of experiments no line is longer and no interval is broken, each stands in a table of metrics."""
     experiments = [
@@ -162,6 +163,7 @@ def renamed(case: tuple[pd.DataFrame, Labels], name: str, new: str) -> tuple[pd.
 
 
 @pytest.mark.parametrize("count", [2, 4, 7])
+@pytest.mark.slow
 def test_variables_can_be_read_on_80_columns(count: int) -> None:
     """With any number of experiments, names of 40 letters and large numbers no line is longer, no interval broken."""
     first, other = two_cases(40, 1)
@@ -179,6 +181,7 @@ def test_variables_can_be_read_on_80_columns(count: int) -> None:
     assert text.count("p (sign flips)") == text.count("p (Holm)") == 3 * (count - 1)
 
 
+@pytest.mark.slow
 def test_what_is_not_compared_is_said_and_how_many_changed() -> None:
     """One line has each variable that is not compared and why, another how many narratives changed of each."""
     first, other = two_cases(30, 1)
@@ -190,6 +193,7 @@ def test_what_is_not_compared_is_said_and_how_many_changed() -> None:
     assert "--variable NAME shows which." in text
 
 
+@pytest.mark.slow
 def test_one_variable_has_its_measures_its_test_and_what_changed() -> None:
     """The rows of the table are those of the test, and the narratives stand below with both values and the label."""
     first, other = two_cases(30, 1)

@@ -73,6 +73,7 @@ def score(name: str, value: Any, label: Any) -> float:
 
 
 @pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.slow
 def test_counts_scores_and_tests_are_those_by_hand(name: str) -> None:
     """Of each type the counts, the share with the same value, the mean difference and the p value are those of a loop
     over the rows of both tables."""
@@ -111,6 +112,7 @@ def test_counts_scores_and_tests_are_those_by_hand(name: str) -> None:
     assert min(test.n_only_first, test.n_other_text, test.n_error, test.n_other_label, max(counts)) > 0
 
 
+@pytest.mark.slow
 def test_who_is_first_and_in_which_order_does_not_matter() -> None:
     """With sides changed all counts change sides, and p values are the same; shuffled rows give the very same tests."""
     first, other = two_cases(40, 5)
@@ -132,6 +134,7 @@ def test_who_is_first_and_in_which_order_does_not_matter() -> None:
         pd.testing.assert_frame_equal(again.changed[name], pair.changed[name])
 
 
+@pytest.mark.slow
 def test_the_order_of_values_does_not_matter() -> None:
     """A category or several values that the other codebook lists in another order are the same values."""
     book = CODEBOOK.model_dump()
@@ -183,6 +186,7 @@ def test_labels_of_incidents_alone_are_compared_over_incidents() -> None:
     assert label.notna().sum() > 0 and label.dropna().str.fullmatch(r"\d+").all()
 
 
+@pytest.mark.slow
 def test_changed_narratives_are_listed_without_their_text() -> None:
     """Each narrative whose value is another is listed in words, unclear and not asked among them, without errors; of
     passages their number stands there, since they are pieces of narratives."""

@@ -467,6 +467,7 @@ def test_a_run_that_was_taken_over_as_it_ended(monkeypatch: pytest.MonkeyPatch) 
     assert row()["status"] == "running" and not journal.sealed_sessions(FOLDER.journals)
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own(fake: Fake) -> None:
     """Started as the main process starts it, a coordinator tells its address, serves a real job, and ends with code 0
     after the last word; nothing is left of its address."""

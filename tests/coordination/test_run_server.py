@@ -213,6 +213,7 @@ def test_what_a_job_has_to_say_is_heard_while_it_waits(run: Run) -> None:
     retry.close()
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_is_reported_lost(run: Run) -> None:
     """A process that ends without a goodbye, as one that is killed, is reported by its name; one with it is not."""
     killed, ended = job(run, "1-of-2"), job(run, "2-of-2")

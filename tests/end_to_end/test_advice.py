@@ -13,6 +13,7 @@ from narrative_runs.errors import SourceError
 from narrative_runs.source import checksum
 from tests.migration import r_system
 from tests.project import BIN, Fake, Project, cases, fake_server
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -261,7 +262,7 @@ UNTRACKED = {
 }
 
 
-@pytest.mark.parametrize("state", UNTRACKED)
+@pytest.mark.parametrize("state", rest_is_long(UNTRACKED, 5))
 def test_the_command_that_tracks(here: Project, state: str) -> None:
     """Wherever an untracked workbook lies, the command in the message works as printed, and tracks it."""
     workbook = UNTRACKED[state](here)
@@ -356,7 +357,9 @@ WAYS: dict[Callable[[Project], Path], int] = {
 }
 
 
-@pytest.mark.parametrize(("state", "way"), [(state, way) for state, ways in WAYS.items() for way in range(ways)])
+@pytest.mark.parametrize(
+    ("state", "way"), rest_is_long([(state, way) for state, ways in WAYS.items() for way in range(ways)], 3)
+)
 def test_the_ways_out_of_a_change(here: Project, state: Callable[[Project], Path], way: int) -> None:
     """A changed workbook: the old one comes back where DVC can bring it, or the new one is tracked; none is lost."""
     workbook = state(here)
@@ -474,6 +477,7 @@ def test_a_run_goes_on_after_the_commands(here: Project, fake: Fake) -> None:
     assert fake.asked == 4
 
 
+@pytest.mark.long
 def test_commands_that_prove_advises(here: Project, fake: Fake) -> None:
     """`prove` without answers, with a finding missing and with one altered: its commands lead to a proof."""
     here.write_workbook(cases(2))
@@ -494,6 +498,7 @@ def test_commands_that_prove_advises(here: Project, fake: Fake) -> None:
     assert fake.asked == 4
 
 
+@pytest.mark.long
 def test_answers_that_dvc_keeps_come_back(begun: Project) -> None:
     """Sessions that lie in DVC's cache alone come back by the command advised; where they are nowhere, none is."""
     sessions = begun.folder / "results/cases/journal/session-0001"

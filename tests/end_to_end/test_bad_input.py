@@ -4,6 +4,7 @@ import pytest
 from openpyxl import Workbook
 
 from tests.project import LABELLED, Fake, Project, cases
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -64,20 +65,23 @@ def _remote(project: Project, fake: Fake) -> None:
 
 @pytest.mark.parametrize(
     ("mistake", "words"),
-    [
-        (_missing_workbook, ["data/nowhere.xlsx"]),
-        (_untracked, ["data/cases.xlsx", "dvc add"]),
-        (_edited, ["Data file has changed", "Original checksum", "Current checksum"]),
-        (_missing_column, ["data/cases.xlsx", "Sheet", "NarrativeLE"]),
-        (_empty_sheet, ["data/cases.xlsx", "Sheet"]),
-        (_corrupt, ["data/cases.xlsx"]),
-        (_no_text_mark, ["params.yaml", "prompt.user_template", "<<TEXT>>"]),
-        (_unknown_key, ["params.yaml", "run.max_narrative", "unknown"]),
-        (_temperature, ["params.yaml", "model.temperature", "3"]),
-        (_wrong_port, ["http://127.0.0.1:9/v1", "port"]),
-        (_wrong_model, ["model.name", "other", "fake"]),
-        (_remote, ["model.api_url", "8.8.8.8", "allow_remote"]),
-    ],
+    rest_is_long(
+        [
+            (_missing_workbook, ["data/nowhere.xlsx"]),
+            (_untracked, ["data/cases.xlsx", "dvc add"]),
+            (_edited, ["Data file has changed", "Original checksum", "Current checksum"]),
+            (_missing_column, ["data/cases.xlsx", "Sheet", "NarrativeLE"]),
+            (_empty_sheet, ["data/cases.xlsx", "Sheet"]),
+            (_corrupt, ["data/cases.xlsx"]),
+            (_no_text_mark, ["params.yaml", "prompt.user_template", "<<TEXT>>"]),
+            (_unknown_key, ["params.yaml", "run.max_narrative", "unknown"]),
+            (_temperature, ["params.yaml", "model.temperature", "3"]),
+            (_wrong_port, ["http://127.0.0.1:9/v1", "port"]),
+            (_wrong_model, ["model.name", "other", "fake"]),
+            (_remote, ["model.api_url", "8.8.8.8", "allow_remote"]),
+        ],
+        4,
+    ),
 )
 def test_mistakes(project: Project, fake: Fake, mistake: Callable[[Project, Fake], None], words: list[str]) -> None:
     """A user's mistake ends with a non-zero exit code and a message that names it; nothing is asked or written."""

@@ -15,8 +15,9 @@ from tests.end_to_end.fault_runs import (
     with_cases,
 )
 from tests.project import Fake, Project, fake_server
+from tests.variants import rest_is_long
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 SECRET = "s3cret-word"
 PUBLIC = "8.8.8.8"
@@ -25,23 +26,26 @@ PREFLIGHT = ("narrative-runs", "preflight")
 
 @pytest.mark.parametrize(
     "variant",
-    [
-        "wrong key",
-        "firewall",
-        "not found",
-        "not implemented",
-        "internal error",
-        "login page",
-        "slow list",
-        "list of others",
-        "first page of a list",
-        "name without its variant",
-        "name in a folder",
-        "empty list",
-        "list of null",
-        "list without names",
-        "list that is no JSON",
-    ],
+    rest_is_long(
+        [
+            "wrong key",
+            "firewall",
+            "not found",
+            "not implemented",
+            "internal error",
+            "login page",
+            "slow list",
+            "list of others",
+            "first page of a list",
+            "name without its variant",
+            "name in a folder",
+            "empty list",
+            "list of null",
+            "list without names",
+            "list that is no JSON",
+        ],
+        3,
+    ),
 )
 def test_a_list_of_models_is_not_the_whole_truth(project: Project, fake: Fake, variant: str) -> None:
     """Whatever the list of models is, a model that answers is asked."""
@@ -74,7 +78,7 @@ def test_a_query_in_the_address_stays_where_it_belongs(project: Project, fake: F
     assert fake.calls()["targets"] == paths
 
 
-@pytest.mark.parametrize(("variable", "scheme"), [("ALL_PROXY", "http"), ("HTTPS_PROXY", "https")])
+@pytest.mark.parametrize(("variable", "scheme"), rest_is_long([("ALL_PROXY", "http"), ("HTTPS_PROXY", "https")]))
 def test_a_socks_proxy_is_refused(project: Project, fake: Fake, variable: str, scheme: str) -> None:
     """A SOCKS proxy in the environment is refused by its variable's name, at the start and on a resume."""
     with_cases(project, fake, 6)
@@ -104,15 +108,18 @@ def test_parameters_of_null_are_not_sent(project: Project, fake: Fake) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [
-        ("no such endpoint", ["/v1", "model.api_url", "Unexpected endpoint"]),
-        ("login page", ["login page", "model.api_url"]),
-        ("stream", ["stream"]),
-        ("firewall", ["403", "model.api_url", "Access denied"]),
-        ("not found", ["404", "model.api_url"]),
-    ],
+    rest_is_long(
+        [
+            ("no such endpoint", ["/v1", "model.api_url", "Unexpected endpoint"]),
+            ("login page", ["login page", "model.api_url"]),
+            ("stream", ["stream"]),
+            ("firewall", ["403", "model.api_url", "Access denied"]),
+            ("not found", ["404", "model.api_url"]),
+        ],
+        2,
+    ),
 )
-@pytest.mark.parametrize("at", ["chat", "everywhere"])
+@pytest.mark.parametrize("at", rest_is_long(["chat", "everywhere"]))
 def test_no_model_server_at_the_address(project: Project, fake: Fake, fault: str, words: list[str], at: str) -> None:
     """What is no model server is told for what it is, at once, and nothing is blamed on a key that was not set."""
     with_cases(project, fake, 4)
@@ -123,7 +130,7 @@ def test_no_model_server_at_the_address(project: Project, fake: Fake, fault: str
     assert fake.asked <= 8
 
 
-@pytest.mark.parametrize("at", ["chat", "everywhere"])
+@pytest.mark.parametrize("at", rest_is_long(["chat", "everywhere"]))
 def test_a_server_that_loads_its_model_is_waited_for(project: Project, fake: Fake, at: str) -> None:
     """A server that still loads its model is waited for, which is told."""
     with_cases(project, fake, 4)
@@ -146,10 +153,12 @@ def test_a_proxy_out_of_patience_is_told_as_one(project: Project, fake: Fake) ->
 
 @pytest.mark.parametrize(
     ("address", "words"),
-    [
-        (f"http://user:{SECRET}@{{host}}/v1", "password"),
-        (f"http://{{host}}/v1?api-key={SECRET}", "api-key"),
-    ],
+    rest_is_long(
+        [
+            (f"http://user:{SECRET}@{{host}}/v1", "password"),
+            (f"http://{{host}}/v1?api-key={SECRET}", "api-key"),
+        ]
+    ),
 )
 def test_a_secret_in_the_address_is_refused(project: Project, fake: Fake, address: str, words: str) -> None:
     """A password or key in the address is refused with the way that works, and is in no output and no file."""
@@ -171,6 +180,7 @@ def test_a_budget_that_cannot_be_counted_is_refused(project: Project, fake: Fake
     assert fake.asked <= 4
 
 
+@pytest.mark.long
 def test_a_private_authority_is_honoured(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A certificate of a private authority is trusted where SSL_CERT_FILE names it, and else refused as untrusted."""
     authority, certificate = _certificates(tmp_path_factory.mktemp("certificates"))

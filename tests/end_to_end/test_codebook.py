@@ -18,6 +18,7 @@ from openpyxl import load_workbook
 from tests.end_to_end.test_reproduce import activate
 from tests.fake_server import answer_by
 from tests.project import LABELLED, Fake, Project, cases, fake_server, processes_in, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -334,7 +335,7 @@ def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> N
     assert fake.asked == asked
 
 
-@pytest.mark.parametrize("way", ["refused", "plain"])
+@pytest.mark.parametrize("way", rest_is_long(["refused", "plain"]))
 def test_a_server_without_schemas(looked_at: tuple[Project, Fake], ready: Project, fake: Fake, way: str) -> None:
     """Where a server takes no schema, or is sent none, the form of the answer stands in the prompt, and the values are
     the same."""
@@ -445,6 +446,7 @@ def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str
     assert done(project, "narrative-runs", "prove").count("byte for byte") == 5
 
 
+@pytest.mark.long
 def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
     """A retry in which another variable is lost leaves the rows as they were but for the count of passes, and so does
     the plain run that follows; the next retry asks about them again."""
@@ -466,6 +468,7 @@ def test_a_retry_never_mixes_two_answers(with_errors: tuple[Project, dict[str, d
     assert_all_in_their_rows(project)
 
 
+@pytest.mark.long
 def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
     """A pilot that was kept, extended and gone back to has its findings and values byte for byte, and so has what
     `--undo` brings back; nothing is asked."""
@@ -485,6 +488,7 @@ def test_snapshot_and_rollback(ready: Project, fake: Fake) -> None:
     assert_all_in_their_rows(ready)
 
 
+@pytest.mark.long
 def test_two_codebooks_side_by_side(finished: tuple[Project, Fake]) -> None:
     """Experiments with other codebooks are held against each other: what differs of the codebook is told, and what
     changed of detected and of the variables that both have; each keeps its own values in one record."""
@@ -576,6 +580,7 @@ def test_the_codebook_is_frozen_by_the_first_answer(ready: Project, fake: Fake) 
     assert all(body["response_format"]["json_schema"]["schema"] == SCHEMA for body in fake.calls()["bodies"])
 
 
+@pytest.mark.long
 def test_before_the_first_answer_the_codebook_is_just_mended(ready: Project, fake: Fake) -> None:
     """While there is no answer a codebook is corrected without a word, and asked as it is then."""
     fake.behave(status=401)
@@ -590,6 +595,7 @@ def test_before_the_first_answer_the_codebook_is_just_mended(ready: Project, fak
     assert ready.query("SELECT count(*) FROM experiments") == [(1,)]
 
 
+@pytest.mark.long
 def test_a_codebook_in_a_file_of_its_own(ready: Project, fake: Fake) -> None:
     """A codebook's file may be copied, renamed and commented without a word, and asks nothing; another content is
     named and not used, and what was asked stays."""
@@ -623,6 +629,7 @@ def in_a_circle() -> dict[str, Any]:
     return book
 
 
+@pytest.mark.long
 def test_dvc_repro(finished: tuple[Project, Fake]) -> None:
     """`dvc repro` proves an experiment with a codebook without asking; with another codebook it proves nothing, and
     locks nothing."""
@@ -639,6 +646,7 @@ def test_dvc_repro(finished: tuple[Project, Fake]) -> None:
     assert md5s(project) == before and fake.asked == asked
 
 
+@pytest.mark.long
 def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
     """`migrate` leaves the values as they are, and `forget` removes those of its experiment and no others."""
     project, fake = finished
@@ -663,29 +671,32 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
 
 @pytest.mark.parametrize(
     ("book", "words", "at"),
-    [
-        (
-            changed("age", type="nummer"),
-            ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
-            "nummer",
-        ),
-        (
-            changed("weapon", values=["gun", " GUN", "none"]),
-            ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
-            "values:",
-        ),
-        (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
-        (
-            changed("weapon", values=["gun", "rope"]),
-            ["variables.weapon.label", "cells that are no label of it", "' KNIFE' (", "'none' (", "gun, rope"],
-            "",
-        ),
-        (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
-        (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
-        (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
-        ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
-        ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
-    ],
+    rest_is_long(
+        [
+            (
+                changed("age", type="nummer"),
+                ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
+                "nummer",
+            ),
+            (
+                changed("weapon", values=["gun", " GUN", "none"]),
+                ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
+                "values:",
+            ),
+            (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
+            (
+                changed("weapon", values=["gun", "rope"]),
+                ["variables.weapon.label", "cells that are no label of it", "' KNIFE' (", "'none' (", "gun, rope"],
+                "",
+            ),
+            (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
+            (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
+            (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
+            ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
+            ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
+        ],
+        2,
+    ),
     ids=["type", "clash", "no column", "labels", "circle", "no variable", "reserved", "no file", "nothing"],
 )
 def test_mistakes(project: Project, fake: Fake, book: Any, words: list[str], at: str) -> None:

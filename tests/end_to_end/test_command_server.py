@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from tests.project import ROOT, Project, cases, processes_in, wait_until
+from tests.variants import rest_is_long
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 INCIDENTS = 100
 SERVER = f"{sys.executable} -m tests.fake_server " + '\'{{"port": {{port}}, "stays": true, "latency_s": {latency}}}\''
@@ -44,6 +45,7 @@ def assert_complete(project: Project) -> None:
     assert processes_in(project.folder) == []
 
 
+@pytest.mark.until("report")
 def test_it_is_started_and_ended(project: Project) -> None:
     """The server is started, asked and ended with the run; its log is kept, and holds no narrative."""
     describe(project, latency=0.0)
@@ -55,6 +57,7 @@ def test_it_is_started_and_ended(project: Project) -> None:
     assert "port" in said and "text of case" not in said
 
 
+@pytest.mark.long
 def test_it_dies_and_is_started_again(project: Project) -> None:
     """A server that dies three times is started again each time, and the run is completed; the fourth time ends the run
     with the reason, and the plain command continues."""
@@ -100,7 +103,7 @@ def coordinator_killed(main: psutil.Process) -> None:
     next(child for child in main.children(recursive=True) if "narrative_runs.coordination" in child.cmdline()).kill()
 
 
-@pytest.mark.parametrize("end", [interrupted, killed, all_killed, coordinator_killed])
+@pytest.mark.parametrize("end", rest_is_long([interrupted, killed, all_killed, coordinator_killed]))
 def test_nobody_is_left(project: Project, end: Callable[[psutil.Process], None]) -> None:
     """However a run ends, its server ends soon after it, and the same command continues with a new one."""
     describe(project, latency=0.3)

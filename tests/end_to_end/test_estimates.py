@@ -167,6 +167,7 @@ def test_they_are_proved(project: Project) -> None:
     assert path.read_text() == whole
 
 
+@pytest.mark.long
 def test_kills_leave_whole_files(project: Project) -> None:
     """Estimates that are killed at random moments leave each file whole, the earlier one or the new one; the command
     that is left alone gives the same bytes as ever."""
@@ -206,6 +207,7 @@ def test_the_plain_command_keeps_them(project: Project, fake: Fake) -> None:
     assert page.read_bytes() == before and fake.asked == asked
 
 
+@pytest.mark.long
 def test_estimates_of_older_answers_are_told(project: Project) -> None:
     """When an error is asked again, the report and `prove` say that the estimates are of older answers; made anew they
     count the answer, and the review of what changed does not count."""
@@ -230,6 +232,7 @@ def test_labels_by_the_users_word(project: Project) -> None:
     assert "which is an assumption" in (project.folder / FOLDER / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_variables_of_a_codebook(tmp_path_factory: pytest.TempPathFactory, fake: Fake) -> None:
     """With a codebook each variable with reviews is estimated: where all incidents are reviewed, the shares of a
     category's values and the mean of a number are the true ones; of the others it is said why not."""

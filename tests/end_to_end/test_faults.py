@@ -18,8 +18,9 @@ from tests.end_to_end.fault_runs import (
 )
 from tests.fake_server import answer_to
 from tests.project import Fake, Project
+from tests.variants import rest_is_long
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 COUNTS: dict[str, int | None] = {
     "count as text": 40,
@@ -60,6 +61,7 @@ PLACES = (
 )
 
 
+@pytest.mark.until("report")
 def test_odd_counts_probabilities_and_places_are_kept_and_read(project: Project, fake: Fake) -> None:
     """Whatever stands beside an answer, it has its row, a count only where that can be read, and is asked for once."""
     odd = [*COUNTS, *PROBABILITIES, *PLACES, "token probabilities"]
@@ -77,6 +79,7 @@ def test_odd_counts_probabilities_and_places_are_kept_and_read(project: Project,
     assert sum("count" in line and "odd" in line for line in ended.said.splitlines()) == 1, ended.said
 
 
+@pytest.mark.until("report")
 def test_drafts_and_broken_answers_beside_good_ones(project: Project, fake: Fake) -> None:
     """A draft, a text that was cut off and a refusal are errors of the right category; a final answer counts."""
     expected = {
@@ -112,7 +115,7 @@ OUTAGES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize("outage", rest_is_long(OUTAGES, 2))
 def test_an_outage_is_no_narratives_fault(project: Project, fake: Fake, outage: str) -> None:
     """When the server refuses everything after eight answers, the run ends as failed with the server's words and
     without a row for what it refused; afterwards the plain command asks what is left, and only that."""
@@ -135,6 +138,7 @@ def test_an_outage_is_no_narratives_fault(project: Project, fake: Fake, outage: 
 
 
 @pytest.mark.parametrize("fault", ["bad request", "internal error"])
+@pytest.mark.long
 def test_one_replica_of_two_is_broken(project: Project, fake: Fake, fault: str) -> None:
     """Where every second request fails, no narrative pays for it, and once both replicas are well all are answered."""
     with_cases(project, fake)
@@ -147,7 +151,7 @@ def test_one_replica_of_two_is_broken(project: Project, fake: Fake, fault: str) 
     assert_answered(project)
 
 
-@pytest.mark.parametrize("fault", ["bad request", "unprocessable"])
+@pytest.mark.parametrize("fault", rest_is_long(["bad request", "unprocessable"]))
 def test_one_bad_narrative_among_good_ones(project: Project, fake: Fake, fault: str) -> None:
     """A narrative that the server refuses is one error row, at no more than two extra requests."""
     with_a_narrative_for_each(project, fake, [fault], sound=19)
@@ -159,12 +163,14 @@ def test_one_bad_narrative_among_good_ones(project: Project, fake: Fake, fault: 
 
 @pytest.mark.parametrize(
     ("fault", "parts"),
-    [
-        ("internal error in plain words", ["response_format"]),
-        ("bad request in plain words", ["logprobs"]),
-        ("unprocessable", ["response_format", "logprobs"]),
-        ("not implemented", ["logprobs"]),
-    ],
+    rest_is_long(
+        [
+            ("internal error in plain words", ["response_format"]),
+            ("bad request in plain words", ["logprobs"]),
+            ("unprocessable", ["response_format", "logprobs"]),
+            ("not implemented", ["logprobs"]),
+        ]
+    ),
 )
 def test_a_part_that_the_server_cannot_do(project: Project, fake: Fake, fault: str, parts: list[str]) -> None:
     """A schema or token probabilities that the server refuses, with whatever status and words, are left out, which is
@@ -215,7 +221,7 @@ def test_a_model_that_changes_behind_its_name(project: Project, fake: Fake) -> N
     assert_answered(project, 12)
 
 
-@pytest.mark.parametrize("fault", ["wrong key", "firewall"])
+@pytest.mark.parametrize("fault", rest_is_long(["wrong key", "firewall"]))
 def test_who_may_not_ask_at_all_is_told_at_once(project: Project, fake: Fake, fault: str) -> None:
     """A refusal that holds for all ends the run at once."""
     project.environment["LLM_API_KEY"] = "sk-of-yesterday"
@@ -284,7 +290,7 @@ def test_words_of_a_narrative_prove_nothing(project: Project, fake: Fake) -> Non
 
 @pytest.mark.parametrize(
     ("key", "value", "fault"),
-    [("response_format", {"type": "json_object"}, "no schema"), ("logprobs", 5, "no probabilities")],
+    rest_is_long([("response_format", {"type": "json_object"}, "no schema"), ("logprobs", 5, "no probabilities")]),
 )
 @pytest.mark.parametrize("command", [(), ("narrative-runs", "preflight")], ids=["run", "preflight"])
 def test_a_refused_key_of_extra_body_ends_at_once(
@@ -301,11 +307,13 @@ def test_a_refused_key_of_extra_body_ends_at_once(
 
 @pytest.mark.parametrize(
     ("fault", "after"),
-    [
-        ("too many, come back at once", 0),
-        ("too many, come back in a second", 6),
-        ("too many, come back in a minute", 6),
-    ],
+    rest_is_long(
+        [
+            ("too many, come back at once", 0),
+            ("too many, come back in a second", 6),
+            ("too many, come back in a minute", 6),
+        ]
+    ),
 )
 def test_a_limit_that_never_passes_is_given_up(project: Project, fake: Fake, fault: str, after: int) -> None:
     """Pauses that the server asks for have a floor, and do not push the end away."""

@@ -46,6 +46,7 @@ def ids(project: Project) -> dict[tuple[str, str], int]:
     return {(incident_id, kind): result_id for incident_id, kind, result_id in rows}
 
 
+@pytest.mark.until("record")
 def test_a_pilot_tells_what_the_whole_takes_and_how_to_go_on(ready: Project, fake: Fake) -> None:
     """At its end a pilot says how many of how many, seconds and tokens, and the whole's time, tokens and cost; the
     command in its last line asks for the rest alone, and then nothing is said of a pilot."""
@@ -65,6 +66,7 @@ def test_a_pilot_tells_what_the_whole_takes_and_how_to_go_on(ready: Project, fak
     assert rest.returncode == 0 and fake.asked == asked + 30 and "Pilot" not in rest.stdout, rest.stdout
 
 
+@pytest.mark.until("record")
 def test_lines_of_progress_go_into_a_file(ready: Project, fake: Fake) -> None:
     """`> run.log` gets the lines of progress, and none of them slides away after the last answer."""
     ready.write_workbook(cases(110))
@@ -75,6 +77,7 @@ def test_lines_of_progress_go_into_a_file(ready: Project, fake: Fake) -> None:
     assert all("All are answered" in line and "ETA" not in line and "Rate" not in line for line in ends)
 
 
+@pytest.mark.long
 def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake) -> None:
     """After the full run the pilot's command changes nothing, and says so in one line; so does it half-way."""
     pilot = ("--config", "run={max_narratives: 12}")
@@ -100,6 +103,7 @@ def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake)
     assert ready.read_json("results/cases/metrics.json")["n_total"] == 40
 
 
+@pytest.mark.until("record")
 def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake) -> None:
     """A new name for the same workbook, prompt and model is told with what was answered and how to go on with that."""
     fake.behave(latency_s=0.2)
@@ -126,6 +130,7 @@ def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake)
     assert ready.status() == "completed" and len(ids(ready)) == 40
 
 
+@pytest.mark.long
 def test_a_deleted_folder_has_one_way_out(ready: Project, fake: Fake) -> None:
     """results/SLUG deleted by hand is told alike whichever way the run is started, and the way out works."""
     assert ready.snakemake().returncode == 0
@@ -173,6 +178,7 @@ def test_the_front_starts_what_it_prints(ready: Project, fake: Fake) -> None:
     assert again.returncode == 0 and fake.asked == 10
 
 
+@pytest.mark.long
 def test_answers_are_counted_after_all_outputs_are_deleted(ready: Project, fake: Fake) -> None:
     """After `snakemake --delete-all-output` the block of the resume counts the answers that are kept."""
     assert ready.snakemake().returncode == 0
@@ -184,8 +190,9 @@ def test_answers_are_counted_after_all_outputs_are_deleted(ready: Project, fake:
     assert "Total: 0" not in result.stdout
 
 
-@pytest.mark.parametrize("words", [("--touch",), ("--until", "source"), ("--omit-from", "record")])
-def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", ["--until source", "--touch", "--omit-from record"])
+@pytest.mark.long
+def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, words: str) -> None:
     """Whatever part of the workflow is run, an unfinished experiment is not called running afterwards."""
     fake.behave(latency_s=0.2)
     with ready.started("snakemake", "--cores", "4") as main:
@@ -193,13 +200,14 @@ def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, 
         os.kill(main.pid, signal.SIGTERM)
         main.wait(timeout=60)
     fake.behave()
-    ready.snakemake(*words)
+    ready.snakemake(*words.split())
     ((status, notes),) = ready.query("SELECT status, notes FROM experiments")
     assert status == "failed" and "[stopped]" in notes
     assert "died" not in ready.run("narrative-runs", "status").stdout
     assert ready.snakemake().returncode == 0 and ready.status() == "completed"
 
 
+@pytest.mark.long
 def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
     """`retry=` asks again for these categories alone; before, it says how many of which kind there are, and which are
     hardly worth it."""
@@ -277,6 +285,7 @@ def small_disk(ready: Project) -> Iterator[Project]:
     subprocess.run(["umount", "-l", str(results)], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_each_time(small_disk: Project, fake: Fake) -> None:
     """A run on a full disk ends with that reason, however often it is started; with room again it goes on, and no good
     backup was lost."""
@@ -297,6 +306,7 @@ def test_a_full_disk_is_told_each_time(small_disk: Project, fake: Fake) -> None:
     assert all(backup.stat().st_size for backup in (results / "backups").glob("*.db"))
 
 
+@pytest.mark.long
 def test_shell_commands_are_shown_where_they_are_asked_for(ready: Project) -> None:
     """`snakemake --printshellcmds` prints the commands of the jobs, as it does everywhere else."""
     result = ready.snakemake("--printshellcmds")

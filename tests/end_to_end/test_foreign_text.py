@@ -8,6 +8,7 @@ import pytest
 from openpyxl import Workbook
 
 from tests.project import LABELLED, Fake, Project
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -86,7 +87,7 @@ def test_what_a_server_says_steers_nothing(project: Project, fake: Fake) -> None
     assert "fake\\u001b[2J" in printed
 
 
-@pytest.mark.parametrize("status", [401, 404, 500])
+@pytest.mark.parametrize("status", rest_is_long([401, 404, 500]))
 def test_why_a_server_refuses_steers_nothing(project: Project, fake: Fake, status: int) -> None:
     """The words of a server that refuses everything are shown plain."""
     write_cases(project, "")

@@ -16,6 +16,7 @@ import pytest
 
 from tests.end_to_end.test_reproduce import activate
 from tests.project import Fake, Project, fake_server, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -190,7 +191,7 @@ def test_nothing_goes_without_a_word(here: Project) -> None:
     assert_forgotten(here, other)
 
 
-@pytest.mark.parametrize("kill", range(KILLS))
+@pytest.mark.parametrize("kill", rest_is_long(range(KILLS), 2))
 def test_a_killed_removal_is_finished_by_the_same_command(here: Project, kill: int) -> None:
     """Killed at any point, the same command finishes it."""
     other = of_the_other(here)

@@ -42,6 +42,7 @@ def write_params(project: Project, fake: Fake, **report: Any) -> None:
     project.write_params(fake.url, report=report)
 
 
+@pytest.mark.long
 def test_a_mistyped_group_is_told_before_anything_is_done(finished: Project, fake: Fake) -> None:
     """A column that the workbook does not have ends the command with those that it has, and changes nothing: of a
     completed experiment, and of a new one before its first question."""

@@ -18,6 +18,7 @@ import pytest
 
 from tests.project import ROOT, Fake, Project, cases, fake_server, wait_until
 from tests.terminal import Window
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -225,6 +226,7 @@ def eta_error(seen: Seen) -> float:
     return abs(left - true) / true
 
 
+@pytest.mark.long
 def test_the_eta_is_true(steady: Seen) -> None:
     """On a steady server the last answer comes when it was told at 30%, within a tenth of the time left."""
     assert eta_error(steady) < 0.1
@@ -288,7 +290,7 @@ def test_list(killed_and_resumed: Seen) -> None:
         assert part in row
 
 
-@pytest.mark.parametrize("name", ["killed_and_resumed", "steady"])
+@pytest.mark.parametrize("name", rest_is_long(["killed_and_resumed", "steady"]))
 def test_the_block_in_the_terminal(name: str, request: pytest.FixtureRequest) -> None:
     """At 80 and at 40 columns the block has a line for each thing to know, and leaves nothing behind."""
     seen: Seen = request.getfixturevalue(name)

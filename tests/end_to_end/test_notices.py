@@ -9,6 +9,7 @@ import pytest
 
 from tests.end_to_end.fault_runs import assert_answered, describe, run, with_cases
 from tests.project import Fake, Project, processes_in, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -76,7 +77,7 @@ def test_a_failed_run_says_why(ready: Project, fake: Fake) -> None:
     assert [event for event, *_ in notices(ready)] == ["failed", "completed"]
 
 
-@pytest.mark.parametrize("is_cancelled", [False, True])
+@pytest.mark.parametrize("is_cancelled", rest_is_long([False, True]))
 def test_a_run_that_is_stopped(ready: Project, fake: Fake, is_cancelled: bool) -> None:
     """Ctrl-C, to all processes as a terminal sends it, and `cancel` are told by their names; the last line is still the
     command that continues."""
@@ -94,7 +95,7 @@ def test_a_run_that_is_stopped(ready: Project, fake: Fake, is_cancelled: bool) -
     assert message.startswith("Cancelled from another terminal." if is_cancelled else "Stopped by Ctrl-C."), message
 
 
-@pytest.mark.parametrize("killed", ["main process", "coordinator"])
+@pytest.mark.parametrize("killed", rest_is_long(["main process", "coordinator"]))
 def test_whoever_is_left_tells_that_the_other_was_killed(ready: Project, fake: Fake, killed: str) -> None:
     """A run that loses one of its two processes is told as failed, once."""
     with ready.started("snakemake", "--cores", "4") as main:
@@ -113,6 +114,7 @@ def test_whoever_is_left_tells_that_the_other_was_killed(ready: Project, fake: F
     assert message.startswith(expected), message
 
 
+@pytest.mark.long
 def test_most_of_the_budget_and_a_pattern_of_errors(ready: Project, fake: Fake) -> None:
     """Each is told while the run is alive, the budget once, also over a resume; the server's words are in neither."""
     notify(ready, fake, budget_tokens=1, max_narratives=1)
@@ -159,7 +161,7 @@ def test_a_command_that_hangs_is_waited_for_no_longer_than_one_wants(ready: Proj
     assert not [each for each in processes_in(ready.folder) if each.name() == "sleep"]
 
 
-@pytest.mark.parametrize("command", [5, "", 'mail "me', "curl -u me:hush https://example.org"])
+@pytest.mark.parametrize("command", rest_is_long([5, "", 'mail "me', "curl -u me:hush https://example.org"], 2))
 def test_a_command_that_cannot_be_used_is_refused_at_the_start(ready: Project, fake: Fake, command: Any) -> None:
     """In one sentence with the key, before anything is asked, and without repeating what may be a password."""
     notify(ready, fake, command)

@@ -55,6 +55,7 @@ def test_nobody_else_reads_a_text(project: Project, fake: Fake) -> None:
     assert stat.S_IMODE((project.folder / "results/cases/sample.csv").stat().st_mode) == 0o600
 
 
+@pytest.mark.long
 def test_a_group_shares_what_it_is_to_share(project: Project, fake: Fake) -> None:
     """With data.share: group the files of an experiment that was private are readable and writable for the group, those
     that come later too, and others still read nothing."""

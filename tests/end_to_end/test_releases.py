@@ -17,6 +17,7 @@ import yaml
 from narrative_runs.source.cells import whole_number
 from tests.project import BIN, ROOT, Fake, Project, fake_server, wait_until
 from tests.releases.kept import FINDINGS, kept_answers, unpacked, words_for
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -101,7 +102,7 @@ def change_code(project: Project, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize("slug", UNFINISHED)
+@pytest.mark.parametrize("slug", rest_is_long(UNFINISHED))
 def test_what_was_begun_is_finished(world: World, slug: str) -> None:
     """Only narratives without an answer are asked, and each answer that is there becomes its narrative's row."""
     project, fake = world.project, world.fake
@@ -119,7 +120,7 @@ def test_what_was_begun_is_finished(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
-@pytest.mark.parametrize("slug", COMPLETED)
+@pytest.mark.parametrize("slug", rest_is_long(COMPLETED))
 def test_what_was_completed_stays(world: World, slug: str) -> None:
     """The plain command asks nothing and changes no number, but says what this release measures otherwise; `rederive`
     takes that over and changes no result, and then all is proved."""
@@ -146,6 +147,7 @@ def test_what_was_completed_stays(world: World, slug: str) -> None:
         assert proved.returncode == 0, proved.stdout
 
 
+@pytest.mark.long
 def test_groups_are_there_for_what_an_earlier_release_began(world: World) -> None:
     """report.groups measures an experiment of 0.1.0 by columns that 0.1.0 did not read; nothing is asked, and its
     results keep their form."""
@@ -164,7 +166,7 @@ def test_groups_are_there_for_what_an_earlier_release_began(world: World) -> Non
     assert proved.returncode == 0, proved.stdout
 
 
-@pytest.mark.parametrize("slug", PILOTS)
+@pytest.mark.parametrize("slug", rest_is_long(PILOTS))
 def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str) -> None:
     """The rest of the workbook is read as the pilot was: answers keep their narratives, and none is asked twice."""
     project, fake = world.project, world.fake
@@ -189,6 +191,7 @@ def test_a_pilot_is_extended_by_the_rules_it_began_with(world: World, slug: str)
             assert "numbers of more than 15 digits" in result.stdout
 
 
+@pytest.mark.long
 def test_new_experiments_follow_the_rules_of_today(world: World) -> None:
     """On the same workbooks a new experiment reads ids as this release does, and is refused what that refuses."""
     project, fake = world.project, world.fake
@@ -243,6 +246,7 @@ def test_they_are_compared(world: World) -> None:
         assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.long
 def test_the_record_is_backed_up_before_the_first_write(own: World) -> None:
     """Before this release first writes, the record is kept as 0.1.0 left it, once, for its owner alone."""
     project, fake = own.project, own.fake
@@ -254,6 +258,7 @@ def test_the_record_is_backed_up_before_the_first_write(own: World) -> None:
     assert list((project.folder / "results/backups").glob("before-*.db")) == [backup]
 
 
+@pytest.mark.long
 def test_other_findings_wait_for_the_users_word(own: World) -> None:
     """Where other figures are derived nothing changes until `rederive`, which keeps the old ones and asks nothing."""
     project, fake = own.project, own.fake

@@ -18,6 +18,7 @@ from narrative_runs.derivation.answers import dvc_md5
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 from tests.project import BIN, ROOT, Fake, Project, cases, fake_server, wait_until
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -103,6 +104,7 @@ def test_snakemake_then_dvc_repro_and_back(proven: Proven) -> None:
     assert md5s["results/cases/.watched_journal"] == dvc_md5(project.folder / "results/cases/journal")
 
 
+@pytest.mark.long
 def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
     """While `dvc repro` runs an experiment nothing else does; after `kill -9` of its group it goes on to the end."""
     # Longer than the refused run takes on a busy machine: something must be left to ask.
@@ -127,6 +129,7 @@ def test_dvc_repro_goes_on_after_a_kill(ready: Project, fake: Fake) -> None:
     assert ready.query("SELECT status, n_narratives_processed FROM experiments") == [("completed", 20)]
 
 
+@pytest.mark.long
 def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Pushed and pulled on another machine, the answers, retried ones too, give the same shards and findings, without a
     server or key; a clone that has not pulled them asks nothing."""
@@ -196,6 +199,7 @@ def test_every_figure_is_declared() -> None:
     assert declared == [str(folder.figure(name, "png")) for name in CAPTIONS]
 
 
+@pytest.mark.long
 def test_metrics_and_figures_from_commit_to_commit(ready: Project, fake: Fake) -> None:
     """After a commit, a pilot that was extended shows its old and new numbers, and its figures."""
     ready.write_params(fake.url, run={"max_narratives": 10})
@@ -233,11 +237,14 @@ def altered_results(project: Project, _: str) -> None:
 
 @pytest.mark.parametrize(
     ("mistake", "files", "words"),
-    [
-        (other_params, ["params.yaml"], ["prompt.system_prompt", "Decide.", "Decide otherwise."]),
-        (other_data, ["data/cases.xlsx", "data/cases.xlsx.dvc"], ["Data file has changed", "Original checksum"]),
-        (altered_results, ["results/cases/results.csv"], ["results.csv does not follow"]),
-    ],
+    rest_is_long(
+        [
+            (other_params, ["params.yaml"], ["prompt.system_prompt", "Decide.", "Decide otherwise."]),
+            (other_data, ["data/cases.xlsx", "data/cases.xlsx.dvc"], ["Data file has changed", "Original checksum"]),
+            (altered_results, ["results/cases/results.csv"], ["results.csv does not follow"]),
+        ],
+        2,
+    ),
 )
 def test_no_false_proof(
     proven: Proven, mistake: Callable[[Project, str], None], files: list[str], words: list[str]
@@ -271,7 +278,7 @@ def alter_an_answer(project: Project, keeps_its_time: bool) -> None:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-@pytest.mark.parametrize("keeps_its_time", [True, False])
+@pytest.mark.parametrize("keeps_its_time", rest_is_long([True, False]))
 def test_an_altered_answer_is_never_proved(ready: Project, fake: Fake, keeps_its_time: bool) -> None:
     """An answer altered after its sealing is refused with file and line by the start, `prove` and `dvc repro`, before
     DVC takes it for the true one; the command that they print brings the journals back."""
@@ -297,6 +304,7 @@ def test_an_altered_answer_is_never_proved(ready: Project, fake: Fake, keeps_its
     assert (fake.asked, bytes_of(ready), lock_of(ready)) == (asked, before, lock)
 
 
+@pytest.mark.long
 def test_an_answer_altered_before_dvc_knew_it_comes_back_by_asking(ready: Project, fake: Fake) -> None:
     """Without DVC and without a backup the way out is the one printed: exactly the altered answer is asked again, and
     the proof tells it."""
@@ -320,6 +328,7 @@ def test_an_answer_altered_before_dvc_knew_it_comes_back_by_asking(ready: Projec
     assert "session-0001: sealed anew after 2-of-3.jsonl was changed by hand" in proved.stdout
 
 
+@pytest.mark.long
 def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
     """After an edit of the code everything is derived again; other findings from the same answers are refused until
     `rederive` has taken them over, and the lock until it is committed."""
@@ -348,6 +357,7 @@ def test_changed_code_derives_again(ready: Project, fake: Fake) -> None:
     assert "up to date" in ready.run("dvc", "repro").stdout
 
 
+@pytest.mark.long
 def test_same_answers_same_bytes(ready: Project, fake: Fake, tmp_path_factory: pytest.TempPathFactory) -> None:
     """In two folders, on other cores and with answers in another order, one experiment has the same findings' bytes."""
     assert ready.snakemake().returncode == 0

@@ -14,8 +14,9 @@ import pytest
 from narrative_runs.signals import name_of
 from tests.fake_server import answer_to
 from tests.project import BIN, Fake, Project, cases, wait_until
+from tests.variants import rest_is_long
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def assert_complete(project: Project, fake: Fake, narratives: int = 40, lost_at_
     assert asked.total() - narratives <= lost_at_most, [text for text, times in asked.items() if times > 1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize("number", rest_is_long([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 2))
+@pytest.mark.parametrize("to_group", rest_is_long([False, True]))
 def test_a_run_that_is_ended_from_outside(ready: Project, fake: Fake, number: signal.Signals, to_group: bool) -> None:
     """Ctrl-C, SIGTERM and a closed terminal, to the process or to its group, let requests in flight end, are told by
     their names, and the last line is the command that goes on."""
@@ -78,6 +79,7 @@ def with_programs(project: Project) -> dict[str, str]:
     return {**project.environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
+@pytest.mark.long
 def test_a_hangup_that_is_ignored_stays_ignored(ready: Project, fake: Fake) -> None:
     """Under nohup a run outlives its terminal."""
     with ready.started("nohup", str(BIN / "snakemake"), "--cores", "4") as main:
@@ -88,7 +90,7 @@ def test_a_hangup_that_is_ignored_stays_ignored(ready: Project, fake: Fake) -> N
     assert_complete(ready, fake)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", rest_is_long([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
 def test_1_basic_resume_flow(ready: Project, fake: Fake, number: int) -> None:
     """A killed run has partial results, and the same command completes them; nothing is asked twice."""
     partly_done(ready, fake, number)
@@ -123,6 +125,7 @@ def test_2_data_integrity_validation(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.until("report")
 def test_3_idempotency(ready: Project, fake: Fake) -> None:
     """A completed experiment that is resumed by its id is refused with exit code 1, and nothing is asked."""
     fake.behave()
@@ -200,6 +203,7 @@ def execute(project: Project, *statements: str) -> None:
     connection.close()
 
 
+@pytest.mark.long
 def test_two_experiments_side_by_side(ready: Project, fake: Fake) -> None:
     """Two experiments run at the same time into one record, each to its end."""
     ready.write_params(fake.url, "other.yaml", experiment={"name": "Other", "slug": "other"}, model={"temperature": 1})
@@ -225,6 +229,7 @@ def test_prompt_edited_half_way(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.long
 def test_prompt_mended_before_the_first_answer(ready: Project, fake: Fake) -> None:
     """Before the first answer nothing is frozen: a typo in the prompt is just mended."""
     fake.behave(status=401)
@@ -250,6 +255,7 @@ def test_resume_by_id(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.until("report")
 def test_slug_of_another_experiment(ready: Project, fake: Fake) -> None:
     """A copied file that kept the slug is refused, and so is a slug whose journals were taken away."""
     fake.behave()
@@ -264,6 +270,7 @@ def test_slug_of_another_experiment(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked
 
 
+@pytest.mark.until("report")
 def test_pilot_then_the_rest(ready: Project, fake: Fake) -> None:
     """Raising max_narratives takes a completed pilot back to running, and asks only what is new."""
     fake.behave()
@@ -278,6 +285,8 @@ def test_pilot_then_the_rest(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake)
 
 
+@pytest.mark.until("report")
+@pytest.mark.long
 def test_only_journals_are_left(ready: Project, fake: Fake) -> None:
     """All of results/ but the journals can be lost: it is made again, without asking."""
     fake.behave()
@@ -298,6 +307,7 @@ def test_only_journals_are_left(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked
 
 
+@pytest.mark.until("report")
 def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
     """A touched workbook and an edited rule throw no answer away; whatever is deleted is made again, unasked."""
     fake.behave()
@@ -339,6 +349,7 @@ def test_cancel_from_another_terminal(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake)
 
 
+@pytest.mark.long
 def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
     """A torn last line of a journal is cut off and counted, and its narrative is asked again."""
     with ready.started("snakemake", "--cores", "4") as main:
@@ -354,6 +365,8 @@ def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=5)
 
 
+@pytest.mark.until("report")
+@pytest.mark.long
 def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
     """A row that fails again stays an error with its count; a good row is never asked again, nor by a plain run."""
     fake.behave(only_if="LE text of case 1.", status=400, body='{"error": {"message": "context length exceeded"}}')
@@ -376,6 +389,8 @@ def test_retry_that_fails_again(ready: Project, fake: Fake) -> None:
     assert ready.read_json("results/cases/metrics.json")["n_errors"] == 0
 
 
+@pytest.mark.until("report")
+@pytest.mark.long
 def test_retry_that_cannot_be_asked(ready: Project, fake: Fake) -> None:
     """A retry that the server refuses ends with its reason; plain runs stand as before, and a later retry asks."""
     fake.behave()
@@ -393,6 +408,7 @@ def test_retry_that_cannot_be_asked(ready: Project, fake: Fake) -> None:
     assert ready.run("snakemake", "--forcerun", "retry_errors").returncode == 0
 
 
+@pytest.mark.long
 def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:
     """A killed retry goes on where it was: what it has asked is not asked again."""
     fake.behave()
@@ -411,6 +427,8 @@ def test_retry_killed_half_way(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.until("report")
+@pytest.mark.long
 def test_plain_run_after_a_killed_retry(ready: Project, fake: Fake) -> None:
     """After a killed retry a plain run asks nothing and merges what came back; the next retry asks for the rest."""
     fake.behave(only_if="LE text", status=400, body='{"error": {"message": "context length exceeded"}}')
@@ -433,7 +451,7 @@ def test_plain_run_after_a_killed_retry(ready: Project, fake: Fake) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", rest_is_long([signal.SIGINT, signal.SIGTERM]))
 def test_a_second_signal_stops_at_once(ready: Project, fake: Fake, number: int) -> None:
     """Once more, and the run waits for nothing in flight; it is told as failed, and the same command goes on."""
     with ready.started("snakemake", "--cores", "4") as main:
@@ -484,7 +502,7 @@ def kill_child(main: subprocess.Popen[str], victim: str) -> None:
     process.kill()
 
 
-@pytest.mark.parametrize("victim", ["classify", "coordination"])
+@pytest.mark.parametrize("victim", rest_is_long(["classify", "coordination"]))
 def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
     """A job or the coordinator that is killed ends the run soon, with a reason; the same command goes on."""
     # All answers would take 20 s.
@@ -501,6 +519,7 @@ def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.long
 def test_nobody_reads_the_output_any_more(ready: Project, fake: Fake) -> None:
     """A run that fails while the reader of its output is gone still ends, and the same command goes on."""
     with ready.started("snakemake", "--cores", "4") as main:

@@ -79,6 +79,7 @@ def test_a_lost_record_gets_its_reviews_back(project: Project) -> None:
     assert project.query("SELECT * FROM reviews ORDER BY incident_id, narrative_type, coder") == before
 
 
+@pytest.mark.long
 def test_verdicts_on_older_answers_are_counted_aside(project: Project) -> None:
     """Where more was asked, verdicts on incidents that had not been asked about are of older answers, and say so; after
     a rollback all count again."""

@@ -9,8 +9,9 @@ import pytest
 
 from tests.fake_server import ODDITIES, answer_to, oddity_of
 from tests.project import Fake, Project, cases, fake_server, wait_until
+from tests.variants import rest_is_long
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 STATUS = "SELECT status, n_narratives_processed FROM experiments"
 ERRORS = "SELECT count(*) FROM narrative_results WHERE error_occurred"
@@ -39,6 +40,7 @@ def assert_own_answers(project: Project, narratives: int = 40) -> None:
     assert project.query("SELECT count(*) FROM narrative_results") == [(narratives,)]
 
 
+@pytest.mark.long
 def test_a_quarter_of_faults(many: Project, fake: Fake) -> None:
     """With a quarter of all requests failing in every way, and many replies without an answer, each narrative
     is asked until its reply, and has its own answer or the error of the right category."""
@@ -60,7 +62,7 @@ def test_a_quarter_of_faults(many: Project, fake: Fake) -> None:
         assert kind in log
 
 
-@pytest.mark.parametrize("death", [{"status": 503}, {"hang": True}, {"drop": True}])
+@pytest.mark.parametrize("death", rest_is_long([{"status": 503}, {"hang": True}, {"drop": True}]))
 def test_dead_server_is_not_an_answer(ready: Project, fake: Fake, death: dict[str, object]) -> None:
     """A server that only fails, hangs or breaks off ends the run as failed, with open narratives and no error rows."""
     ready.write_params(fake.url, shards={"count": 2}, run={"timeout_s": 1, "give_up_after_s": 4})
@@ -101,11 +103,13 @@ def test_server_that_comes_back(ready: Project) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "word"),
-    [
-        (401, '{"error": {"message": "bad key"}}', "LLM_API_KEY"),
-        (404, '{"error": {"message": "model x not found", "code": "model_not_found"}}', "model.name"),
-        (400, '{"error": {"message": "extra fields not permitted"}}', "rejects"),
-    ],
+    rest_is_long(
+        [
+            (401, '{"error": {"message": "bad key"}}', "LLM_API_KEY"),
+            (404, '{"error": {"message": "model x not found", "code": "model_not_found"}}', "model.name"),
+            (400, '{"error": {"message": "extra fields not permitted"}}', "rejects"),
+        ]
+    ),
 )
 def test_what_can_never_work(ready: Project, fake: Fake, status: int, body: str, word: str) -> None:
     """A bad key, an unknown model or a refused request stops the run at once, before a single error row."""
@@ -129,6 +133,7 @@ def test_narrative_that_breaks_the_server(ready: Project, fake: Fake) -> None:
     assert_own_answers(ready)
 
 
+@pytest.mark.long
 def test_context_too_long_is_the_rows_own(ready: Project, fake: Fake) -> None:
     """A narrative that is too long is a data_error, even as the very first answer; the others are classified."""
     fake.behave(only_if="CME text of case 0.", status=400, body='{"error": {"code": "context_length_exceeded"}}')
@@ -138,6 +143,7 @@ def test_context_too_long_is_the_rows_own(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.long
 def test_first_narrative_may_be_rejected(ready: Project, fake: Fake) -> None:
     """A narrative that the server rejects is a data_error even when it is asked first and alone; the others follow."""
     fake.behave(only_if="CME text of case 0.", status=400, body='{"error": {"message": "cannot process this"}}')
@@ -183,6 +189,7 @@ def test_requests_per_minute(ready: Project, fake: Fake) -> None:
     assert calls["last_at"] - calls["first_at"] >= 39 * 0.1 * 0.97
 
 
+@pytest.mark.long
 def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
     """When the server begins to answer as another model, the run stops, and no such answer is kept."""
     fake.behave(latency_s=0.1)
@@ -198,6 +205,7 @@ def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
     assert ready.query("SELECT DISTINCT model_answered FROM narrative_results") == [("fake",)]
 
 
+@pytest.mark.long
 def test_server_without_schemas_and_logprobs(ready: Project, fake: Fake) -> None:
     """A server that takes no JSON schema and gives no logprobs is asked in plain JSON, which is said once."""
     fake.behave(refuse_schema=400, refuse_logprobs=400)
@@ -210,6 +218,7 @@ def test_server_without_schemas_and_logprobs(ready: Project, fake: Fake) -> None
     ]
 
 
+@pytest.mark.long
 def test_cut_texts_are_no_answers(ready: Project, fake: Fake) -> None:
     """An answer to a narrative that the server cut without a word is a data_error."""
     rows = [[f"{number:04d}", "word " * (20 + 5 * number), "", "", "", ""] for number in range(40)]
@@ -240,6 +249,7 @@ def test_laptop_that_slept(ready: Project, fake: Fake) -> None:
     assert "TimedOut" not in (ready.folder / "results/cases/logs/api_calls.log").read_text()
 
 
+@pytest.mark.long
 def test_slots_are_shared_by_all_jobs(ready: Project, fake: Fake) -> None:
     """Never more requests are in flight than run.max_in_flight, over all jobs; one shard alone uses all slots."""
     fake.behave(latency_s=0.1)
@@ -271,6 +281,7 @@ def test_no_narrative_text_in_logs(ready: Project, fake: Fake) -> None:
     assert all("text of case" not in text for text in told)
 
 
+@pytest.mark.until("report")
 def test_files_are_the_owners_alone(ready: Project, fake: Fake) -> None:
     """What a run writes under results/ only its owner can read."""
     assert ready.snakemake().returncode == 0

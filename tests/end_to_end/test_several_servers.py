@@ -9,7 +9,7 @@ import pytest
 
 from tests.project import Fake, Project, cases, fake_server, wait_until
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 INCIDENTS = 150
 SLOTS = 4
@@ -38,6 +38,7 @@ def assert_answered(project: Project, at_most_twice: int = 0) -> None:
     assert len(entries) - 2 * INCIDENTS <= at_most_twice
 
 
+@pytest.mark.until("report")
 def test_all_are_asked_alike(project: Project, fakes: list[Fake]) -> None:
     """Each of four servers has max_in_flight requests at once and a fair part of all; no narrative is asked twice, the
     journal names the server of each answer, and status and report tell what each did."""
@@ -60,6 +61,7 @@ def test_all_are_asked_alike(project: Project, fakes: list[Fake]) -> None:
         assert fake.url in report
 
 
+@pytest.mark.long
 def test_one_is_killed_and_comes_back(project: Project, fakes: list[Fake]) -> None:
     """A server that is killed half-way is left alone until it is back: no narrative becomes an error or is answered
     twice but those it had, and it gets its part again."""
@@ -88,6 +90,7 @@ def test_one_is_killed_and_comes_back(project: Project, fakes: list[Fake]) -> No
     assert f"[WAITING] {fakes[0].url}: " in output
 
 
+@pytest.mark.long
 def test_one_that_refuses_everything_is_left_out(project: Project, fakes: list[Fake]) -> None:
     """A server that takes no request, where the others do, is left out and told; no narrative becomes an error."""
     describe(project, fakes)
@@ -109,6 +112,7 @@ def test_one_is_away_at_the_start(project: Project, fakes: list[Fake]) -> None:
     assert_answered(project)
 
 
+@pytest.mark.long
 def test_one_serves_another_model(project: Project, fakes: list[Fake]) -> None:
     """A server with another model behind its address stops the run before an answer of it counts: at the start, and
     half-way."""

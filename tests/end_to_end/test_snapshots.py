@@ -105,6 +105,7 @@ def test_there_and_back(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_where_it_went_back_to(ready: Project, fake: Fake) -> None:
     """After a rollback the plain command asks what the state lacks, and mixes nothing; an undo is refused then, with a
     way that works."""
@@ -126,6 +127,7 @@ def test_a_run_goes_on_from_where_it_went_back_to(ready: Project, fake: Fake) ->
     assert done(ready, "narrative-runs", "prove").count("byte for byte") >= 4
 
 
+@pytest.mark.long
 def test_errors_are_asked_again_and_that_is_taken_back(ready: Project, fake: Fake) -> None:
     """Before errors are asked again the state is kept by itself, and to go there is to have the errors back."""
     fake.behave(faults=[{"fault": "bad request", "narrative": "case 3."}])
@@ -180,6 +182,7 @@ def _before_rollback(project: Project) -> list[str]:
     return [f"cases@{path.stem}" for path in (folder_of(project) / "snapshots").glob("before-rollback-*.json")]
 
 
+@pytest.mark.long
 def test_snapshots_by_the_clock(ready: Project, fake: Fake) -> None:
     """With `run.snapshot_every` a run keeps its state again and again, and of these the last eight."""
     fake.behave(latency_s=1.2)
@@ -212,6 +215,7 @@ def test_what_cannot_be(ready: Project, fake: Fake) -> None:
     assert findings(ready) == before
 
 
+@pytest.mark.long
 def test_an_altered_session_is_no_way_back(ready: Project) -> None:
     """A snapshot whose answers were altered since is not gone back to."""
     done(ready, "snakemake", "--cores", "4", "--config", "run={max_narratives: 12}")
@@ -228,6 +232,7 @@ def test_an_altered_session_is_no_way_back(ready: Project) -> None:
     assert findings(ready) == before and not (folder_of(ready) / "journal/set_aside.json").exists()
 
 
+@pytest.mark.long
 def test_a_rollback_that_is_killed(ready: Project, fake: Fake) -> None:
     """Killed with signal 9 at any point, a rollback leaves the one state or the other; the plain command, which asks
     nothing, brings all that is derived to it."""
@@ -258,6 +263,7 @@ def test_a_rollback_that_is_killed(ready: Project, fake: Fake) -> None:
     assert fake.asked == asked and True in ends
 
 
+@pytest.mark.long
 def test_journals_that_dvc_tracks(ready: Project) -> None:
     """Where DVC tracks the journals they stay tracked, and what is to be added to git and DVC is said; the commands
     work as printed."""

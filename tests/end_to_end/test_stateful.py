@@ -119,6 +119,7 @@ class Experiment(RuleBasedStateMachine):
         assert twice <= 4 * self._kills
 
 
+@pytest.mark.long
 def test_whatever_is_done_no_result_is_lost_and_no_id_changes() -> None:
     """Pilot, full run, retry, cancel, lower and raise, and kills, in any order."""
     examples = int(os.environ.get("STATEFUL_EXAMPLES", "2"))

@@ -10,10 +10,11 @@ import psutil
 import pytest
 
 from tests.project import Fake, Project, cases, wait_until
+from tests.variants import rest_is_long
 
 from .test_resume import assert_complete
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
 # Python imports this module in each process that it starts: what is to fail is found nowhere in the software itself.
 FAILING = """
@@ -99,15 +100,18 @@ def processed(project: Project) -> int:
 
 @pytest.mark.parametrize(
     ("argv", "module", "owner", "method"),
-    [
-        (["-m", "narrative_runs.coordination"], "narrative_runs.observation.run_monitor", "RunMonitor", "follow"),
-        (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.limiter", "Limiter", "answered"),
-        (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.model_server", "ModelServer", "open"),
-        (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "sync"),
-        (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "append"),
-        (["-m", "narrative_runs.coordination"], "narrative_runs.asking.request", "Question", "body"),
-        (["-m", "narrative_runs.jobs"], "narrative_runs.coordination.client", "RunClient", "source_is_ready"),
-    ],
+    rest_is_long(
+        [
+            (["-m", "narrative_runs.coordination"], "narrative_runs.observation.run_monitor", "RunMonitor", "follow"),
+            (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.limiter", "Limiter", "answered"),
+            (["-m", "narrative_runs.coordination"], "narrative_runs.coordination.model_server", "ModelServer", "open"),
+            (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "sync"),
+            (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "append"),
+            (["-m", "narrative_runs.coordination"], "narrative_runs.asking.request", "Question", "body"),
+            (["-m", "narrative_runs.jobs"], "narrative_runs.coordination.client", "RunClient", "source_is_ready"),
+        ],
+        2,
+    ),
 )
 def test_an_error_that_nothing_expected_ends_the_run(
     ready: Project, fake: Fake, tmp_path: Path, argv: list[str], module: str, owner: str, method: str

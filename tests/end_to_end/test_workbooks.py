@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.project import LABELLED, Fake, Project, fake_server
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
@@ -202,7 +203,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Path], dict[str, Any], list[str]]
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", rest_is_long(REFUSED, 4))
 def test_what_would_change_a_number_is_refused(project: Project, fake: Fake, case: str) -> None:
     """A workbook that would be misread is refused in a message that names the place and what to do."""
     name, write, data, words = REFUSED[case]
@@ -314,7 +315,7 @@ READ: dict[str, tuple[str, Callable[[Path], Path], dict[str, Any], list[str]]] =
 }
 
 
-@pytest.mark.parametrize("case", READ)
+@pytest.mark.parametrize("case", rest_is_long(READ, 3))
 def test_what_a_person_would_want_to_know_is_told(project: Project, fake: Fake, case: str) -> None:
     """What can be read is read, and what a person would want to know before trusting a number is said."""
     name, write, data, words = READ[case]
@@ -323,6 +324,7 @@ def test_what_a_person_would_want_to_know_is_told(project: Project, fake: Fake, 
     assert [word for word in words if word not in screen] == [], screen
 
 
+@pytest.mark.long
 def test_all_sheets_in_a_whole_run(project: Project, fake: Fake) -> None:
     """Three named sheets give all six narratives, told at the start, and each result says from which sheet it is."""
     project.track(book(project.folder / "data/all.xlsx", YEARS))

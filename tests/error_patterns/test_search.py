@@ -140,6 +140,7 @@ def test_few_errors_are_no_pattern() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0), st.integers(10, 60))
+@pytest.mark.slow
 def test_the_order_of_the_answers_does_not_matter(seed: int, errors: int) -> None:
     """The report, which reads the results in another order than the run saw them, tells the same."""
     made = {**spread(FAULT, range(1, 200), errors, seed=errors), **spread(TOO_LONG, LONG, 10)}

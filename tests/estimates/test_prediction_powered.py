@@ -120,6 +120,7 @@ def test_the_jackknife_is_the_bootstraps_standard_error() -> None:
     assert actual > float(powered_mean(sums_of(incident, truth, answer), unreviewed).standard_error)
 
 
+@pytest.mark.slow
 def test_errors_leave_the_estimate_without_bias() -> None:
     """With errors among the population and the reviews, the interval holds the truth as often as it promises."""
     rng = np.random.default_rng(8)

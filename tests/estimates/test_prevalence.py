@@ -108,6 +108,7 @@ def test_without_a_review_there_is_no_estimate() -> None:
     assert naive is not None and naive["value"] == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_rare_findings_are_covered() -> None:
     """At a prevalence of 2% and 200 reviews, where the large-sample interval holds the truth in nine of ten studies or
     fewer, the interval that is taken holds it in 93 of 100 or more."""

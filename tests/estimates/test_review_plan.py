@@ -9,6 +9,7 @@ from tests.estimates.populations import of_arrays, population_of_counts
 PILOT = population_of_counts((42, 14, 6, 338), (4_888, 30_024), (2, 1, 97))
 
 
+@pytest.mark.slow
 def test_the_planned_reviews_give_the_width() -> None:
     """Studies with the planned reviews, of the truth that the pilot shows, have intervals of the wanted width."""
     planned = plan(PILOT, 0.03)

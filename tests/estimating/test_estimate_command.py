@@ -14,8 +14,14 @@ from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.estimating import proof
 from narrative_runs.estimating.reported import report_anew
 from narrative_runs.findings.suppression import MASKED
+from narrative_runs.jobs import report as report_job
 from narrative_runs.paths import ExperimentFolder
+from narrative_runs.report.captions import CAPTIONS
+from narrative_runs.report.estimates_figure import NAME
+from narrative_runs.report.page import Picture
 from tests.reviewed_experiment import fill, run, write_experiment
+
+pytestmark = pytest.mark.slow
 
 FOLDER = ExperimentFolder("cases")
 
@@ -23,10 +29,21 @@ FOLDER = ExperimentFolder("cases")
 @pytest.fixture(autouse=True)
 def reviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An experiment of 90 incidents, of which some are errors and some were not asked about; two coders read 60."""
+    draw_estimates_alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
     context = write_experiment(90, asked=170)
     Path("params.yaml").write_text(yaml.safe_dump(context.params.model_dump(mode="json")))
     run(monkeypatch, "export", "cases", "--review", "60", "--coders", "ana,ben", "--blind")
+
+
+def draw_estimates_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the report's figures that of the estimates alone is drawn: drawing the others takes longer than all else."""
+    put = report_job._put
+
+    def not_drawn(name: str, *others: Any, **options: Any) -> Picture:
+        return put(name, *others, **options) if name == NAME else Picture(name, CAPTIONS[name], "not drawn", b"<svg/>")
+
+    monkeypatch.setattr(report_job, "_put", not_drawn)
 
 
 def review(monkeypatch: pytest.MonkeyPatch, *coders: str) -> None:

@@ -143,6 +143,7 @@ def test_a_mean_is_of_those_whose_text_tells() -> None:
     assert content["mean"]["naive"]["value"] > mean + 1
 
 
+@pytest.mark.slow
 def test_means_of_samples_hold_the_true_one() -> None:
     """Over 120 samples in which many texts do not tell the number, the mean has no bias, and its interval holds the
     true one as often as it says."""

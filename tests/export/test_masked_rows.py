@@ -62,6 +62,7 @@ def test_nothing_links_the_narratives_of_an_incident() -> None:
     pd.testing.assert_frame_equal(masked, shuffled)
 
 
+@pytest.mark.slow
 def test_rows_of_which_nothing_is_rare_keep_what_they_say() -> None:
     """Where all counts are large, groups, labels and answers stay."""
     rows = rows_of(2, 6_000)

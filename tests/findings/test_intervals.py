@@ -154,6 +154,7 @@ def incidents_with_two_narratives(rng: np.random.Generator, incidents: int) -> N
     return matrices
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_the_truth_although_narratives_of_an_incident_are_alike() -> None:
     """About 95% of the intervals of kappa and MCC hold the true value, with two dependent narratives an
     incident."""

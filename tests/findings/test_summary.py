@@ -28,6 +28,7 @@ def by_sex(results: pd.DataFrame, first: str) -> pd.DataFrame:
     return pd.DataFrame({"Sex": np.where(is_even, first, "M")}, index=results["row_num"].to_numpy())
 
 
+@pytest.mark.slow
 def test_groups_are_shown_with_what_hits_them_more(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,7 @@ RARE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [*range(12), 57, *RARE])
 def test_nobody_computes_what_is_masked(which: int | str) -> None:
     """Whatever is solved for all sums, rates and tables that are shown, no small count is left with one value, and none

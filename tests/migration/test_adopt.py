@@ -209,6 +209,7 @@ def test_a_record_that_cannot_be_written_leaves_nothing(here: Path) -> None:
     assert results() == []
 
 
+@pytest.mark.slow
 def test_a_killed_adopt_is_done_again(here: Path) -> None:
     """After kill -9 amid the writing nothing is here, and the same command brings it all over."""
     with subprocess.Popen(

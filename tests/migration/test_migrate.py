@@ -251,6 +251,7 @@ def test_a_record_that_another_program_holds_is_named(tmp_path: Path, monkeypatc
     assert seen(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_killed_migrate_is_finished_by_the_next(tmp_path: Path) -> None:
     """After kill -9 at random moments the record opens with all its rows, and the next migrate finishes it."""
     path = tmp_path / "big.db"

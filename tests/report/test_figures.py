@@ -158,6 +158,7 @@ def test_without_any_answer_every_figure_is_made(result_table: ResultTable, rows
     assert bool(found["errors_by_category"].figure.axes) == bool(rows)
 
 
+@pytest.mark.slow
 def test_files_are_the_same_bytes_each_time(random_results: ResultTable) -> None:
     """The same results give the same SVG, PNG and PDF files, without a date in them."""
     results = random_results(40, seed=8)
@@ -171,6 +172,7 @@ def test_files_are_the_same_bytes_each_time(random_results: ResultTable) -> None
         assert b"Date" not in files["pdf"] and b"dc:date" not in files["svg"]
 
 
+@pytest.mark.slow
 def test_files_stay_small_whatever_the_rows(random_results: ResultTable) -> None:
     """Rows are counted into bins: a large experiment has figures of the size of a small one's."""
     results = pd.concat([random_results(800, seed=9)] * 8, ignore_index=True)

@@ -71,6 +71,7 @@ def words(text: str) -> str:
     return " ".join(" ".join(Elements(text).texts).split())
 
 
+@pytest.mark.slow
 def test_groups_and_probabilities_have_their_tables() -> None:
     """Each variable has the main measure of each group and its share of errors, and the scores and the reliability of
     its probabilities, as metrics.json has them; that errors hit one group is said in a sentence."""
@@ -92,6 +93,7 @@ def test_groups_and_probabilities_have_their_tables() -> None:
     assert "Errors of age hit" not in text
 
 
+@pytest.mark.slow
 def test_the_page_of_a_codebook_can_be_read_without_eyes() -> None:
     """Nothing is left open, every table names its rows and columns, and no id stands twice."""
     table, metrics = measured()
@@ -104,6 +106,7 @@ def test_the_page_of_a_codebook_can_be_read_without_eyes() -> None:
     assert len(ids) == len(set(ids)) and set(labels) <= set(ids)
 
 
+@pytest.mark.slow
 def test_passages_are_listed_only_where_narratives_may_be_shown() -> None:
     """The first passages that do not stand in the text are listed by row and incident where that is asked for; else
     their number stands there, and the column that has them."""
@@ -123,6 +126,7 @@ def test_passages_are_listed_only_where_narratives_may_be_shown() -> None:
         assert ("the first 25 narratives" in text) == bool(passages)
 
 
+@pytest.mark.slow
 def test_no_word_of_a_codebook_or_a_passage_becomes_markup() -> None:
     """Hostile names of groups, definitions, values and passages are shown as they are."""
 
@@ -177,6 +181,7 @@ def test_what_is_masked_is_called_so(masks_tables: bool) -> None:
         assert not [sentence for sentence in sentences if has_digits(sentence)]
 
 
+@pytest.mark.slow
 def test_a_masked_page_has_its_variables() -> None:
     """With report.suppress_below the variables are on the page, with what is masked, and without curves."""
     text = section(page_of(measured(600)[1], below=11), "variables")

@@ -105,6 +105,7 @@ def test_a_column_of_the_workbook_is_not_taken_for_one_of_the_sheet(
     assert asked["workbook_weapon_label"].fillna("").tolist() == by_row["PersonsLE"].tolist()
 
 
+@pytest.mark.slow
 def test_disagreements_are_decided(
     results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +138,7 @@ def test_disagreements_are_decided(
     assert f"Disagreements: {len(keys)}, of which 0 are open." in said and "No verdict: it takes 3 coders" in said
 
 
+@pytest.mark.slow
 def test_verdicts_on_one_variable_are_none_on_another(results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each variable is dealt for itself: the verdicts on one are none on another."""
     deal(monkeypatch, "weapon")
@@ -167,6 +169,7 @@ def test_a_sheet_of_nobody_has_the_name_of_what_was_asked(
     assert reviewed("coded", "weapon" if words else "detected").incidents["is_reviewed"].sum() == 24
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_same(results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same seed draws the same sheet, another one other incidents; a larger sample holds the smaller one, in the
     same order; and weights add up to all incidents of the workbook."""

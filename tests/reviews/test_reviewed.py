@@ -71,6 +71,7 @@ def test_all_reviewed_gives_the_truth() -> None:
     assert found.incidents.groupby("stratum").size().to_dict() == STRATA
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("upto", [None, 40])
 def test_a_sample_has_no_bias(upto: int | None) -> None:
     """Over many samples the weighted share is the true one, also where each sheet is filled in from the top alone."""

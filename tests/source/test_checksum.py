@@ -46,11 +46,13 @@ def test_md5_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert md5_of(tmp_path / "file") == hashlib.md5(content).hexdigest()
 
 
+@pytest.mark.slow
 def test_verify_agrees_with_dvc(workbook: Path) -> None:
     """A text file with Windows line ends that DVC has just tracked is verified, and its MD5 returned."""
     assert verify(workbook) == tracked_md5(workbook) == hashlib.md5(workbook.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_change_is_told_with_both_checksums_and_both_ways_out(workbook: Path) -> None:
     """A changed workbook raises SourceChanged with file, both checksums and the two ways out."""
     original = tracked_md5(workbook)
@@ -68,6 +70,7 @@ def test_change_is_told_with_both_checksums_and_both_ways_out(workbook: Path) ->
     assert "`dvc add data/narratives.csv`" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_workbook_that_is_saved_meanwhile_is_told(workbook: Path) -> None:
     """What has been verified may be changed a moment later: it is compared anew each time, and told as changed."""
     original = verify(workbook)
@@ -110,6 +113,7 @@ def test_damaged_dvc_file_is_named(repository: Path, text: str) -> None:
         tracked_md5(workbook)
 
 
+@pytest.mark.slow
 def test_fetch_brings_back_a_missing_workbook(
     workbook: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +129,7 @@ def test_fetch_brings_back_a_missing_workbook(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_fetch_leaves_an_existing_workbook(workbook: Path) -> None:
     """A workbook that is there keeps its content, even if it is not the tracked one."""
     workbook.write_text("changed")
@@ -138,6 +143,7 @@ def test_fetch_without_tracking_does_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_failed_fetch_tells_what_dvc_said(repository: Path) -> None:
     """When DVC cannot deliver, SourceError names the workbook, quotes DVC, and does not say to try the same again."""
     workbook = Path("x.csv")
@@ -151,6 +157,7 @@ def test_failed_fetch_tells_what_dvc_said(repository: Path) -> None:
     assert "Put the file there" in message and "`" not in message
 
 
+@pytest.mark.slow
 def test_a_colon_in_a_name_ends_no_name(repository: Path) -> None:
     """A workbook with a colon in its name is fetched like any other."""
     workbook = Path("cases: 2024.csv")

@@ -85,6 +85,7 @@ def test_columns_and_types(tmp_path: Path) -> None:
         unique_by=str.strip,
     )
 )
+@pytest.mark.slow
 def test_text_ids_stay_apart(ids: list[str]) -> None:
     """Ids written as text keep leading zeros and every character but blanks around them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +98,7 @@ def test_text_ids_stay_apart(ids: list[str]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 10**15 - 1), min_size=1, max_size=8, unique=True))
+@pytest.mark.slow
 def test_number_ids_have_neither_decimals_nor_exponent(ids: list[int]) -> None:
     """Ids stored as numbers, float or not, are their digits."""
     with tempfile.TemporaryDirectory() as folder:

@@ -334,6 +334,7 @@ def test_a_killed_guardian_leaves_nothing(run: Run) -> None:
     assert next_life(server, pid) and status(server) == 200
 
 
+@pytest.mark.slow
 def test_no_narrative_text_gets_into_the_log(run: Run) -> None:
     """What a server writes of a narrative, once it is asked about, stands neither in the log nor in a message."""
     server = run.start(small())

@@ -6,13 +6,14 @@ import shutil
 import pytest
 
 from tests.project import Fake, Project, cases
+from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
 
 ODD_NAME = """a{x} {{y}} {slug} 100%s $HOME "q" 's' *[a]?#;&|<>!~\\ é"""
 
 
-@pytest.mark.parametrize("ending", ["xlsx", "csv"])
+@pytest.mark.parametrize("ending", rest_is_long(["xlsx", "csv"]))
 def test_any_name_of_a_workbook(project: Project, fake: Fake, ending: str) -> None:
     """A workbook of any name is read, asked about, and found unchanged by the next run; its name is told as it is."""
     name = f"data/{ODD_NAME}.{ending}"
@@ -31,6 +32,7 @@ def test_any_name_of_a_workbook(project: Project, fake: Fake, ending: str) -> No
     assert fake.asked == 4
 
 
+@pytest.mark.long
 def test_copies_among_the_journals(project: Project, fake: Fake) -> None:
     """What a synchronising program leaves among the journals stops no run, answers nothing, and is told in one line."""
     project.write_workbook(cases(4))
@@ -52,6 +54,7 @@ def test_copies_among_the_journals(project: Project, fake: Fake) -> None:
     assert set(fake.calls()["asked"].values()) == {1} and fake.asked == 8
 
 
+@pytest.mark.long
 def test_a_damaged_neighbour(project: Project, fake: Fake) -> None:
     """An experiment is resumed by its id, and looked at, whatever lies beside it under results/."""
     project.write_workbook(cases(2))
@@ -74,6 +77,7 @@ def test_a_damaged_neighbour(project: Project, fake: Fake) -> None:
     assert unknown.returncode == 1 and "results/another/ cannot be read" in unknown.stdout
 
 
+@pytest.mark.long
 def test_a_workbook_is_read_as_it_is_to_be_read_now(project: Project, fake: Fake) -> None:
     """Before the first answer a workbook that changed, or is to be read otherwise, is read again; else it is not."""
     name = "data/my {cases}.xlsx"

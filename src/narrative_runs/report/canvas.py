@@ -76,9 +76,10 @@ def files_of(figure: Figure, kinds: tuple[str, ...]) -> dict[str, bytes]:
     with style():
         engine = figure.get_layout_engine()
         if engine is not None:
-            # Once is enough for all kinds: it takes longer than drawing.
+            # Once is enough for all kinds: it takes longer than drawing. With any engine, even that of "none", a figure
+            # is drawn twice for each kind.
             engine.execute(figure)
-            figure.set_layout_engine("none")
+            figure.set_layout_engine(None)
         return {kind: _file(figure, kind) for kind in kinds}
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from tests.coded_tables import CODEBOOK, VALUES, case
 
-from narrative_runs.codebook.variables import TYPES, Codebook
+from narrative_runs.codebook.variables import Codebook
 from narrative_runs.findings.answers_by_variable import counts_by_variable
-from narrative_runs.findings.by_variable.main_measure import main_measure, main_rate
+from narrative_runs.findings.by_variable.main_measure import main_measure
 from narrative_runs.findings.by_variable.measure import measure_variables
 from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.findings.metrics import measure
@@ -36,22 +36,6 @@ def test_every_variable_has_the_measures_of_its_type() -> None:
         for level in levels if variable.type == "quote" else [*levels, of_variable["incident"]]:
             assert level[main]["low"] <= level[main]["value"] <= level[main]["high"]
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
-
-
-def test_each_type_but_text_has_a_main_measure() -> None:
-    """The overview has one number for each type."""
-    assert [kind for kind in TYPES if main_measure(kind) is None] == ["text"]
-
-
-def test_the_main_rate_is_that_of_incidents_where_narratives_have_none() -> None:
-    """An overview shows the rate of narratives, without one that of incidents, and nothing where neither has one."""
-    rate = {"value": 0.5, "low": 0.2, "high": 0.8}
-    narrative, incident, nothing = {"f1": rate}, {"f1": rate}, {"f1": None}
-    of_variable = {"type": "binary", "narrative": narrative, "incident": incident}
-    assert main_rate(of_variable) == ("narrative", "f1", rate)
-    assert main_rate(of_variable | {"narrative": nothing}) == ("incident", "f1", rate)
-    assert main_rate(of_variable | {"narrative": nothing, "incident": nothing}) is None
-    assert main_rate({"type": "text", "narrative": None, "incident": None}) is None
 
 
 def test_the_first_binary_variable_is_measured_as_the_experiment_is() -> None:

@@ -20,6 +20,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from(VALUES), st.sampled_from(VALUES)), mi
 
 @settings(deadline=None, max_examples=60)
 @given(PAIRS)
+@pytest.mark.slow
 def test_the_measures_of_a_category_agree_with_scikit_learn(
     make_units: MakeUnits, pairs: list[tuple[str, str]]
 ) -> None:

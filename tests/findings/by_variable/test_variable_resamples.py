@@ -76,6 +76,7 @@ def test_the_interval_is_that_of_scipy() -> None:
     assert [own["low"], own["high"]] == pytest.approx([expected.low, expected.high], abs=0.015)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_although_narratives_of_an_incident_are_alike() -> None:
     """About 95% of the intervals of weighted kappa, and of a mean of scores, hold the true value."""
     large = ordinal_pairs(np.random.default_rng(99), 400_000)
