@@ -5,28 +5,23 @@ invented incidents. Colours are reduced, so that the pictures are small.
 """
 
 import io
-import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-import httpx
 from PIL import Image
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Page, ViewportSize
 from tests import page_world
+from tests.chromium import started_browser
 from tests.page_server import TOKEN, page_served
-from tests.project import ROOT, Fake, Project, fake_server, wait_until
+from tests.project import ROOT, Project, fake_server, wait_until
 
-from benchmarks import workbook
+from benchmarks.pictured_run import LATENCY_S, NARRATIVES, requests, write_run
 
 PICTURES = ROOT / "docs/pictures"
-NARRATIVES = 2000
 SIZE = ViewportSize(width=1000, height=760)
 COLOURS = 48
-NONSENSE = {"choices": [{"message": {"content": "I would rather not say."}, "finish_reason": "stop"}], "usage": {}}
-LATENCY_S = 0.2
 ROOMS = {
     "page_findings": "/experiments/circumstances/findings",
     "page_history": "/history?with=first-prompt&with=second-prompt&wait=yes",
@@ -57,38 +52,8 @@ def main() -> None:
 @contextmanager
 def in_chromium() -> Iterator[Page]:
     """A page of Debian's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            headless=True,
-            args=["--disable-gpu", "--no-first-run", "--disable-background-networking"],
-            chromium_sandbox=False,
-        )
+    with started_browser() as browser:
         yield browser.new_page(viewport=SIZE)
-        browser.close()
-
-
-def write_run(project: Project, fake: Fake) -> None:
-    """What the run needs, some of whose answers cannot be read."""
-    project.write_workbook(workbook.rows(NARRATIVES))
-    project.write_params(
-        fake.url,
-        experiment={"name": "Synthetic narratives", "slug": "synthetic"},
-        model={"name": workbook.MODEL},
-        prompt={"system_prompt": workbook.SYSTEM_PROMPT, "user_template": workbook.USER_TEMPLATE},
-        run={
-            "max_in_flight": 16,
-            "price_per_million_prompt_tokens": 0.5,
-            "price_per_million_completion_tokens": 1.5,
-        },
-        shards={"count": 16},
-    )
-    fake.behave(latency_s=LATENCY_S, only_if="report 7", body=json.dumps(NONSENSE))
-
-
-def requests(fake: Fake) -> int:
-    """How many narratives the model was asked about so far."""
-    return int(httpx.get(f"{fake.origin}/pace", trust_env=False).json()["requests"])
 
 
 def keep(page: Page, name: str) -> None:

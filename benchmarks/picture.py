@@ -5,47 +5,30 @@ real terminal are taken, and the block is drawn once more from what the session 
 """
 
 import io
-import json
 import os
 import re
 import subprocess
 import tempfile
 from pathlib import Path
 
-import httpx
 from rich.console import Console
-from tests.project import ROOT, Fake, Project, fake_server, wait_until
+from tests.project import ROOT, Project, fake_server, wait_until
 from tests.terminal import Window
 
-from benchmarks import workbook
+from benchmarks.pictured_run import LATENCY_S, NARRATIVES, requests, write_run
 from narrative_runs.monitoring.status import ask
 from narrative_runs.observation.panel import panel
 
 PICTURE = ROOT / "docs/pictures/terminal.svg"
-NARRATIVES = 2000
 COLUMNS = 100
-NONSENSE = {"choices": [{"message": {"content": "I would rather not say."}, "finish_reason": "stop"}], "usage": {}}
 
 
 def main() -> None:
     """Run it, and draw."""
     console = Console(record=True, width=COLUMNS, force_terminal=True, file=io.StringIO(), highlight=False)
-    with tempfile.TemporaryDirectory(prefix="picture-") as folder, fake_server(latency_s=0.2) as fake:
+    with tempfile.TemporaryDirectory(prefix="picture-") as folder, fake_server(latency_s=LATENCY_S) as fake:
         project = Project(Path(folder))
-        project.write_workbook(workbook.rows(NARRATIVES))
-        project.write_params(
-            fake.url,
-            experiment={"name": "Synthetic narratives", "slug": "synthetic"},
-            model={"name": workbook.MODEL},
-            prompt={"system_prompt": workbook.SYSTEM_PROMPT, "user_template": workbook.USER_TEMPLATE},
-            run={
-                "max_in_flight": 16,
-                "price_per_million_prompt_tokens": 0.5,
-                "price_per_million_completion_tokens": 1.5,
-            },
-            shards={"count": 16},
-        )
-        fake.behave(latency_s=0.2, only_if="report 7", body=json.dumps(NONSENSE))
+        write_run(project, fake)
         terminal = Window(COLUMNS)
         run = subprocess.Popen(
             project.command("snakemake", "--cores", "4"),
@@ -56,7 +39,7 @@ def main() -> None:
             stderr=terminal.slave,
             start_new_session=True,
         )
-        wait_until(lambda: _requests(fake) > 0.6 * NARRATIVES)
+        wait_until(lambda: requests(fake) > 0.6 * NARRATIVES)
         standing = ask(project.folder / "results/synthetic")
         lines = terminal.lines()
         run.wait()
@@ -71,10 +54,6 @@ def main() -> None:
     # Without its fonts, which would be fetched from elsewhere.
     PICTURE.write_text(re.sub(r" *@font-face \{.*?\}\n", "", svg, flags=re.S), encoding="utf-8")
     print(f"{PICTURE.relative_to(ROOT)} is drawn.")
-
-
-def _requests(fake: Fake) -> int:
-    return int(httpx.get(f"{fake.origin}/pace", trust_env=False).json()["requests"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.chromium import started_browser
 from tests.project import Fake, Project, cases, fake_server, wait_until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.browser]
 
-CHROMIUM = shutil.which("chromium")
 NARRATIVES = 2000
-FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 # What is to be seen of the experiment, each time that something on the page changes; nothing of it outlives a reload.
 OBSERVE = """
 window.seen = [];
@@ -80,15 +78,12 @@ def facts(status: subprocess.CompletedProcess[str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """2,000 narratives: killed with -9, resumed, the page's server killed and restarted meanwhile, errors retried."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
     project = Project(tmp_path_factory.mktemp("page"))
     project.environment["XDG_CACHE_HOME"] = str(project.folder / "cache")
     project.write_workbook(cases(NARRATIVES // 2))
     cards, status, console = {}, {}, []
-    with fake_server(latency_s=0.05, odd_share=0.02) as fake, sync_playwright() as playwright:
+    with fake_server(latency_s=0.05, odd_share=0.02) as fake, started_browser() as browser:
         project.write_params(fake.url, run={"max_in_flight": 16}, shards={"count": 8})
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=False)
         page = browser.new_page()
         page.on("console", lambda message: console.append(message.text))
         page.on("pageerror", lambda error: console.append(str(error)))
@@ -119,7 +114,6 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
                     seen = page.evaluate("window.seen")
                     journal_entries = len(project.journal_entries())
                     retried, n_asked_by_retry, n_errors = retry(page, fake, project)
-        browser.close()
     yield Watched(seen, cards, status, console, journal_entries, retried, n_asked_by_retry, n_errors)
 
 

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,12 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from narrative_runs.report.captions import CAPTIONS
+from tests.chromium import options
 from tests.fake_server import answer_to
 from tests.project import Fake, Project, cases, fake_server
 
 pytestmark = pytest.mark.end_to_end
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ELSEWHERE = "http://127.0.0.1:9/picture.svg"
 HOSTILE = f"<img src={ELSEWHERE} onerror=alert(1)><script>alert(1)</script>" + "unbroken" * 40
 FOLDER = "results/cases"
@@ -152,15 +143,12 @@ def test_wrong_answers_are_shown_once_asked_for(with_narratives: Project) -> Non
 @pytest.fixture
 def opened(with_narratives: Project, tmp_path: Path) -> Iterator[tuple[Page, list[str], list[str]]]:
     """The report in Chromium; what its console says, and what it asks for."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
+    started = options()
     report = (with_narratives.folder / FOLDER / "report.html").as_uri()
     told: list[str] = []
     asked_for: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=CHROMIUM, headless=True, args=FLAGS, chromium_sandbox=False
-        )
+        browser = playwright.chromium.launch_persistent_context(tmp_path / "profile", **started)
         page = browser.new_page()
         page.on("console", lambda message: told.append(message.text))
         page.on("pageerror", lambda error: told.append(str(error)))

@@ -1,5 +1,4 @@
 import html
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -8,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from playwright.sync_api import sync_playwright
 from tests import page_world
+from tests.chromium import started_browser
 from tests.page.test_safety import markup_in
 from tests.page_server import PageServer, page_served
 from tests.project import LABELLED, Project
@@ -19,8 +18,6 @@ from narrative_runs.checkpoints import by_hand
 from narrative_runs.paths import RECORD, ExperimentFolder
 from narrative_runs.source.shards import Narrative
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 FOLDER = ExperimentFolder("cases")
 # What a workbook, a model server or a params file fills, and what stands in the record.
 FIELDS = [
@@ -176,11 +173,8 @@ def test_pages_hold_nothing_but_their_own_markup(pages: dict[str, str]) -> None:
 @pytest.mark.browser
 def test_in_a_browser_nothing_of_it_runs(page: PageServer, pages: dict[str, str]) -> None:
     """In Chromium no page runs, asks for or complains of anything that is not its own."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=False)
+    with started_browser() as browser:
         context = browser.new_context()
         name, _, value = page.cookie.partition("=")
         context.add_cookies([{"name": name, "value": value, "url": page.origin}])
@@ -197,5 +191,4 @@ def test_in_a_browser_nothing_of_it_runs(page: PageServer, pages: dict[str, str]
             if "<!DOCTYPE html>" in text:
                 opened.goto(page.origin + address, wait_until="load")
                 opened.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-        browser.close()
     assert [each for each in complaints if "404 (Not Found)" not in each] == []

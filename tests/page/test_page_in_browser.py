@@ -1,7 +1,6 @@
 """The page of a whole project: every count and the narratives that it leads to, and every room in Chromium."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from tests import page_world
+from tests.chromium import started_browser
 from tests.page_server import TOKEN, PageServer, page_served
 from tests.project import wait_until
 
@@ -19,15 +19,6 @@ from narrative_runs.page.narratives import ON_A_PAGE
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 COMPARED = "/history?with=first-prompt&with=circumstances&with=first-prompt@pilot&wait=yes"
 ROOMS = {
     "now": "/",
@@ -169,14 +160,8 @@ def test_figures_are_those_of_the_report_and_no_other_files(world: PageServer) -
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=FLAGS, chromium_sandbox=False
-        )
+    with started_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
