@@ -1,4 +1,4 @@
-"""The run that the pictures of the documentation show: 2,000 synthetic narratives, of which some answers are nonsense."""
+"""The run in the pictures of the documentation: 2,000 synthetic narratives, some of whose answers cannot be read."""
 
 import json
 
