@@ -5,8 +5,8 @@ from tests.comparison.coded_finished import coded_finished, two_cases
 
 from narrative_runs.comparison.compared import Compared, compared, variables_compared
 from narrative_runs.findings.rounding import p_value
-from narrative_runs.page import compared_tables as program
-from narrative_runs.page.compared_tables import compared_tables
+from narrative_runs.page.history import compared_tables as program
+from narrative_runs.page.history.compared_tables import compared_tables
 from narrative_runs.page.tables import Table
 
 

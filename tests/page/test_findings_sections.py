@@ -9,8 +9,8 @@ from tests.result_tables import table_at_random
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.suppression import MASKED, masked_metrics
-from narrative_runs.page import record_findings
-from narrative_runs.page.findings_sections import Findings, errors, matrices, sections, unseen
+from narrative_runs.page.findings import of_record as record_findings
+from narrative_runs.page.findings.sections import Findings, errors, matrices, sections, unseen
 from narrative_runs.page.narrative_links import NarrativeLinks
 from narrative_runs.page.tables import Cell, Section, Table
 from narrative_runs.report.cells import rate

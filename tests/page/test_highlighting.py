@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.page.highlighting import Piece, excerpt, pieces, readable, within
+from narrative_runs.page.narratives.highlighting import Piece, excerpt, pieces, readable, within
 
 SPANS = st.lists(st.tuples(st.integers(-3, 60), st.integers(-3, 60)), max_size=6)
 TEXTS = st.text(alphabet="ab \n", max_size=50)

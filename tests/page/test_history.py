@@ -4,8 +4,8 @@ from tests.monitoring.conftest import Add
 from narrative_runs.errors import ExperimentError
 from narrative_runs.experiment import ExperimentState, describe
 from narrative_runs.monitoring.experiments import ExperimentRow, experiments
-from narrative_runs.page.history import choices, sides_of, why_not_compared
-from narrative_runs.page.side_by_side import params_of
+from narrative_runs.page.history.room import choices, sides_of, why_not_compared
+from narrative_runs.page.history.side_by_side import params_of
 from narrative_runs.paths import ExperimentFolder
 
 

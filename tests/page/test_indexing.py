@@ -7,9 +7,9 @@ import pytest
 from tests import coded_experiment
 
 from narrative_runs.errors import ExperimentError
-from narrative_runs.page import indexing
-from narrative_runs.page.comparing import bring_compared
-from narrative_runs.page.indexing import Indexing
+from narrative_runs.page.narratives import indexing
+from narrative_runs.page.narratives.comparing import bring_compared
+from narrative_runs.page.narratives.indexing import Indexing
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database, narrative_pages, search_index
 from narrative_runs.record.narrative_pages import Wanted
@@ -82,7 +82,7 @@ def test_a_closed_one_starts_no_more(kept: Indexing) -> None:
 def test_what_is_compared_is_brought_once(kept: Indexing, monkeypatch: pytest.MonkeyPatch, most_here: int) -> None:
     """Here or in a process of its own, the outcomes of a variable are those of the findings; they are computed anew
     only where the record changed."""
-    monkeypatch.setattr("narrative_runs.page.comparing._MOST_HERE", most_here)
+    monkeypatch.setattr("narrative_runs.page.narratives.comparing._MOST_HERE", most_here)
     with database.transaction() as connection:
         database.update_experiment(connection, "id-coded", {"n_narratives_processed": 120})
     kept.look(its_row(), PATIENCE_S)
@@ -99,7 +99,7 @@ def test_what_is_compared_is_brought_once(kept: Indexing, monkeypatch: pytest.Mo
 
 def test_a_process_that_fails_says_why(kept: Indexing, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process of its own could not compute comes back as its message."""
-    monkeypatch.setattr("narrative_runs.page.comparing._MOST_HERE", 0)
+    monkeypatch.setattr("narrative_runs.page.narratives.comparing._MOST_HERE", 0)
     with database.transaction() as connection:
         database.update_experiment(connection, "id-coded", {"n_narratives_processed": 120})
     kept.look(its_row(), PATIENCE_S)

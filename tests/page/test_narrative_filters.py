@@ -3,8 +3,8 @@ from tests.coded_tables import CODEBOOK
 from yarl import URL
 
 from narrative_runs.codebook.default import DEFAULT
-from narrative_runs.page.narrative_filters import asked_in, fields_of, understood
 from narrative_runs.page.narrative_links import NarrativeLinks
+from narrative_runs.page.narratives.filters import asked_in, fields_of, understood
 from narrative_runs.record.search_index import Kind, Property
 
 LINKS = NarrativeLinks("cases")

@@ -3,7 +3,7 @@ from typing import Any
 from tests.coded_tables import CODEBOOK
 
 from narrative_runs.codebook.default import DEFAULT
-from narrative_runs.page.one_narrative import as_words, facts_of, listed, narrative_shown
+from narrative_runs.page.narratives.one_narrative import as_words, facts_of, listed, narrative_shown
 from narrative_runs.record.search_words import terms_of
 from narrative_runs.results import RESULT_COLUMNS
 

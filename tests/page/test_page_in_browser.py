@@ -15,7 +15,7 @@ from tests.chromium import started_browser
 from tests.page_server import TOKEN, PageServer, page_served
 from tests.project import wait_until
 
-from narrative_runs.page.narratives import ON_A_PAGE
+from narrative_runs.page.narratives.room import ON_A_PAGE
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 
@@ -133,7 +133,7 @@ def compared_at(server: PageServer, address: str) -> str:
 @pytest.mark.usefixtures("world")
 def test_a_comparison_ends_with_the_page() -> None:
     """What compares ends at once when the page that started it is gone."""
-    words = [sys.executable, "-m", "narrative_runs.page.compared_tables", "A=first-prompt", "B=circumstances"]
+    words = [sys.executable, "-m", "narrative_runs.page.history.compared_tables", "A=first-prompt", "B=circumstances"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         assert program.stdin is not None and program.stdout is not None
         program.stdin.close()

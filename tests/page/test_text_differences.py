@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.page.text_differences import ADDED, LEFT_OUT, REMOVED, SAME, Line, differences
+from narrative_runs.page.history.text_differences import ADDED, LEFT_OUT, REMOVED, SAME, Line, differences
 
 LINES = st.lists(st.sampled_from(["a cat", "a dog", "", "the cat sat", "end"]), max_size=12).map("\n".join)
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from narrative_runs.page import acts, findings, history, narratives, now, safety, texts
+from narrative_runs.page import acts, now, safety, texts
 from narrative_runs.page.addresses import address_of
 from narrative_runs.page.experiment_asked import latest
+from narrative_runs.page.findings import room as findings
+from narrative_runs.page.history import room as history
+from narrative_runs.page.narratives import room as narratives
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {"page.css": "text/css", "page.js": "text/javascript"}

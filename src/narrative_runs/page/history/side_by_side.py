@@ -12,9 +12,9 @@ from narrative_runs.comparison.titles import scope_title
 from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.suppression import counted
 from narrative_runs.page.addresses import address_of
+from narrative_runs.page.history.text_differences import Line, differences
 from narrative_runs.page.narrative_links import INCIDENT, NarrativeLinks
 from narrative_runs.page.tables import Cell, Table, count_cell
-from narrative_runs.page.text_differences import Line, differences
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.cells import rate
 from narrative_runs.report.measures import RATES as TITLES

@@ -9,7 +9,7 @@ from narrative_runs.codebook.quotes import spans_of as spans_of_passage
 from narrative_runs.codebook.variables import Codebook, Quote, Text
 from narrative_runs.data_columns import type_title
 from narrative_runs.findings.rounding import shown
-from narrative_runs.page.highlighting import Piece, Span, pieces, readable
+from narrative_runs.page.narratives.highlighting import Piece, Span, pieces, readable
 from narrative_runs.record.search_words import Term
 from narrative_runs.record.search_words import spans_of as spans_of_words
 

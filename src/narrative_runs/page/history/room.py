@@ -17,11 +17,11 @@ from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import ExperimentRow, experiments
 from narrative_runs.monitoring.listing import COLUMNS
 from narrative_runs.page.addresses import address_of
-from narrative_runs.page.comparisons import ComparedTables, Comparisons
 from narrative_runs.page.experiment_asked import named
+from narrative_runs.page.history.comparisons import ComparedTables, Comparisons
+from narrative_runs.page.history.side_by_side import Side, experiments_table, metric_tables, params_of
 from narrative_runs.page.masking import cells_shown, limit_in
 from narrative_runs.page.rendering import render
-from narrative_runs.page.side_by_side import Side, experiments_table, metric_tables, params_of
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.snapshots import Snapshot, divided
 

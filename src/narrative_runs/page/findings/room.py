@@ -17,10 +17,10 @@ from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.estimates_file import damaged, made_from, older_in, read_estimates
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import COMPLETED, RUNNING, ExperimentRow
-from narrative_runs.page import record_findings
 from narrative_runs.page.experiment_asked import experiment_asked, named
 from narrative_runs.page.file_states import FileState, state_of_file
-from narrative_runs.page.findings_sections import Findings, sections
+from narrative_runs.page.findings import of_record as record_findings
+from narrative_runs.page.findings.sections import Findings, sections
 from narrative_runs.page.masking import limit_in
 from narrative_runs.page.rendering import render
 from narrative_runs.page.tables import Section

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from narrative_runs.page.findings_sections import OUTCOMES, errors
+from narrative_runs.page.findings.sections import OUTCOMES, errors
 from narrative_runs.page.narrative_links import NarrativeLinks
 from narrative_runs.page.tables import Cell, Section, Table, count_cell, in_cells
 from narrative_runs.report.cells import number

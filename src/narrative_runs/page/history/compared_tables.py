@@ -1,7 +1,8 @@
 """What comparing experiments narrative by narrative amounts to, in tables: a program of its own beside the page.
 
-`python -m narrative_runs.page.compared_tables LABEL LABEL …` writes it to its standard output, pickled for the page. It
-needs all results of the experiments, and much memory for a while, which the page is spared. It ends with the page.
+`python -m narrative_runs.page.history.compared_tables LABEL LABEL …` writes it to its standard output, pickled for the
+page. It needs all results of the experiments, and much memory for a while, which the page is spared. It ends with the
+page.
 """
 
 import os
@@ -23,7 +24,7 @@ from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside
 from narrative_runs.errors import NarrativeRunsError
 from narrative_runs.finished import Finished
 from narrative_runs.page.addresses import address_of
-from narrative_runs.page.comparisons import ComparedTables
+from narrative_runs.page.history.comparisons import ComparedTables
 from narrative_runs.page.tables import Cell, Section, Table, in_cells
 from narrative_runs.report.cells import chance, count, rate
 from narrative_runs.report.measures import TITLES

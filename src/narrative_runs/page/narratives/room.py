@@ -14,12 +14,19 @@ from narrative_runs.errors import ExperimentError, JournalError, NarrativeRunsEr
 from narrative_runs.findings.rounding import shown
 from narrative_runs.monitoring.experiments import RUNNING, ExperimentRow
 from narrative_runs.page.addresses import address_of
-from narrative_runs.page.comparing import bring_compared
 from narrative_runs.page.experiment_asked import experiment_asked, named
-from narrative_runs.page.highlighting import Piece, excerpt, pieces, readable, within
-from narrative_runs.page.indexing import Indexing, state_of
-from narrative_runs.page.narrative_filters import Asked, Field, asked_in, fields_of, understood
-from narrative_runs.page.one_narrative import as_words, facts_of, listed, narrative_shown, passages_in, title_of
+from narrative_runs.page.narratives.comparing import bring_compared
+from narrative_runs.page.narratives.filters import Asked, Field, asked_in, fields_of, understood
+from narrative_runs.page.narratives.highlighting import Piece, excerpt, pieces, readable, within
+from narrative_runs.page.narratives.indexing import Indexing, state_of
+from narrative_runs.page.narratives.one_narrative import (
+    as_words,
+    facts_of,
+    listed,
+    narrative_shown,
+    passages_in,
+    title_of,
+)
 from narrative_runs.page.rendering import render
 from narrative_runs.provenance import Attempt
 from narrative_runs.record import narrative_pages, result_rows

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from narrative_runs.page.file_states import state_of_file
-from narrative_runs.page.side_by_side import Side
+from narrative_runs.page.history.side_by_side import Side
 from narrative_runs.page.tables import Section, Table
 
 _MOST_KEPT = 20
-_PROGRAM = "narrative_runs.page.compared_tables"
+_PROGRAM = "narrative_runs.page.history.compared_tables"
 
 
 class ComparedTables(NamedTuple):

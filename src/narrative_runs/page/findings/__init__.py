@@ -1,0 +1,1 @@
+"""Findings: what an experiment amounts to, section by section."""

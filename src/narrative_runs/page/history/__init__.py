@@ -1,0 +1,1 @@
+"""History: experiments and their snapshots side by side."""

@@ -1,0 +1,1 @@
+"""Narratives: filtered, searched and read one by one."""
