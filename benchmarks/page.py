@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tests.project import ROOT, Project, fake_server
 
 from benchmarks import finished, measured, workbook
@@ -106,6 +108,10 @@ def _make_record(narratives: int) -> None:
     finished.build(run, merged, _result, lambda row: {"IncidentYear": 2010 + int(row[0]) % 10})
     for job in finished.JOBS:
         finished.work(job, run)
+    groups = pq.read_table(run.folder.other_columns)
+    others = [groups.drop_columns("row_num") for _ in range(narratives // merged)]
+    row_nums = pa.array(range(1, narratives // merged * merged + 1), pa.int64())
+    pq.write_table(pa.concat_tables(others).add_column(0, "row_num", row_nums), run.folder.other_columns)
     _write_journal(run.folder.journals / "session-0001", run.head, narratives)
     with database.transaction() as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(narrative_results)")]

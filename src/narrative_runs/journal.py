@@ -217,7 +217,8 @@ def entries(path: Path, offset: int = 0, holding: str = "") -> Iterator[tuple[En
         with opened(path) as file:
             file.seek(offset)
             # Who reads on where he stopped has had the lines before compared.
-            for line in file if offset else journal_checksums.checked_lines(path, file):
+            lines = file if offset else journal_checksums.checked_lines(path, file, wanted)
+            for line in lines:
                 if not line.endswith(b"\n"):
                     return
                 if wanted not in line:

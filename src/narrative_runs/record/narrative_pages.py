@@ -24,8 +24,10 @@ from narrative_runs.record.search_words import Term, as_match
 COUNT_FOR_S = 0.03
 _INSTRUCTIONS_BETWEEN_LOOKS = 10_000
 _COUNTED_AT_ONCE = 250
-# Of fewer narratives each is asked whether it has the words; of more, the words say which narratives have them.
+# So few narratives are sorted, or asked one by one whether they have all that is wanted.
 _FEW = 1_000
+# Of up to so many narratives with a property each is asked whether it has the words, where so many have the words.
+_MOST_ASKED, _MANY_WITH_WORDS = 20_000, 5_000
 _BY_RANGE = "INDEXED BY in_range"
 
 
@@ -177,15 +179,19 @@ def count_of(index: SearchIndex, experiment_id: str, wanted: Wanted) -> Count:
         chosen = _chosen(connection, entry, wanted)
         if chosen is None:
             return Count(0)
-        return _counted(connection, chosen)
+        return _counted(connection, chosen, not any(term.is_prefix for term in wanted.terms))
 
 
-def _counted(connection: sqlite3.Connection, chosen: "_Chosen") -> Count:
-    """The count of what is chosen, some at a time, so that what was counted is known when the time is over."""
+def _counted(connection: sqlite3.Connection, chosen: "_Chosen", has_few_words: bool) -> Count:
+    """The count of what is chosen, some at a time, so that what was counted is known when the time is over.
+
+    has_few_words: whether it costs little to begin anew; where any of many words will do, more are counted at a time.
+    """
+    at_once = _COUNTED_AT_ONCE * (1 if has_few_words else 64)
     some, values = chosen.select(f"{chosen.position} AS position", False, f" AND {chosen.position} > ?")
     sql = f"SELECT count(*), max(position) FROM ({some} ORDER BY position LIMIT ?)"
     # Of this thread: on a busy machine a count has as much time as on another one.
-    end, total, last, at_once = time.thread_time() + COUNT_FOR_S, 0, -1, _COUNTED_AT_ONCE
+    end, total, last = time.thread_time() + COUNT_FOR_S, 0, -1
     connection.set_progress_handler(lambda: time.thread_time() > end, _INSTRUCTIONS_BETWEEN_LOOKS)
     try:
         while True:
@@ -193,7 +199,7 @@ def _counted(connection: sqlite3.Connection, chosen: "_Chosen") -> Count:
             total += n
             if n < at_once:
                 return Count(total)
-            last, at_once = position, min(2 * at_once, 16 * _COUNTED_AT_ONCE)
+            last, at_once = position, max(at_once, min(2 * at_once, 16 * _COUNTED_AT_ONCE))
     except sqlite3.OperationalError as error:
         if "interrupted" not in str(error):
             raise
@@ -256,7 +262,7 @@ def _chosen(connection: sqlite3.Connection, entry: Entry, wanted: Wanted) -> _Ch
     if has_range and n_rarest > _FEW and _are_few(connection, within, limits):
         source, first, values = f"probabilities AS first {_BY_RANGE}", within, limits
         has_range = False
-    elif has_match and n_rarest > _FEW:
+    elif has_match and not (numbers and _are_asked(connection, words, wanted, n_rarest)):
         source, first, values = f"{words} AS first", f"{words} MATCH ?", (match,)
         has_match = False
     elif numbers:
@@ -280,6 +286,20 @@ def _chosen(connection: sqlite3.Connection, entry: Entry, wanted: Wanted) -> _Ch
         rest.append(f"EXISTS (SELECT 1 FROM {words} WHERE {words} MATCH ? AND {words}.rowid = {position})")
         values += (match,)
     return _Chosen(entry, source, " AND ".join([first, *rest]), position, values, bool(known or wanted.has_range))
+
+
+def _are_asked(connection: sqlite3.Connection, words: str, wanted: Wanted, n_rarest: int) -> bool:
+    """Whether the narratives with the rarest property are asked one by one whether they have the words."""
+    if n_rarest > _MOST_ASKED or any(term.is_prefix for term in wanted.terms):
+        # What has any of many words is gathered anew for each that is asked.
+        return False
+    if n_rarest <= _FEW:
+        return True
+    (n,) = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {words} WHERE {words} MATCH ? LIMIT ?)",
+        (as_match(wanted.terms), _MANY_WITH_WORDS),
+    ).fetchone()
+    return bool(n >= _MANY_WITH_WORDS)
 
 
 def _are_few(connection: sqlite3.Connection, within: str, limits: tuple[Any, ...]) -> bool:
