@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs import journal, journal_checksums
+from narrative_runs import journal
 from narrative_runs.errors import JournalError
 from narrative_runs.journal import Journal
 
@@ -99,18 +99,12 @@ def test_reading_goes_on_where_it_stopped(entries: list[dict[str, Any]], data: s
 
 
 def test_entries_that_hold_a_text_are_found(path: Path) -> None:
-    """Of a long journal the entries of one fingerprint alone are read, each at its place, and each compared with its
-    sealing; another one that was altered is not read."""
+    """Of a long journal the entries of one fingerprint alone are read, each at its place."""
     written(path, *({"fingerprint": f"f{number % 3}", "number": number} for number in range(6)))
     found = list(journal.entries(path, holding="f1"))
     assert [entry["number"] for _, entry in found] == [1, 4]
     assert [reference.read() for reference, _ in found] == [entry for _, entry in found]
     assert found == [each for each in journal.entries(path) if each[1]["fingerprint"] == "f1"]
-    journal_checksums.write(path.parent, [path.name])
-    path.write_bytes(path.read_bytes().replace(b'"number":4', b'"number":7'))
-    assert [entry["number"] for _, entry in journal.entries(path, holding="f0")] == [0, 3]
-    with pytest.raises(JournalError, match="line 6 changed since"):
-        list(journal.entries(path, holding="f1"))
 
 
 def test_an_entry_is_in_the_file_when_append_returns(path: Path) -> None:

@@ -217,8 +217,7 @@ def entries(path: Path, offset: int = 0, holding: str = "") -> Iterator[tuple[En
         with opened(path) as file:
             file.seek(offset)
             # Who reads on where he stopped has had the lines before compared.
-            lines = file if offset else journal_checksums.checked_lines(path, file, wanted)
-            for line in lines:
+            for line in file if offset else journal_checksums.checked_lines(path, file):
                 if not line.endswith(b"\n"):
                     return
                 if wanted not in line:
