@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.project import ROOT, Project, cases, processes_in, wait_until
+from tests.project import AT_LONGEST_S, ROOT, Project, cases, processes_in, wait_until
 from tests.variants import rest_is_long
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
@@ -72,13 +72,13 @@ def test_it_dies_and_is_started_again(project: Project) -> None:
 
     with project.started("snakemake", "--cores", "4") as main:
         kill(4)
-        output, _ = main.communicate(timeout=120)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1, output
     assert output.count("it is started again") == 3
     assert "To continue:" in output and processes_in(project.folder) == []
     with project.started("snakemake", "--cores", "4") as main:
         kill(3)
-        output, _ = main.communicate(timeout=180)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0, output
     assert_complete(project)
 
@@ -110,7 +110,7 @@ def test_nobody_is_left(project: Project, end: Callable[[psutil.Process], None])
     with project.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: answers(project) >= 20 or main.poll() is not None)
         end(psutil.Process(main.pid))
-        main.communicate(timeout=60)
+        main.communicate(timeout=AT_LONGEST_S)
         wait_until(lambda: not processes_in(project.folder), timeout=45)
     assert project.snakemake().returncode == 0
     assert_complete(project)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from narrative_runs.paths import ExperimentFolder
-from tests.project import BIN, ROOT, Fake, Project, cases, wait_until
+from tests.project import AT_LONGEST_S, BIN, ROOT, Fake, Project, cases, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -36,7 +36,7 @@ def typed(project: Project, command: str) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         text=True,
-        timeout=120,
+        timeout=AT_LONGEST_S,
     )
 
 
@@ -88,7 +88,7 @@ def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake)
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 30)
         os.kill(main.pid, signal.SIGTERM)
-        main.wait(timeout=60)
+        main.wait(timeout=AT_LONGEST_S)
     fake.behave()
     half_way = ready.snakemake(*pilot)
     assert half_way.returncode == 0 and "nothing is taken away" in half_way.stdout, half_way.stdout
@@ -110,7 +110,7 @@ def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake)
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 12)
         os.kill(main.pid, signal.SIGTERM)
-        main.wait(timeout=60)
+        main.wait(timeout=AT_LONGEST_S)
     done = len(ids(ready))
     ready.write_params(fake.url, experiment={"name": "Renamed", "slug": "renamed"})
     asked = fake.asked
@@ -198,7 +198,7 @@ def test_a_part_of_the_workflow_leaves_a_true_state(ready: Project, fake: Fake, 
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 12)
         os.kill(main.pid, signal.SIGTERM)
-        main.wait(timeout=60)
+        main.wait(timeout=AT_LONGEST_S)
     fake.behave()
     ready.snakemake(*words.split())
     ((status, notes),) = ready.query("SELECT status, notes FROM experiments")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.test_reproduce import activate
-from tests.project import Fake, Project, fake_server, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, fake_server, wait_until
 from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
@@ -222,7 +222,7 @@ def test_a_run_that_writes_compacts_the_record_at_its_end(here: Project, whole: 
         told = here.run(*FORGET, "--yes")
         assert told.returncode == 0 and "as soon as third has ended" in told.stdout, told.stdout
         assert [path for path in files_with_canaries(here) if "journal" not in path] == []
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=AT_LONGEST_S)
     assert process.returncode == 0, said
     assert not (here.folder / "results/.forgetting").exists()
     connection = sqlite3.connect(here.folder / "results/experiments.db")

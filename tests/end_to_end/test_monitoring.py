@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.project import ROOT, Fake, Project, cases, fake_server, wait_until
+from tests.project import AT_LONGEST_S, ROOT, Fake, Project, cases, fake_server, wait_until
 from tests.terminal import Window
 from tests.variants import rest_is_long
 
@@ -92,7 +92,7 @@ def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
                     left.send_signal(signal.SIGINT)
                     told["left"] = subprocess.CompletedProcess("watch", left.wait(timeout=10))
                 told["left"].stdout = "\n".join(second.lines())
-                assert resumed.wait(timeout=120) == 0, terminal.lines()
+                assert resumed.wait(timeout=AT_LONGEST_S) == 0, terminal.lines()
                 output, _ = watching.communicate(timeout=30)
                 told["watched"] = subprocess.CompletedProcess("watch", watching.returncode, output)
         for name in ("status", "list", "resume"):
@@ -112,7 +112,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             in_terminal(project, 40, "snakemake", "--cores", "4") as (main, terminal),
         ):
             during = wait_until(lambda: terminal.names() >= BLOCK and terminal.lines())
-            assert main.wait(timeout=120) == 0, terminal.lines()
+            assert main.wait(timeout=AT_LONGEST_S) == 0, terminal.lines()
         yield Seen(project, read(looks_file), terminal, during, pace(fake)["last_at"])
 
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.fault_runs import assert_answered, describe, run, with_cases
-from tests.project import Fake, Project, processes_in, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, processes_in, wait_until
 from tests.variants import rest_is_long
 
 pytestmark = pytest.mark.end_to_end
@@ -88,7 +88,7 @@ def test_a_run_that_is_stopped(ready: Project, fake: Fake, is_cancelled: bool) -
             assert ready.run("narrative-runs", "cancel").returncode == 0
         else:
             os.killpg(main.pid, signal.SIGINT)
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert output.strip().splitlines()[-1].startswith("snakemake"), output
     ((event, _, state, message),) = notices(ready)
     assert (event, state) == ("stopped", "cancelled" if is_cancelled else "failed")
@@ -107,7 +107,7 @@ def test_whoever_is_left_tells_that_the_other_was_killed(ready: Project, fake: F
             next(each for each in others if "narrative_runs.coordination" in each.cmdline()).kill()
         wait_until(lambda: notices(ready))
         wait_until(lambda: not any(each.is_running() for each in others))
-        main.communicate(timeout=60)
+        main.communicate(timeout=AT_LONGEST_S)
     ((event, _, state, message),) = notices(ready)
     assert (event, state) == ("failed", "failed")
     expected = "The main process was killed." if killed == "main process" else "The coordinator ended unexpectedly."

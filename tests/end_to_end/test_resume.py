@@ -13,7 +13,7 @@ import pytest
 
 from narrative_runs.signals import name_of
 from tests.fake_server import answer_to
-from tests.project import BIN, Fake, Project, cases, wait_until
+from tests.project import AT_LONGEST_S, BIN, Fake, Project, cases, wait_until
 from tests.variants import rest_is_long
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
@@ -59,7 +59,7 @@ def test_a_run_that_is_ended_from_outside(ready: Project, fake: Fake, number: si
     with ready.started("snakemake", "--cores", "4", "--config", "run={max_in_flight: 4}") as main:
         wait_until(lambda: fake.asked >= 8)
         (os.killpg if to_group else os.kill)(main.pid, number)
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     name = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "its terminal was closed"}[number]
     *_, before, last = output.strip().splitlines()
     assert main.returncode == 1 and "Traceback" not in output and "RuleException" not in output, output
@@ -68,7 +68,13 @@ def test_a_run_that_is_ended_from_outside(ready: Project, fake: Fake, number: si
     assert f"Stopped by {name_of(number)}: {done} of 40 done, {40 - done} to go." in output, output
     assert done == sum(fake.calls()["answered"].values()) and before.endswith("To continue:")
     ended = subprocess.run(
-        last, shell=True, cwd=ready.folder, env=with_programs(ready), capture_output=True, text=True, timeout=120
+        last,
+        shell=True,
+        cwd=ready.folder,
+        env=with_programs(ready),
+        capture_output=True,
+        text=True,
+        timeout=AT_LONGEST_S,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert_complete(ready, fake)
@@ -85,7 +91,7 @@ def test_a_hangup_that_is_ignored_stays_ignored(ready: Project, fake: Fake) -> N
     with ready.started("nohup", str(BIN / "snakemake"), "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 8)
         os.killpg(main.pid, signal.SIGHUP)
-        main.communicate(timeout=120)
+        main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0
     assert_complete(ready, fake)
 
@@ -187,7 +193,7 @@ def test_6_concurrent_execution_prevention(ready: Project, fake: Fake) -> None:
         second = ready.snakemake()
         assert second.returncode == 1
         assert f"already running: PID {main.pid}" in second.stdout
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
         assert main.returncode == 0, output
     assert_complete(ready, fake)
 
@@ -212,7 +218,7 @@ def test_two_experiments_side_by_side(ready: Project, fake: Fake) -> None:
         ready.started("snakemake", "--cores", "2", "--configfile", "other.yaml") as second,
     ):
         for process in (first, second):
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=AT_LONGEST_S)
             assert process.returncode == 0, output
     assert ready.query(
         "SELECT slug, status, count(*) FROM experiments JOIN narrative_results USING (experiment_id) GROUP BY slug"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.fake_server import ODDITIES, answer_to, oddity_of
-from tests.project import Fake, Project, cases, fake_server, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, cases, fake_server, wait_until
 from tests.variants import rest_is_long
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
@@ -70,7 +70,7 @@ def test_dead_server_is_not_an_answer(ready: Project, fake: Fake, death: dict[st
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 10)
         fake.behave(**death)
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1
     assert "[WAITING]" in output and "give_up_after_s" in output and " to go." in output
     ((status, processed),) = ready.query(STATUS)
@@ -93,7 +93,7 @@ def test_server_that_comes_back(ready: Project) -> None:
             first.stop()
             time.sleep(3)
             with fake_server(port=port) as second:
-                output, _ = main.communicate(timeout=90)
+                output, _ = main.communicate(timeout=AT_LONGEST_S)
                 assert main.returncode == 0, output
                 assert second.asked >= 20
     assert "[WAITING]" in output
@@ -196,7 +196,7 @@ def test_another_model_stops_the_run(ready: Project, fake: Fake) -> None:
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 8)
         fake.behave(answers_as="impostor")
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1 and "impostor" in output
     assert ready.snakemake().returncode == 1
     assert {entry["response"]["model"] for entry in ready.journal_entries()} == {"fake"}
@@ -243,7 +243,7 @@ def test_laptop_that_slept(ready: Project, fake: Fake) -> None:
         time.sleep(9)
         fake.behave()
         os.killpg(main.pid, signal.SIGCONT)
-        output, _ = main.communicate(timeout=90)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0, output
     assert ready.query(ERRORS) == [(0,)]
     assert "TimedOut" not in (ready.folder / "results/cases/logs/api_calls.log").read_text()

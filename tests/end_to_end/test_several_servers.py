@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.project import Fake, Project, cases, fake_server, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, cases, fake_server, wait_until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.until("record")]
 
@@ -46,7 +46,7 @@ def test_all_are_asked_alike(project: Project, fakes: list[Fake]) -> None:
     with project.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: sum(fake.asked for fake in fakes) > INCIDENTS or main.poll() is not None)
         status = project.run("narrative-runs", "status").stdout
-        output, _ = main.communicate(timeout=120)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0, output
     assert_answered(project)
     calls = [fake.calls() for fake in fakes]
@@ -81,7 +81,7 @@ def test_one_is_killed_and_comes_back(project: Project, fakes: list[Fake]) -> No
         wait_until(lambda: again.asked > SLOTS or main.poll() is not None)
         for fake in (again, *fakes[1:]):
             fake.behave(latency_s=0.0)
-        output, _ = main.communicate(timeout=120)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
         assert main.returncode == 0, output
         assert again.asked > SLOTS
         answered = Counter(text for fake in (again, *fakes[1:]) for text in fake.calls()["answered"])
@@ -124,7 +124,7 @@ def test_one_serves_another_model(project: Project, fakes: list[Fake]) -> None:
     with project.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: sum(fake.asked for fake in fakes) > INCIDENTS / 2 or main.poll() is not None)
         fakes[0].behave(models=["another"], answers_as="another")
-        output, _ = main.communicate(timeout=120)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1
     assert f"the server at {fakes[0].url} now answers as another, and not as fake as before" in output, output
     assert {entry["response"]["model"] for entry in project.journal_entries()} == {"fake"}

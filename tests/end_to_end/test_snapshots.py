@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.project import BIN, Fake, Project, cases, processes_in, wait_until
+from tests.project import AT_LONGEST_S, BIN, Fake, Project, cases, processes_in, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -155,7 +155,7 @@ def test_a_run_is_kept_while_it_goes_on(ready: Project, fake: Fake) -> None:
             ready, "narrative-runs", "rollback", "cases", "half-way", "--yes"
         )
         assert "already" in refused(ready, "narrative-runs", "snapshot", "cases", "--name", "half-way")
-        output, _ = main.communicate(timeout=120)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0, output
     assert "Snapshot half-way: " in output
     whole, asked = findings(ready), fake.asked

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from tests.fake_server import answer_to
-from tests.project import Fake, Project, cases, fake_server, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, cases, fake_server, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -75,7 +75,7 @@ class Experiment(RuleBasedStateMachine):
             if main.poll() is None:
                 self._kills += number == signal.SIGKILL
                 os.killpg(main.pid, number)
-            main.wait(timeout=60)
+            main.wait(timeout=AT_LONGEST_S)
         self._behave()
         wait_until(lambda: self._fake.calls()["in_flight"] == 0)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.project import Fake, Project, cases, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, cases, wait_until
 from tests.variants import rest_is_long
 
 from .test_resume import assert_complete
@@ -87,7 +87,7 @@ def test_a_cache_folder_that_is_removed_stops_nothing(ready: Project, fake: Fake
         shutil.rmtree(cache / "narrative-runs")
         before = processed(ready)
         wait_until(lambda: processed(ready) > before)
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 0, output
     assert_complete(ready, fake)
 
@@ -124,7 +124,7 @@ def test_an_error_that_nothing_expected_ends_the_run(
     path = os.pathsep.join([str(patch), *filter(None, [ready.environment.get("PYTHONPATH")])])
     usual, ready.environment = ready.environment, {**ready.environment, "PYTHONPATH": path}
     with ready.started("snakemake", "--cores", "4") as main:
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     ready.environment = usual
     told = " ".join(output.split())
     assert main.returncode == 1 and "Traceback" not in output, output
@@ -143,5 +143,5 @@ def test_signals_are_no_errors(ready: Project, fake: Fake) -> None:
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 4)
         main.send_signal(signal.SIGINT)
-        output, _ = main.communicate(timeout=60)
+        output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1 and "nothing expected" not in output

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.fault_runs import assert_answered, describe, run, with_cases
-from tests.project import Fake, Project, wait_until
+from tests.project import AT_LONGEST_S, Fake, Project, wait_until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -102,6 +102,6 @@ def test_a_name_that_leads_elsewhere_meanwhile_is_not_followed(project: Project,
         with pytest.raises(AssertionError, match="not within"):
             wait_until(lambda: json.dumps(fake.calls()["asked"]) != asked, timeout=3)
         hosts.write_text(f"127.0.0.1 localhost {NAME}\n")
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=AT_LONGEST_S)
     assert process.returncode == 0, said
     assert_answered(project)
