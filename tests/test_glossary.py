@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 CODE = ROOT / "src" / "narrative_runs"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # These are good English, and variables are called so in hundreds of places: they are looked for in these rooms (or
 # modules) of the code alone, until the list holds all of them.
