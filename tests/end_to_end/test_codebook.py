@@ -335,7 +335,8 @@ def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> N
     assert fake.asked == asked
 
 
-@pytest.mark.parametrize("way", rest_is_long(["refused", "plain"]))
+@pytest.mark.parametrize("way", ["refused", "plain"])
+@pytest.mark.long
 def test_a_server_without_schemas(looked_at: tuple[Project, Fake], ready: Project, fake: Fake, way: str) -> None:
     """Where a server takes no schema, or is sent none, the form of the answer stands in the prompt, and the values are
     the same."""
@@ -562,6 +563,7 @@ EDITS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 def test_the_codebook_is_frozen_by_the_first_answer(ready: Project, fake: Fake) -> None:
     """After the first answer another definition, another order of the values or another label is named and not used:
     all answers are of one codebook, and what was answered is as it was."""

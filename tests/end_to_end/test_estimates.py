@@ -195,6 +195,7 @@ def test_kills_leave_whole_files(project: Project) -> None:
     assert [path.read_bytes() for path in files] == whole
 
 
+@pytest.mark.long
 def test_the_plain_command_keeps_them(project: Project, fake: Fake) -> None:
     """After the estimates there is nothing to do for snakemake; a report that was deleted comes back with them in it,
     and nothing is asked."""

@@ -117,7 +117,7 @@ OUTAGES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("outage", rest_is_long(OUTAGES, 2))
+@pytest.mark.parametrize("outage", rest_is_long(OUTAGES))
 def test_an_outage_is_no_narratives_fault(project: Project, fake: Fake, outage: str) -> None:
     """When the server refuses everything after eight answers, the run ends as failed with the server's words and
     without a row for what it refused; afterwards the plain command asks what is left, and only that."""
@@ -294,15 +294,15 @@ def test_words_of_a_narrative_prove_nothing(project: Project, fake: Fake) -> Non
     ("key", "value", "fault"),
     rest_is_long([("response_format", {"type": "json_object"}, "no schema"), ("logprobs", 5, "no probabilities")]),
 )
-@pytest.mark.parametrize("command", [(), ("narrative-runs", "preflight")], ids=["run", "preflight"])
+@pytest.mark.parametrize("command", ["snakemake --cores 4", *rest_is_long(["narrative-runs preflight"], 0)])
 def test_a_refused_key_of_extra_body_ends_at_once(
-    project: Project, fake: Fake, command: tuple[str, ...], key: str, value: Any, fault: str
+    project: Project, fake: Fake, command: str, key: str, value: Any, fault: str
 ) -> None:
     """What the user adds to the request and the server refuses ends run and preflight after a few requests, with the
     key to take out."""
     with_cases(project, fake, 6, model={"extra_body": {key: value}})
     fake.behave(faults=[{"fault": fault, "only_with": key}])
-    ended = run(project, fake, *command)
+    ended = run(project, fake, *command.split())
     assert_told_at_once(ended, "model.extra_body", key)
     assert fake.asked + evidence(fake) <= 20
 

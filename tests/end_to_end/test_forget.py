@@ -231,6 +231,7 @@ def test_a_run_that_writes_compacts_the_record_at_its_end(here: Project, whole: 
     connection.close()
 
 
+@pytest.mark.long
 def test_what_only_the_record_has_is_removed(here: Project) -> None:
     """An experiment whose folder is gone is removed from the record, as the message about it says."""
     shutil.rmtree(here.folder / "results/cases")

@@ -95,7 +95,8 @@ def test_a_run_that_is_stopped(ready: Project, fake: Fake, is_cancelled: bool) -
     assert message.startswith("Cancelled from another terminal." if is_cancelled else "Stopped by Ctrl-C."), message
 
 
-@pytest.mark.parametrize("killed", rest_is_long(["main process", "coordinator"]))
+@pytest.mark.parametrize("killed", ["main process", "coordinator"])
+@pytest.mark.long
 def test_whoever_is_left_tells_that_the_other_was_killed(ready: Project, fake: Fake, killed: str) -> None:
     """A run that loses one of its two processes is told as failed, once."""
     with ready.started("snakemake", "--cores", "4") as main:

@@ -218,6 +218,7 @@ def test_new_experiments_follow_the_rules_of_today(world: World) -> None:
     assert refused.returncode == 1 and "(rows 5, 6)" in refused.stdout and "Traceback" not in refused.stdout
 
 
+@pytest.mark.long
 def test_errors_are_asked_again(own: World) -> None:
     """A retry of an experiment that 0.1.0 completed asks for exactly its error rows, once `rederive` has taken over
     what this release measures otherwise."""
@@ -328,6 +329,7 @@ def test_altered_is_not_derived_differently(own: World) -> None:
     assert told.returncode == 1 and "metrics.json does not follow" in told.stdout and "altered" in told.stdout
 
 
+@pytest.mark.long
 def test_a_killed_rederivation_is_completed(own: World) -> None:
     """Killed with -9 while it takes over other findings, it ends in them by the plain command, and the old are kept."""
     project, fake = own.project, own.fake

@@ -190,7 +190,10 @@ def test_6_concurrent_execution_prevention(ready: Project, fake: Fake) -> None:
     """A second run of the same experiment stops at once with the PID of the first, which is undisturbed."""
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 4)
+        # The first cannot end before the second has begun, however busy the machine is.
+        fake.behave(latency_s=8)
         second = ready.snakemake()
+        fake.behave()
         assert second.returncode == 1
         assert f"already running: PID {main.pid}" in second.stdout
         output, _ = main.communicate(timeout=AT_LONGEST_S)
@@ -225,6 +228,7 @@ def test_two_experiments_side_by_side(ready: Project, fake: Fake) -> None:
     ) == [("cases", "completed", 40), ("other", "completed", 40)]
 
 
+@pytest.mark.long
 def test_prompt_edited_half_way(ready: Project, fake: Fake) -> None:
     """An edited prompt is named and not used: all answers of an experiment answer the same question."""
     partly_done(ready, fake)
@@ -457,7 +461,8 @@ def test_plain_run_after_a_killed_retry(ready: Project, fake: Fake) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", rest_is_long([signal.SIGINT, signal.SIGTERM]))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.long
 def test_a_second_signal_stops_at_once(ready: Project, fake: Fake, number: int) -> None:
     """Once more, and the run waits for nothing in flight; it is told as failed, and the same command goes on."""
     with ready.started("snakemake", "--cores", "4") as main:
@@ -508,7 +513,8 @@ def kill_child(main: subprocess.Popen[str], victim: str) -> None:
     process.kill()
 
 
-@pytest.mark.parametrize("victim", rest_is_long(["classify", "coordination"]))
+@pytest.mark.parametrize("victim", ["classify", "coordination"])
+@pytest.mark.long
 def test_killed_child(ready: Project, fake: Fake, victim: str) -> None:
     """A job or the coordinator that is killed ends the run soon, with a reason; the same command goes on."""
     # All answers would take 20 s.

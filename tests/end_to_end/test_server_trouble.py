@@ -66,7 +66,7 @@ def test_a_quarter_of_faults(many: Project, fake: Fake) -> None:
 def test_dead_server_is_not_an_answer(ready: Project, fake: Fake, death: dict[str, object]) -> None:
     """A server that only fails, hangs or breaks off ends the run as failed, with open narratives and no error rows."""
     ready.write_params(fake.url, shards={"count": 2}, run={"timeout_s": 1, "give_up_after_s": 4})
-    fake.behave(latency_s=0.1)
+    fake.behave(latency_s=0.8)
     with ready.started("snakemake", "--cores", "4") as main:
         wait_until(lambda: fake.asked >= 10)
         fake.behave(**death)
@@ -85,7 +85,7 @@ def test_dead_server_is_not_an_answer(ready: Project, fake: Fake, death: dict[st
 
 def test_server_that_comes_back(ready: Project) -> None:
     """While the server is away the run waits, and goes on by itself when it is back."""
-    with fake_server(latency_s=0.1) as first:
+    with fake_server(latency_s=0.8) as first:
         ready.write_params(first.url, shards={"count": 2})
         port = int(first.origin.rsplit(":", 1)[1])
         with ready.started("snakemake", "--cores", "4") as main:
@@ -154,6 +154,7 @@ def test_first_narrative_may_be_rejected(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.long
 def test_retry_after_is_honoured(ready: Project, fake: Fake) -> None:
     """After a 429 nothing is asked before the time that the server names."""
     fake.behave(only_if="CME text of case 5.", next_calls=1, status=429, headers={"retry-after": "4"})
@@ -181,6 +182,7 @@ def test_budget_over_resumes(ready: Project, fake: Fake) -> None:
     assert set(fake.calls()["asked"].values()) == {1}
 
 
+@pytest.mark.long
 def test_requests_per_minute(ready: Project, fake: Fake) -> None:
     """The rate holds over all jobs."""
     ready.write_params(fake.url, shards={"count": 2}, run={"requests_per_minute": 600, "max_in_flight": 8})

@@ -195,6 +195,7 @@ def test_snapshots_by_the_clock(ready: Project, fake: Fake) -> None:
     assert all(path.stat().st_size < 20_000 for path in kept)
 
 
+@pytest.mark.long
 def test_what_cannot_be(ready: Project, fake: Fake) -> None:
     """What cannot be kept or gone back to is refused in a sentence, and nothing changes."""
     command = ("narrative-runs", "snapshot", "cases")

@@ -109,8 +109,7 @@ def processed(project: Project) -> int:
             (["-m", "narrative_runs.coordination"], "narrative_runs.journal", "Journal", "append"),
             (["-m", "narrative_runs.coordination"], "narrative_runs.asking.request", "Question", "body"),
             (["-m", "narrative_runs.jobs"], "narrative_runs.coordination.client", "RunClient", "source_is_ready"),
-        ],
-        2,
+        ]
     ),
 )
 def test_an_error_that_nothing_expected_ends_the_run(
