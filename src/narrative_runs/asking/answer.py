@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from narrative_runs.asking import damaged, json_objects
+from narrative_runs.codebook.nesting import is_shallow
 from narrative_runs.codebook.values import Value, is_form, read_values, value_of
 from narrative_runs.codebook.variables import Binary, Codebook, Multi, Quote, Text, confidence_key
 
@@ -158,9 +159,10 @@ class _Reader:
 
     def _decoded(self, text: str) -> Any:
         try:
-            return self._decoder.decode(text)
+            value = self._decoder.decode(text)
         except (ValueError, RecursionError):
             return None
+        return value if is_shallow(value) else None
 
     def _answers_in(self, value: Any, is_within_answer: bool = False) -> Iterator[dict[str, Any]]:
         """All mappings in a value that have an anchor; a text that is JSON counts as what it stands for."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from narrative_runs.asking.thinking import apart_from_thinking
+from narrative_runs.codebook.nesting import is_shallow
 from narrative_runs.codebook.texts import fit_for_files
 
 # More tokens than any context holds: what is larger is no count.
@@ -66,7 +67,7 @@ class Counts:
 def is_reply(body: Any) -> bool:
     """Whether a decoded body is a chat-completions reply at all, and one that can be written and read again."""
     try:
-        return isinstance(body["choices"][0]["message"], dict) and _is_shallow(body)
+        return isinstance(body["choices"][0]["message"], dict) and is_shallow(body, DEEPEST)
     except (KeyError, IndexError, TypeError):
         return False
 
@@ -147,20 +148,6 @@ def _with_part(usage: dict[str, Any], name: str, part: str) -> int | None:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _is_shallow(body: Any) -> bool:
-    level = [body]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for value in level
-            for inner in (value.values() if isinstance(value, dict) else value)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _logprobs(logprobs: Any) -> dict[str, Any] | None:

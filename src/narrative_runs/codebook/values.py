@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from narrative_runs.codebook.confidence import confidence_of
 from narrative_runs.codebook.matching import as_compared, finite, number_of, value_like, value_like_number
+from narrative_runs.codebook.nesting import is_shallow
 from narrative_runs.codebook.texts import fit_for_files, number_written, written
 from narrative_runs.codebook.variables import (
     UNCLEAR_VALUE,
@@ -247,7 +248,9 @@ def _text(name: str, raw: Any) -> Value:
 
 def _as_text(raw: Any) -> str | None:
     """A text as it is, and anything else as JSON; None for what nests too deep for that."""
+    if not is_shallow(raw):
+        return None
     try:
         return fit_for_files(raw if isinstance(raw, str) else json.dumps(raw))
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         return None
