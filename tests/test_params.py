@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from narrative_runs.asking.server import Server
@@ -384,6 +384,8 @@ def test_the_embedded_model_needs_no_address() -> None:
 
 
 @given(st.text(min_size=1))
+@example("Backups")
+@example("Development")
 def test_a_folder_is_made_from_any_name(name: str) -> None:
     """The slug made from a name is one that the params take, and the same each time."""
     slug = slug_of(name)

@@ -38,6 +38,8 @@ from narrative_runs.started_server.command import check_command
 TEXT_MARK = "<<TEXT>>"
 STARTED = "command"
 LONGEST_SLUG = 100
+# What else lies under results/.
+_NO_SLUGS = (BACKUPS.name, DEVELOPMENT.name)
 DEFAULT_SEED = 42
 # They stand beside the types in files and on screens.
 _NO_TYPES = ("total", "overall", "incident", "all")
@@ -98,7 +100,7 @@ class Experiment(Section):
     @classmethod
     def _can_be_a_folder(cls, value: str) -> str:
         # SQLite keeps files of its own beside the record, such as experiments.db-journal.
-        if value in (BACKUPS.name, DEVELOPMENT.name) or value.startswith("experiments.db"):
+        if value in _NO_SLUGS or value.startswith("experiments.db"):
             raise ValueError(f"results/{value} is something else. Take another slug")
         if len(value) > LONGEST_SLUG:
             raise ValueError(f"a slug may have {LONGEST_SLUG} characters. Give a shorter one")
@@ -471,7 +473,8 @@ def _is_url(text: str) -> bool:
 
 def slug_of(name: str) -> str:
     """A folder name made from an experiment's name: lower case, with hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_SLUG].strip("-") or "experiment"
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:LONGEST_SLUG].strip("-") or "experiment"
+    return f"{slug}-experiment" if slug in _NO_SLUGS else slug
 
 
 def read_file(path: Path) -> dict[str, Any]:
