@@ -90,10 +90,10 @@ def killed_and_resumed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
                 with in_terminal(project, 60, "narrative-runs", "watch", "cases") as (left, second):
                     wait_until(lambda: second.names() >= BLOCK)
                     left.send_signal(signal.SIGINT)
-                    told["left"] = subprocess.CompletedProcess("watch", left.wait(timeout=10))
+                    told["left"] = subprocess.CompletedProcess("watch", left.wait(timeout=AT_LONGEST_S))
                 told["left"].stdout = "\n".join(second.lines())
                 assert resumed.wait(timeout=AT_LONGEST_S) == 0, terminal.lines()
-                output, _ = watching.communicate(timeout=30)
+                output, _ = watching.communicate(timeout=AT_LONGEST_S)
                 told["watched"] = subprocess.CompletedProcess("watch", watching.returncode, output)
         for name in ("status", "list", "resume"):
             told[name] = project.run("narrative-runs", name)
@@ -143,7 +143,7 @@ def polled(project: Project) -> Iterator[Path]:
         try:
             yield file
             # One more look, at how it ended.
-            wait_until(lambda: '"state": "completed"' in file.read_text(), timeout=10)
+            wait_until(lambda: '"state": "completed"' in file.read_text())
         finally:
             poller.kill()
             poller.wait()
