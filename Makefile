@@ -49,7 +49,7 @@ test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long and not ($(INSTALLS))"
 
 test-quick: $(INSTALLED)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --hypothesis-profile quick \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile quick \
 	  -m "not slow and not long and not ($(INSTALLS)) and not end_to_end and not embedded and not browser"
 
 test-long: $(INSTALLED)

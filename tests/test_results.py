@@ -309,6 +309,7 @@ def test_what_can_be_a_reply_can_be_asked_of_anything(body: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("depth", [50, 90, 500, 100_000])
+@pytest.mark.slow
 def test_a_deeply_nested_answer_does_not_stop_the_shard(depth: int) -> None:
     """However deep a model nests its JSON, there is a row."""
     nested = "[" * depth + "]" * depth

@@ -311,6 +311,7 @@ def test_a_silent_run_on_another_host_is_waited_for(folder: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
+@pytest.mark.slow
 def test_what_a_sleeping_host_keeps_locked_stops_nobody(folder: Path, start: Start) -> None:
     """The lock of a run that sleeps on another host is taken with all that the kernel keeps for it; when it wakes it
     knows, and writes nothing."""

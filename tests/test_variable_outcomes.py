@@ -69,6 +69,7 @@ def test_the_record_and_the_findings_say_the_same(results: pd.DataFrame, name: s
     assert found["outcome"].nunique() > 2 or name == "evidence"
 
 
+@pytest.mark.slow
 def test_a_label_of_the_incident_is_compared_with_its_value(results: pd.DataFrame) -> None:
     """Where one column labels incidents, all answered narratives of an incident have the outcome of the value that all
     of its answers give, or the reason why it has none; each keeps what it has not answered."""
@@ -94,6 +95,7 @@ def test_a_label_of_the_incident_is_compared_with_its_value(results: pd.DataFram
 
 
 @pytest.mark.parametrize("name", ["detected", "threat"])
+@pytest.mark.slow
 def test_outcomes_add_up_to_the_confusion_matrix(results: pd.DataFrame, name: str) -> None:
     """The outcomes of a binary variable, an incident counted once where labels are the incident's, are the four cells
     of the metrics, what the model passed over counted as no."""

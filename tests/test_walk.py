@@ -156,6 +156,7 @@ def test_an_experiment_that_is_removed_meanwhile_ends_quietly(
     assert len(titles(capsys.readouterr().out)) == 2
 
 
+@pytest.mark.slow
 def test_in_a_pipe_all_follow_each_other_and_steer_nothing() -> None:
     """Through the command, in lines of 80 characters, without a question, and with control sequences written out."""
     put("cases", [row(number, text=f"{HOSTILE} and {'word ' * 40}") for number in (1, 2, 3)])
@@ -168,6 +169,7 @@ def test_in_a_pipe_all_follow_each_other_and_steer_nothing() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 500])
+@pytest.mark.slow
 def test_a_reader_who_has_seen_enough_ends_it_quietly(count: int) -> None:
     """A pipe that is closed, as `head` does, ends it with exit code 0 and without a word, early or late."""
     put("cases", [row(number, text="word " * 100) for number in range(1, count + 1)])
@@ -179,6 +181,7 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly(count: int) -> None:
         assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.slow
 def test_on_a_terminal_enter_shows_the_next_and_q_stops() -> None:
     """One narrative is shown at a time, as wide as the terminal; Enter shows the next, q ends it with exit code 0."""
     put("cases", [row(number, text=f"{HOSTILE} {'word ' * 40}") for number in (1, 2, 3)])
@@ -196,6 +199,7 @@ def test_on_a_terminal_enter_shows_the_next_and_q_stops() -> None:
         assert 50 < max(map(len, terminal.lines())) <= 60
 
 
+@pytest.mark.slow
 def test_after_the_last_nothing_is_asked() -> None:
     """The last narrative ends it without a question."""
     put("cases", [row(1)])
@@ -206,6 +210,7 @@ def test_after_the_last_nothing_is_asked() -> None:
 
 
 @pytest.mark.parametrize("end", ["Ctrl-D", "Ctrl-C"])
+@pytest.mark.slow
 def test_ctrl_c_and_ctrl_d_end_it_quietly(end: str) -> None:
     """Both end it with exit code 0, without a traceback or a message."""
     put("cases", [row(1), row(2)])
@@ -231,6 +236,7 @@ def test_ctrl_c_and_ctrl_d_end_it_quietly(end: str) -> None:
         (("0007", "le", "--outcome", "fp", "--variable", "weapon"), "--outcome takes SLUG alone"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_arguments_are_told(words: tuple[str, ...], said: str) -> None:
     """What does not go together ends with the usage, the reason, and exit code 2."""
     done = subprocess.run(command(*words), capture_output=True, text=True)

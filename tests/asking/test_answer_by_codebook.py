@@ -192,6 +192,7 @@ def test_a_draft_that_says_otherwise_is_an_error_of_what_differs() -> None:
         assert [each for each in CLOSED if values[each].is_error] == ([name] if differs else [])
 
 
+@pytest.mark.slow
 def test_any_noise_is_read_or_refused() -> None:
     """Letters that are lost or changed anywhere in an answer stop nothing."""
     chance = random.Random(6)

@@ -240,6 +240,7 @@ def test_a_server_that_hangs_times_out(fake: Fake) -> None:
 
 
 @pytest.mark.parametrize("trouble", [{"drop": True}, {"hang": True}, {"status": 500}, {"body": "x"}])
+@pytest.mark.slow
 def test_a_client_goes_on_after_a_failure(fake: Fake, trouble: dict[str, Any]) -> None:
     """After a lost connection, a timeout or an error the same client gets its next answer."""
     fake.behave(**trouble, next_calls=1)

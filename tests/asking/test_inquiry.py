@@ -148,6 +148,7 @@ def test_one_bad_narrative_among_good_ones_is_one_error(failure: Failure, slots:
     st.integers(0, 10_000),
 )
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_any_bad_narratives_get_their_rows(narratives: set[int], failure: Failure, slots: int, seed: int) -> None:
     """However many narratives a sound server never takes, exactly these are errors, within the requests allowed."""
     outcome = play(bad(*narratives, failure=failure), [100] * 60, slots, seed)
@@ -182,6 +183,7 @@ def test_a_server_that_fails_for_all_makes_no_error(failure: Failure, good: int,
 
 @given(st.sampled_from([REFUSED, FAULT, OVERLOADED]), st.sampled_from([1, 4, 8]), st.integers(0, 10_000))
 @settings(max_examples=200, deadline=None)
+@pytest.mark.slow
 def test_one_broken_replica_of_two_makes_no_error(failure: Failure, slots: int, seed: int) -> None:
     """Where every second request fails, whoever fails with it, no narrative gets a row."""
     turn = Counter[str]()

@@ -32,6 +32,7 @@ def experiments() -> list[Finished]:
     ]
 
 
+@pytest.mark.slow
 def test_pairs_that_both_have_a_codebook_are_compared(experiments: list[Finished]) -> None:
     """All variables that both have are measured and tested, each with the first experiment; one of the usual question
     is left to the comparison of detections."""
@@ -44,6 +45,7 @@ def test_pairs_that_both_have_a_codebook_are_compared(experiments: list[Finished
     assert {row.values[2] for row in both.measures} == {None}
 
 
+@pytest.mark.slow
 def test_without_codebooks_nothing_is_compared_by_variable(experiments: list[Finished]) -> None:
     """Two experiments of the usual question have no measures and no tests by variable, nor has one with a codebook."""
     for first, other in ((2, 2), (0, 2), (2, 0)):
@@ -51,6 +53,7 @@ def test_without_codebooks_nothing_is_compared_by_variable(experiments: list[Fin
         assert (both.measures, both.pairs) == ([], {})
 
 
+@pytest.mark.slow
 def test_one_variable_alone(experiments: list[Finished]) -> None:
     """A named variable is compared where both have it, without a codebook too; elsewhere the reason is given."""
     detected = by_variable(experiments, 1, "detected")
@@ -63,6 +66,7 @@ def test_one_variable_alone(experiments: list[Finished]) -> None:
     assert motive.pairs[2].not_compared == {"motive": IN_NEITHER} and motive.measures == []
 
 
+@pytest.mark.slow
 def test_a_variable_that_no_experiment_has(experiments: list[Finished]) -> None:
     """The message lists those that there are."""
     with pytest.raises(FindingsError, match=r"has a variable weapons\. There are: .*weapon,"):

@@ -2,6 +2,7 @@ import stat
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from narrative_runs.comparison.by_variable import by_variable
 from narrative_runs.comparison.files import (
@@ -104,6 +105,7 @@ def test_files_are_their_owners(tmp_path: Path) -> None:
     assert '"\'=1+1"' in (tmp_path / "changed.csv").read_text()
 
 
+@pytest.mark.slow
 def test_files_by_variable_hold_all_of_it(tmp_path: Path) -> None:
     """Measures with intervals, a row for each test with its rates spread over columns, and every narrative that
     changed, by variable; and no text."""

@@ -155,6 +155,7 @@ def test_pairs_with_other_types_are_adjusted_where_they_have_a_test() -> None:
     assert found[2]["le"].p_holm is None
 
 
+@pytest.mark.slow
 def test_large_experiments_are_compared_while_one_looks_on() -> None:
     """Two experiments of 35,000 narratives take less than 5 seconds of computing."""
     first = table_of(*(narrative(number, detected=number % 5 == 0, manual_flag_ind=1) for number in range(35_000)))

@@ -74,6 +74,7 @@ def test_counts_and_p_values_are_shown() -> None:
     assert "Labels differ" not in text and "workbooks are not the same" not in text
 
 
+@pytest.mark.slow
 def test_any_number_of_narrative_types_can_be_read_on_80_columns() -> None:
     """With more types, or types of long names, no line is longer and no interval broken; one type has a column too."""
     types = ("examiner", "report_of_the_sheriffs_office_1", "toxicology", "le")

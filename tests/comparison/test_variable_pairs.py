@@ -149,6 +149,7 @@ def test_the_order_of_values_does_not_matter() -> None:
     assert turned.not_compared == {"severity": "with other values in {other}", "summary": A_TEXT}
 
 
+@pytest.mark.slow
 def test_labels_of_incidents_alone_are_compared_over_incidents() -> None:
     """Where labels are the incident's, its value counts: yes where any narrative says so, the highest number; and only
     incidents with the same narratives in both."""
@@ -208,6 +209,7 @@ def test_changed_narratives_are_listed_without_their_text() -> None:
     assert changed["persons"]["value_other"].str.match(r"\[|unclear").all()
 
 
+@pytest.mark.slow
 def test_without_labels_there_is_agreement_alone() -> None:
     """How often two experiments have the same value needs no label; nothing is tested."""
     (first, _), (other, _) = two_cases(30, 1)
@@ -218,6 +220,7 @@ def test_without_labels_there_is_agreement_alone() -> None:
         assert (test.level, test.n_labelled, test.difference, test.p_value) == ("narrative", 0, None, None)
 
 
+@pytest.mark.slow
 def test_an_experiment_against_itself_differs_in_nothing() -> None:
     """All values are the same, no narrative changed, p is 1, and the interval of the difference has a width."""
     case, _ = two_cases(30, 1)
@@ -230,6 +233,7 @@ def test_an_experiment_against_itself_differs_in_nothing() -> None:
     assert pair.not_compared == {"summary": A_TEXT}
 
 
+@pytest.mark.slow
 def test_an_experiment_without_a_codebook_has_the_variable_detected() -> None:
     """Its detections are compared with the variable of that name by its own labels, and errors stay errors."""
     (table, labels), _ = two_cases(40, 2)

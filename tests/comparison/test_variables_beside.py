@@ -1,3 +1,5 @@
+import pytest
+
 from narrative_runs.comparison.variables_beside import measured_variables, variables_beside
 from narrative_runs.findings.by_variable.main_measure import main_measure
 from narrative_runs.report.measures import TITLES
@@ -5,6 +7,7 @@ from tests.coded_tables import CODEBOOK, case
 from tests.comparison.coded_finished import coded_finished
 
 
+@pytest.mark.slow
 def test_each_measure_of_each_variable_stands_beside_those_of_the_others() -> None:
     """Counts and rates are those of metrics.json, the measure that stands for the type is the first rate, and what an
     experiment lacks is None there."""

@@ -64,6 +64,7 @@ def test_where_no_address_leads_there_all_are_named(run: Run) -> None:
         ask_coordinator(str(run.path), "GET", "status")
 
 
+@pytest.mark.slow
 def test_a_broken_connection_costs_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job whose connection breaks connects again by itself, keeps its place, and what it says meanwhile arrives."""
     monkeypatch.setattr(client_module, "TRY_AGAIN_S", 0.01)
@@ -79,6 +80,7 @@ def test_a_broken_connection_costs_nothing(run: Run, monkeypatch: pytest.MonkeyP
     assert run.lost == []
 
 
+@pytest.mark.slow
 def test_of_two_jobs_of_one_shard_the_second_waits(run: Run) -> None:
     """A job that was taken for dead and its successor are never at work at the same time."""
     first = run.connected("1-of-2")

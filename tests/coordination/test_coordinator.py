@@ -178,6 +178,7 @@ def row() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_planned_shards_are_asked_and_their_jobs_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shards of a new experiment are asked, each of their jobs goes on when its own is answered, the record moves
     with them, and at the end the journals are sealed."""
@@ -198,6 +199,7 @@ def test_planned_shards_are_asked_and_their_jobs_told(monkeypatch: pytest.Monkey
     assert row()["status"] == "failed" and "a part of the workflow" in row()["notes"]
 
 
+@pytest.mark.slow
 def test_what_was_answered_before_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that resumes asks exactly for the narratives that have no entry yet, into journals of its own, after a
     backup of the record."""
@@ -228,6 +230,7 @@ def test_no_more_than_the_limit_is_asked(monkeypatch: pytest.MonkeyPatch) -> Non
         assert sorted(run.server.texts) == sorted(each.narrative_text for each in NARRATIVES[:5])
 
 
+@pytest.mark.slow
 def test_a_workbook_is_read_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written before the workbook has proved ready, then experiment and record begin; once its narratives
     lie in their shards they are asked, before any of their jobs has come."""
@@ -319,6 +322,7 @@ def test_a_run_is_cancelled_from_another_terminal(monkeypatch: pytest.MonkeyPatc
     assert row()["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_job_that_gives_up_stops_the_run_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason of a job that cannot go on is why the run is stopped."""
     write_narratives(NARRATIVES, 2)
@@ -342,6 +346,7 @@ def test_a_job_that_is_lost_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> No
         assert "the job 2-of-2 ended unexpectedly" in run.hear("stopped")
 
 
+@pytest.mark.slow
 def test_a_job_that_never_came_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that was killed before it connected stops the run too, as soon as Snakemake has seen it end; why another
     failed that said so comes first."""
@@ -449,6 +454,7 @@ def test_a_run_that_was_taken_over_before_it_began(monkeypatch: pytest.MonkeyPat
     assert not RECORD.exists() and not kept()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_taken_over_as_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the lock is found lost only at the end, the record is not told of that end, and nothing is sealed."""
     write_narratives(NARRATIVES, 2)
@@ -506,6 +512,7 @@ def session_with_hosts(
         yield run, connected
 
 
+@pytest.mark.slow
 def test_jobs_on_other_hosts_ask_for_their_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each asks what is open in its shard, together never more than there are slots, and keeps the answers in journals
     of their own, which name their host; the run itself asks for none of them, and the file that leads to it is gone at
@@ -530,6 +537,7 @@ def test_jobs_on_other_hosts_ask_for_their_shards(monkeypatch: pytest.MonkeyPatc
     assert [path.name for path in journal.sealed_sessions(FOLDER.journals)] == ["session-0001"]
 
 
+@pytest.mark.slow
 def test_what_a_lost_host_had_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job whose host is gone does not stop the run: its slots come back, and the next one that asks for its shard
     asks for what is still open, in a journal of its own."""
@@ -579,6 +587,7 @@ def test_a_snapshot_is_made_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {head["session"] for head in journal.heads(FOLDER.journals)} == {1, 2}
 
 
+@pytest.mark.slow
 def test_jobs_on_other_hosts_leave_a_session_for_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session is sealed only when no host writes to it any more; each goes on in the next one."""
     write_narratives(NARRATIVES, 2)

@@ -554,6 +554,7 @@ class Crowd:
     is_away=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_whatever_the_server_does_every_narrative_comes_to_its_end(
     seed: int, slots: int, share: float, bad: set[int], is_away: bool
 ) -> None:
@@ -723,6 +724,7 @@ OTHER_KINDS = [*OTHER_FAILURES, "takes turns", "answers"]
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_with_one_sound_server_only_bad_narratives_are_errors(
     others: list[str], bad: set[int], chance: random.Random
 ) -> None:

@@ -153,6 +153,7 @@ def tell(process: "subprocess.Popen[str]", line: str) -> None:
     assert process.stdout.readline() == "\n"
 
 
+@pytest.mark.slow
 def test_every_job_has_the_context_of_its_run(run: Run) -> None:
     """What a run is for comes unchanged to each job, which is counted among those at work until it says goodbye."""
     jobs = [run.connected("2-of-2"), run.connected("1-of-2")]
@@ -163,6 +164,7 @@ def test_every_job_has_the_context_of_its_run(run: Run) -> None:
     jobs[1].close()
 
 
+@pytest.mark.slow
 def test_the_source_waits_until_the_experiment_is_in_the_record(run: Run) -> None:
     """A job that has found its workbook ready goes on only when the run has begun to write."""
     source = run.connected("source")
@@ -176,6 +178,7 @@ def test_the_source_waits_until_the_experiment_is_in_the_record(run: Run) -> Non
     source.close()
 
 
+@pytest.mark.slow
 def test_a_job_waits_until_its_shard_is_answered(run: Run) -> None:
     """The job of a shard goes on when it is told that all of its narratives have their entries."""
     classify = run.connected("1-of-2")
@@ -187,6 +190,7 @@ def test_a_job_waits_until_its_shard_is_answered(run: Run) -> None:
     classify.close()
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_is_told_why_the_run_ends(run: Run) -> None:
     """When the run ends before a shard is answered, its job fails with the reason."""
     classify = run.connected("1-of-2")
@@ -198,6 +202,7 @@ def test_a_job_that_waits_is_told_why_the_run_ends(run: Run) -> None:
     classify.close()
 
 
+@pytest.mark.slow
 def test_what_a_job_has_to_say_is_heard_while_it_waits(run: Run) -> None:
     """Lines and reasons of a job come as they are, also while another message of it is not answered yet."""
     retry = run.connected("retry_errors")
@@ -225,6 +230,7 @@ def test_a_job_that_is_killed_is_reported_lost(run: Run) -> None:
     assert (run.lost, run.server.jobs, ended.returncode) == (["1-of-2"], [], 0)
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_its_run(run: Run) -> None:
     """When the run is gone its jobs end at once, whatever they are at."""
     waiting, working = job(run, "1-of-2"), job(run, "2-of-2")
@@ -248,6 +254,7 @@ run.close()
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_dies_during_a_goodbye(tmp_path: Path) -> None:
     """A job whose run is killed while it says goodbye ends all the same: the next run would wait for it."""
     address = tmp_path / "coordinator"
@@ -305,6 +312,7 @@ def test_other_terminals_have_snapshots_made(run: Run) -> None:
         ask_coordinator(run.address, "POST", "snapshot", wanted)
 
 
+@pytest.mark.slow
 def test_a_message_that_cannot_be_dealt_with_ends_its_connection(run: Run) -> None:
     """Where the run fails over a message, the reason is told, and the job does not wait for ever."""
     run.failure = KeyError("a secret narrative")
@@ -335,6 +343,7 @@ def test_nobody_is_there(address: str | None, tmp_path: Path, monkeypatch: pytes
         ask_coordinator(address or "", "GET", "status")
 
 
+@pytest.mark.slow
 def test_who_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that hangs holds up no other terminal for long."""
     monkeypatch.chdir(tmp_path)

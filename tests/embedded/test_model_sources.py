@@ -67,6 +67,7 @@ def test_what_is_no_wheel_is_told(tmp_path: Path) -> None:
         list(join_parts([path]))
 
 
+@pytest.mark.slow
 def test_a_package_is_downloaded_without_being_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel is downloaded as it is, from where pip is set up to look."""
     (tmp_path / "links").mkdir()
@@ -78,6 +79,7 @@ def test_a_package_is_downloaded_without_being_run(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "into").iterdir()) == [downloaded]
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that pip cannot find is an error with pip's last word."""
     look_only_at(tmp_path, monkeypatch)

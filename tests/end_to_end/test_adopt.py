@@ -102,6 +102,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HalfFinished]:
         yield HalfFinished(Project(tmp_path_factory.mktemp("half")), fake)
 
 
+@pytest.mark.long
 def test_adopting_tells_what_came_over(half: HalfFinished) -> None:
     """The screen counts what was adopted and what is left, and names rows that were not taken."""
     told = half.adopted.stdout
@@ -114,6 +115,7 @@ def test_adopting_tells_what_came_over(half: HalfFinished) -> None:
     assert half.record_after == half.record_before
 
 
+@pytest.mark.long
 def test_the_experiment_keeps_what_it_was(half: HalfFinished) -> None:
     """Id, status, times, notes, prompts and seed are the R system's, in record and experiment.yaml."""
     expected = r_system.experiment(status="failed")
@@ -141,12 +143,14 @@ def test_the_experiment_keeps_what_it_was(half: HalfFinished) -> None:
         assert half.row_finished[column] == expected[column], column
 
 
+@pytest.mark.long
 def test_what_is_here_is_not_adopted_again(half: HalfFinished) -> None:
     """A second adopt is refused, and says where the experiment is."""
     assert half.again.returncode == 1
     assert "is here already, in results/r-run-thresholds-0-5/" in half.again.stdout
 
 
+@pytest.mark.long
 def test_exactly_the_missing_narratives_are_asked(half: HalfFinished) -> None:
     """Finishing asks once for each narrative without an adopted answer, and for no other; each has one row."""
     assert half.finished.returncode == 0, half.finished.stdout
@@ -161,6 +165,7 @@ def test_exactly_the_missing_narratives_are_asked(half: HalfFinished) -> None:
         assert half.rows_finished[incident_id, kind]["rationale"] == answer["rationale"]
 
 
+@pytest.mark.long
 def test_adopted_rows_keep_every_value(half: HalfFinished) -> None:
     """Answers, reasoning, raw replies, times, tokens, errors and attempt counts are the R system's."""
     for given in half.r_rows:
@@ -186,6 +191,7 @@ def test_adopted_rows_keep_every_value(half: HalfFinished) -> None:
         assert row["error_category"] == ("timeout" if given["error_occurred"] else None)
 
 
+@pytest.mark.long
 def test_exactly_the_failed_narratives_are_asked_again(half: HalfFinished) -> None:
     """retry_errors asks once for each adopted error, which is then an answer of one more attempt."""
     assert half.retried.returncode == 0, half.retried.stdout
@@ -285,6 +291,7 @@ def test_only_the_owner_can_read_what_came_over(complete: Complete) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.long
 def test_its_errors_can_be_asked_again(complete: Complete, fake: Fake) -> None:
     """retry_errors of a completed experiment asks exactly its error rows, at the address that is given now."""
     api_url = json.dumps({"api_url": fake.url})

@@ -514,6 +514,7 @@ def test_answers_that_dvc_keeps_come_back(begun: Project) -> None:
     assert advised(message) == [] and "Copy results/cases/journal/" in message
 
 
+@pytest.mark.long
 def test_commands_about_the_record(begun: Project) -> None:
     """A name that nobody knows, an older record, an experiment that did not end: each command works as printed."""
     for words in (("status", "nowhere"), ("resume",)):
@@ -530,6 +531,7 @@ def test_commands_about_the_record(begun: Project) -> None:
     assert begun.status() == "completed"
 
 
+@pytest.mark.long
 def test_a_record_of_the_r_system_in_our_place(here: Project, fake: Fake) -> None:
     """An R record that lies where ours is to be: it is moved away and adopted, and what it began is gone on with."""
     here.write_workbook(cases(2))

@@ -80,7 +80,8 @@ def test_a_query_in_the_address_stays_where_it_belongs(project: Project, fake: F
     assert fake.calls()["targets"] == paths
 
 
-@pytest.mark.parametrize(("variable", "scheme"), rest_is_long([("ALL_PROXY", "http"), ("HTTPS_PROXY", "https")]))
+@pytest.mark.parametrize(("variable", "scheme"), [("ALL_PROXY", "http"), ("HTTPS_PROXY", "https")])
+@pytest.mark.long
 def test_a_socks_proxy_is_refused(project: Project, fake: Fake, variable: str, scheme: str) -> None:
     """A SOCKS proxy in the environment is refused by its variable's name, at the start and on a resume."""
     with_cases(project, fake, 6)
@@ -95,6 +96,7 @@ def test_a_socks_proxy_is_refused(project: Project, fake: Fake, variable: str, s
     assert_told_at_once(run(project, fake), variable.lower(), "SOCKS")
 
 
+@pytest.mark.long
 def test_parameters_of_null_are_not_sent(project: Project, fake: Fake) -> None:
     """A parameter that the server refuses is named with the key that leaves it out; set to null, it is not sent."""
     with_cases(project, fake, 4)

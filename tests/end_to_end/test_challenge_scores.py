@@ -63,6 +63,7 @@ def value_of_record(answers: pd.Series, is_binary: bool) -> Any:
     return answers.iloc[0] if answers.nunique() == 1 else None
 
 
+@pytest.mark.long
 def test_the_scores_are_those_of_scikit_learn(tmp_path: Path) -> None:
     """Of 200 records with two narratives each, some blank and some with errors, the example's script gives the F1 of
     each of the 23 variables, the means and the number of records as scikit-learn and pandas do from the rows."""

@@ -319,6 +319,7 @@ def test_one_variable_is_traced_and_given_out(finished: tuple[Project, Fake]) ->
     assert {*rows} & {*COLUMNS, "detected"} == {"weapon", "weapon_missing", "p_weapon"}
 
 
+@pytest.mark.long
 def test_merging_again_gives_the_same_bytes(finished: tuple[Project, Fake]) -> None:
     """Shards and findings made anew from the journals are the same, byte for byte, and so are the record's values, also
     those of a record that was lost; nothing is asked."""
@@ -409,6 +410,7 @@ def asked_since(fake: Fake, before: dict[str, int]) -> dict[str, int]:
     return {message.removeprefix("Narrative: "): times for message, times in since.items()}
 
 
+@pytest.mark.long
 def test_an_error_of_one_variable(with_errors: tuple[Project, dict[str, dict[str, Any]]], fake: Fake) -> None:
     """A variable that cannot be read is an error of its own: all others keep their values and count; a retry asks
     exactly these rows, and all is right then."""

@@ -7,7 +7,7 @@ from narrative_runs.embedded.server import embedded_command
 from narrative_runs.started_server.process import StartedServer
 from tests.project import Project, cases
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.embedded]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.embedded, pytest.mark.long]
 
 
 def test_demo_on_the_embedded_model(project: Project) -> None:
@@ -27,7 +27,6 @@ def test_demo_on_the_embedded_model(project: Project) -> None:
     assert metrics["overall"]["n"] + metrics["n_errors"] == metrics["n_labelled"] == 45
 
 
-@pytest.mark.long
 def test_real_server_over_the_plain_provider(project: Project, tmp_path: Path) -> None:
     """A real llama.cpp server, reached as any OpenAI-compatible one, with key, JSON schema and token probabilities."""
     project.write_workbook(cases(4))

@@ -154,6 +154,7 @@ def test_the_prevalence_is_that_of_the_truth(project: Project) -> None:
     assert "Estimates" in page and "180 of them, drawn at random within strata" in page
 
 
+@pytest.mark.long
 def test_they_are_proved(project: Project) -> None:
     """`prove` derives both files once more and finds them the same; an altered number is refused, and the command that
     the message names brings it back."""

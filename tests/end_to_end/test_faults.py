@@ -188,6 +188,7 @@ def test_a_part_that_the_server_cannot_do(project: Project, fake: Fake, fault: s
     assert all(sent[part] == fake.asked for part in {"response_format", "logprobs"} - set(parts))
 
 
+@pytest.mark.long
 def test_a_run_without_one_answer_is_not_completed(project: Project, fake: Fake) -> None:
     """Where the server answers a short question but no narrative, the run fails, and nothing is completed."""
     with_cases(project, fake, 6)
@@ -329,6 +330,7 @@ def test_a_limit_that_never_passes_is_given_up(project: Project, fake: Fake, fau
     assert errors(project) == {}
 
 
+@pytest.mark.long
 def test_a_server_that_counts_requests_by_time(project: Project, fake: Fake) -> None:
     """The rate that a server bears is learned from what it refuses: nothing is lost, and little is asked twice."""
     with_cases(project, fake, 12)

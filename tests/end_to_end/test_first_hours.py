@@ -104,6 +104,7 @@ def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake)
 
 
 @pytest.mark.until("record")
+@pytest.mark.long
 def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake) -> None:
     """A new name for the same workbook, prompt and model is told with what was answered and how to go on with that."""
     fake.behave(latency_s=0.2)
@@ -235,6 +236,7 @@ def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
     assert "Hardly worth it, as the same text is sent to the same model: 1 refused." in everything.stdout
 
 
+@pytest.mark.long
 def test_a_report_that_fails_is_shown(ready: Project) -> None:
     """What fails after the last answer is told with its reason, and the same command makes it up."""
     in_the_way = ready.folder / str(ExperimentFolder("cases").report)

@@ -61,6 +61,7 @@ def write_cases(project: Project, hostile: str) -> None:
     project.track(project.folder / "data/cases.xlsx")
 
 
+@pytest.mark.long
 def test_what_a_server_says_steers_nothing(project: Project, fake: Fake) -> None:
     """A hostile server's model names, with line breaks in them, its answers, errors and codes: the run ends as any
     other, and nothing that is shown or logged steers a terminal."""

@@ -65,6 +65,7 @@ def test_a_completed_run_is_told_once(ready: Project, fake: Fake) -> None:
     assert len(notices(ready)) == 1
 
 
+@pytest.mark.long
 def test_a_failed_run_says_why(ready: Project, fake: Fake) -> None:
     """After the server has been away for too long the reason and the counts are told; the next run tells its end."""
     fake.behave(latency_s=0.1, faults=[{"fault": "internal error", "after": 8}])
@@ -145,6 +146,7 @@ def test_a_command_that_fails_changes_nothing(ready: Project, fake: Fake) -> Non
     assert "a notice (completed): exit code 7: no network" in log
 
 
+@pytest.mark.long
 def test_a_command_that_hangs_is_waited_for_no_longer_than_one_wants(ready: Project, fake: Fake) -> None:
     """The end of the run says that it waits; Ctrl-C ends the command with what it started, and not the success."""
     notify(ready, fake, "sleep 300 & sleep 300")

@@ -71,6 +71,7 @@ def test_a_group_shares_what_it_is_to_share(project: Project, fake: Fake) -> Non
         assert path.is_symlink() or (mode & 0o060) == 0o060, (path, oct(mode))
 
 
+@pytest.mark.long
 def test_git_gets_no_text(project: Project, fake: Fake) -> None:
     """A sample for review is refused where `git add` would take it; the printed command, and every other way that is
     named, work."""

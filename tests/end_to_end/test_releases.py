@@ -297,6 +297,7 @@ def test_other_findings_wait_for_the_users_word(own: World) -> None:
     assert nothing.returncode == 0 and "nothing to take over" in nothing.stdout
 
 
+@pytest.mark.long
 def test_a_lost_record_is_filled_with_the_users_word_only(own: World) -> None:
     """Where the record was lost and other figures are derived, it is filled by `rederive`, and not before."""
     project, fake = own.project, own.fake
@@ -367,6 +368,7 @@ def test_an_answer_of_the_first_release_is_compared_with_its_dvc_file(own: World
     assert "session-0001.dvc names" in told.stdout and "rm -rf" not in told.stdout
 
 
+@pytest.mark.long
 def test_where_nothing_tells_what_was_altered_that_is_said(own: World) -> None:
     """Of answers that 0.1.0 sealed and DVC does not track, no proof claims that they are the same, nor that only the
     findings were altered."""

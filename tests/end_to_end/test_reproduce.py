@@ -161,6 +161,7 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
     assert clone.query("SELECT status, count(*) FROM experiments") == [("completed", 1)]
 
 
+@pytest.mark.long
 def test_published_experiment(project: Project) -> None:
     """In a fresh clone `dvc pull` and `dvc repro` derive the published experiment as its dvc.lock says, unasked."""
     activate(project)
@@ -278,7 +279,8 @@ def alter_an_answer(project: Project, keeps_its_time: bool) -> None:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-@pytest.mark.parametrize("keeps_its_time", rest_is_long([True, False]))
+@pytest.mark.parametrize("keeps_its_time", [True, False])
+@pytest.mark.long
 def test_an_altered_answer_is_never_proved(ready: Project, fake: Fake, keeps_its_time: bool) -> None:
     """An answer altered after its sealing is refused with file and line by the start, `prove` and `dvc repro`, before
     DVC takes it for the true one; the command that they print brings the journals back."""

@@ -318,6 +318,7 @@ def test_only_journals_are_left(ready: Project, fake: Fake) -> None:
 
 
 @pytest.mark.until("report")
+@pytest.mark.long
 def test_touches_and_edits_ask_nothing(ready: Project, fake: Fake) -> None:
     """A touched workbook and an edited rule throw no answer away; whatever is deleted is made again, unasked."""
     fake.behave()
@@ -544,6 +545,7 @@ def test_nobody_reads_the_output_any_more(ready: Project, fake: Fake) -> None:
     assert_complete(ready, fake, lost_at_most=4)
 
 
+@pytest.mark.long
 def test_full_disk(ready: Project, fake: Fake) -> None:
     """When an answer cannot be written the run stops with the reason; with room again the same command completes it."""
     fake.behave(padding=20_000)

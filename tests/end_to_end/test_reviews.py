@@ -43,6 +43,7 @@ def verdicts(project: Project) -> list[tuple[str, str]]:
     return [(line["row"], line["verdict"]) for line in lines if line["line"] == "verdict"]
 
 
+@pytest.mark.long
 def test_kills_lose_and_double_nothing(project: Project) -> None:
     """Imports that are killed at random moments, and one that is not, bring each verdict in once; DVC tracks the file,
     and the record has the same."""
@@ -98,6 +99,7 @@ def test_verdicts_on_older_answers_are_counted_aside(project: Project) -> None:
     assert verdicts(project)
 
 
+@pytest.mark.long
 def test_an_altered_verdict_is_known(project: Project) -> None:
     """`prove` counts the verdicts, and every command refuses them when one was altered, with the way back."""
     path = project.folder / "results/cases/reviews.jsonl"

@@ -233,6 +233,7 @@ def test_cut_texts_are_no_answers(ready: Project, fake: Fake) -> None:
     ]
 
 
+@pytest.mark.long
 def test_laptop_that_slept(ready: Project, fake: Fake) -> None:
     """Requests in flight while the machine slept are asked again, and count neither as failures nor as errors."""
     fake.behave(latency_s=0.5)

@@ -143,6 +143,7 @@ def test_errors_are_asked_again_and_that_is_taken_back(ready: Project, fake: Fak
     assert findings(ready) == before and record(ready) == before_record
 
 
+@pytest.mark.long
 def test_a_run_is_kept_while_it_goes_on(ready: Project, fake: Fake) -> None:
     """A snapshot of a run seals what was answered, without a pause: nothing is asked twice, the findings are those of a
     run without it, and to go back to it is to ask only what it lacks."""

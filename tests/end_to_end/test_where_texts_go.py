@@ -82,6 +82,7 @@ def _can_have_names_of_its_own(folder: Path) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_a_name_that_leads_elsewhere_meanwhile_is_not_followed(project: Project, fake: Fake) -> None:
     """A name that leads outside half-way gets no further narrative; when it leads back, the run goes on."""
     if not _can_have_names_of_its_own(project.folder):

@@ -93,6 +93,7 @@ def test_merging_again_gives_the_same_bytes(finished: Project, fake: Fake) -> No
     assert fake.asked == asked
 
 
+@pytest.mark.long
 def test_record_is_made_again(finished: Project, fake: Fake) -> None:
     """A lost record is filled again from the journals, without asking, and what is made from them already stays."""
     asked = fake.asked

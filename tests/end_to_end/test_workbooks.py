@@ -347,6 +347,7 @@ def test_all_sheets_in_a_whole_run(project: Project, fake: Fake) -> None:
     assert "data.sheet is frozen" in again.stdout
 
 
+@pytest.mark.long
 def test_columns_and_types_of_ones_own_in_a_whole_run(project: Project, fake: Fake) -> None:
     """Three narrative types under other names, with other columns and a key of two parts, go through everything."""
     header = ["Site", "CaseNo", "Sex", "Examiner", "Police", "Lab", "V Examiner", "V Lab", "detected"]

@@ -149,6 +149,7 @@ def test_the_order_of_the_answers_does_not_matter(seed: int, errors: int) -> Non
     assert told(search(outcomes_of(made))) == told(search(outcomes_of(made, order)))
 
 
+@pytest.mark.slow
 def test_a_look_takes_no_time_that_matters() -> None:
     """Forty thousand narratives with four hundred errors are searched in well under two seconds, also on a busy
     machine."""

@@ -25,6 +25,7 @@ def test_reviews_alone_have_the_t_interval() -> None:
         assert list(actual.values()) == pytest.approx([values.mean(), *expected], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_two_strata_have_welchs_interval() -> None:
     """Of two strata of one size whose means are taken with opposite signs, the mean is half their difference, and its
     interval half that of Welch's test."""

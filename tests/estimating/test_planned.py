@@ -28,6 +28,7 @@ def test_what_is_dealt_holds_the_plan() -> None:
     assert any(allocate(SIZES, n - 1)[name] < count for name, count in needed.items())
 
 
+@pytest.mark.slow
 def test_a_plan_is_shown_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_variable_that_cannot_be_given_out_is_told(
     assert not Path("out.csv").exists()
 
 
+@pytest.mark.slow
 def test_where_small_counts_are_masked_no_variable_goes_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

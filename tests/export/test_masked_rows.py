@@ -29,6 +29,7 @@ def cells(rows: pd.DataFrame) -> pd.Series:
 
 
 @pytest.mark.parametrize(("seed", "incidents"), [*product(range(6), (60, 300, 1_500))])
+@pytest.mark.slow
 def test_no_small_count_is_found_in_the_rows(seed: int, incidents: int) -> None:
     """Of the groups, labels and detections that can be read, none is of few rows; and whoever knows the true number of
     a whole type or group finds out nothing small by counting what is left."""

@@ -66,6 +66,7 @@ def test_chance_of_single_narratives_is_fishers(inside: tuple[int, int], others:
     assert chance(is_hit, is_inside, incident, seed=1) == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_chance_takes_the_narratives_of_an_incident_together() -> None:
     """Where both narratives of an incident always fail together, a test at 5% calls a difference where there is none in
     about 5% of studies, and not in the many more of a test that takes them as independent."""
@@ -79,6 +80,7 @@ def test_chance_takes_the_narratives_of_an_incident_together() -> None:
     assert called <= 300 * 0.08
 
 
+@pytest.mark.slow
 def test_errors_and_refusals_that_hit_one_group_are_found_and_adjusted() -> None:
     """A group that is hit more often stands out after Holm's adjustment over all groups, columns and kinds; one that is
     not does not; with nobody hit, or a single group, there is no test."""

@@ -251,6 +251,7 @@ def test_a_long_sheet_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     assert sheet.auto_filter.ref.endswith("7") and sheet.max_row == 8
 
 
+@pytest.mark.slow
 def test_the_same_answers_give_the_same_sheets(tmp_path: Path) -> None:
     """Listed and written again they are the same bytes."""
     for folder in ("first", "second"):

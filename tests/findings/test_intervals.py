@@ -222,6 +222,7 @@ def test_an_undefined_metric_has_no_interval() -> None:
     assert bootstrap(kappa, incidents, resample(incidents, seed=1)) is None
 
 
+@pytest.mark.slow
 def test_an_interval_always_holds_its_value() -> None:
     """From the smallest samples on, the value lies between low and high."""
     rng = np.random.default_rng(4)

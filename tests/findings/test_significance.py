@@ -12,6 +12,7 @@ p_values = st.floats(0, 1)
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(p_values, min_size=1, max_size=12))
+@pytest.mark.slow
 def test_holm_agrees_with_statsmodels(given_values: list[float]) -> None:
     """The adjusted values are those of statsmodels."""
     expected = multipletests(given_values, method="holm")[1]

@@ -35,6 +35,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobsProcess]:
 
 
 @pytest.mark.usefixtures("process")
+@pytest.mark.slow
 def test_a_job_that_cannot_find_its_run_fails_there_too() -> None:
     """What a job ends with is told to who handed it over: without a run it ends with exit code 1."""
     assert hand_over(["classify", "1-of-1"]) == 1

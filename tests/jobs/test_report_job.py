@@ -10,6 +10,8 @@ from narrative_runs.paths import RESULTS
 from narrative_runs.report.captions import CAPTIONS
 from narrative_runs.run_context import RunContext
 
+pytestmark = pytest.mark.slow
+
 INCIDENTS = 20
 
 

@@ -137,6 +137,7 @@ def without_rows() -> None:
         (without_rows, SourceError),
     ],
 )
+@pytest.mark.slow
 def test_a_workbook_that_cannot_be_used_leaves_nothing(
     mistake: Callable[[], None], kind: type[NarrativeRunsError]
 ) -> None:

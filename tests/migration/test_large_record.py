@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from benchmarks import migration
 
 from narrative_runs.migration.migrate import migrate
@@ -8,6 +9,7 @@ from tests.migration import r_system
 NARRATIVES = 35_000
 
 
+@pytest.mark.slow
 def test_a_production_record_loses_no_row(tmp_path: Path) -> None:
     """Of 35,000 narratives each keeps its latest result, and each of the 350 earlier ones lies in the CSV file."""
     path = tmp_path / "production_20k.db"

@@ -90,6 +90,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(project: Path) -
     wait_until(lambda: not [each for each in processes_in(project) if each.name() == "sleep"], timeout=5)
 
 
+@pytest.mark.slow
 def test_what_writes_without_end_fills_no_memory() -> None:
     """Of a command that only writes, no more than a part is kept, and it ends with its time."""
     before = psutil.Process().memory_info().rss

@@ -259,6 +259,7 @@ def test_a_slip_and_most_of_the_budget_are_notices(
     assert heard == []
 
 
+@pytest.mark.slow
 def test_what_two_threads_tell_the_main_process_stays_apart() -> None:
     """Each line to the main process is whole, however many threads speak to it at once."""
     program = (

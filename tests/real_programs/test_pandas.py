@@ -9,7 +9,7 @@ from tests.real_programs import programs
 from tests.real_programs.experiment import DIGITS, ODD, SLUGS, assert_read_right
 from tests.real_programs.lines import documented, of_readme
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.long]
 
 ALL = {"results.parquet", "results.csv", "results.json", "results.xlsx", "experiments.db"}
 LOGS = {"performance.log", "api_calls.log"}

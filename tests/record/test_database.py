@@ -99,6 +99,7 @@ def test_a_transaction_happens_whole_or_not_at_all(path: Path) -> None:
     assert [row["experiment_id"] for row in database.query("SELECT * FROM experiments", path=path)] == ["a"]
 
 
+@pytest.mark.slow
 def test_a_record_is_read_after_a_writer_was_killed(path: Path) -> None:
     """After kill -9 amid a transaction the first to look sees the record as it was before."""
     with database.transaction(path) as connection:
@@ -108,6 +109,7 @@ def test_a_record_is_read_after_a_writer_was_killed(path: Path) -> None:
     assert database.query("SELECT count(*) AS n FROM narrative_results", path=path) == [{"n": 0}]
 
 
+@pytest.mark.slow
 def test_a_record_is_written_after_a_writer_was_killed(path: Path, put: Callable[..., None]) -> None:
     """After kill -9 amid a transaction the next one goes on from the record as it was before."""
     put(result_of("before"))

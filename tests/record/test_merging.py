@@ -50,6 +50,7 @@ def test_narratives_that_are_none_any_more_leave_the_record(path: Path) -> None:
     assert list(rows_of(path, "b")) == ["7", "8"]
 
 
+@pytest.mark.slow
 def test_each_value_and_label_is_its_narratives_own(path: Path) -> None:
     """Of more narratives than are written at once each has its own text, value and label, NULL where it has none."""
     table, _ = case(1_600, seed=3)

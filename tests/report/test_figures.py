@@ -125,6 +125,7 @@ def test_any_number_of_narrative_types_has_its_figures(types: tuple[str, ...], p
     assert found["agreement"].words == (f"Agreement is between two narrative types; this experiment has {len(types)}.")
 
 
+@pytest.mark.slow
 def test_agreement_names_the_two_types() -> None:
     """The figure of agreement is of the types that the experiment has, in their order."""
     found = drawings_of(table_at_random(60, 2, ("examiner", "police")), ("examiner", "police"))["agreement"]

@@ -138,6 +138,7 @@ def report_of(
     return page(header(word, below), metrics, found, told, pictures)
 
 
+@pytest.mark.slow
 def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:
     """Hostile texts in every place make the same elements and attributes as harmless ones, and are shown as they
     are."""
@@ -167,6 +168,7 @@ def test_no_word_from_outside_becomes_markup(result_table: ResultTable) -> None:
 
 
 @pytest.mark.parametrize("shows_narratives", [False, True])
+@pytest.mark.slow
 def test_narratives_are_shown_only_where_asked_for(random_results: ResultTable, shows_narratives: bool) -> None:
     """By default no text, rationale, id or rare indicator is on the page; else those of the wrong answers, with a
     warning."""
@@ -189,6 +191,7 @@ def test_narratives_are_shown_only_where_asked_for(random_results: ResultTable, 
     assert (re.search("secret|id-[0-9]", text, re.I) is not None) == shows_narratives
 
 
+@pytest.mark.slow
 def test_the_published_example(result_table: ResultTable) -> None:
     """Counts, precision, recall and F1 of the page are those that one confusion matrix gives, with their intervals."""
     kinds = [(1, True)] * 42 + [(0, True)] * 14 + [(1, False)] * 6 + [(0, False)] * 338
@@ -200,6 +203,7 @@ def test_the_published_example(result_table: ResultTable) -> None:
         assert rate(overall[name]) in text
 
 
+@pytest.mark.slow
 def test_what_is_undefined_is_called_so(result_table: ResultTable) -> None:
     """Without labels, and without a single row, rates are undefined: never 0, None or NaN."""
     for results in (result_table({"detected": True}, {"detected": False}), result_table()):
@@ -208,6 +212,7 @@ def test_what_is_undefined_is_called_so(result_table: ResultTable) -> None:
         assert not re.search(r"\b(nan|NaN|None)\b", text)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_and_may_do_nothing(random_results: ResultTable) -> None:
     """All images are in the page, nothing is linked but its own parts, and its policy allows its own style alone."""
     text = report_of(random_results(30, seed=4))
@@ -230,6 +235,7 @@ def test_the_page_needs_nothing_and_may_do_nothing(random_results: ResultTable) 
 
 
 @pytest.mark.parametrize("shows_narratives", [False, True])
+@pytest.mark.slow
 def test_the_page_can_be_read_without_eyes(random_results: ResultTable, shows_narratives: bool) -> None:
     """Headings come in order, tables name rows and columns, figures are told in words, and every reference leads
     somewhere."""
@@ -250,6 +256,7 @@ def test_the_page_can_be_read_without_eyes(random_results: ResultTable, shows_na
 
 
 @pytest.mark.parametrize("types", [("examiner",), ("examiner", "police"), ("cme", "le", "toxicology")])
+@pytest.mark.slow
 def test_any_number_of_narrative_types_has_its_page(types: tuple[str, ...]) -> None:
     """Each type has its column of counts and of rates; agreement is there for two, and nobody else's type is named."""
     text = report_of(table_at_random(40, 2, types), types=types)
@@ -266,6 +273,7 @@ def test_any_number_of_narrative_types_has_its_page(types: tuple[str, ...]) -> N
     assert [title in told[1] for title in titles] == [len(types) > 1] * len(types)
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_workbook_is_told(result_table: ResultTable) -> None:
     """What a reader should know of it has its own part of the page, where there is anything to know."""
     text = report_of(result_table({"detected": True}), probably_cut={"total": 1, "cells": ["C5"]})
@@ -299,6 +307,7 @@ def test_what_to_cite_is_a_whole_sentence(result_table: ResultTable) -> None:
     ) in text
 
 
+@pytest.mark.slow
 def test_the_page_opens_with_sentences_that_can_be_quoted(result_table: ResultTable) -> None:
     """Who classified how much, when, and how right it is, with intervals, stand before all else."""
     kinds = [(1, True)] * 42 + [(0, True)] * 14 + [(1, False)] * 6 + [(0, False)] * 338
@@ -336,6 +345,7 @@ def test_groups_have_their_tables() -> None:
 
 
 @pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.slow
 def test_a_masked_page_shows_no_small_count(seed: int) -> None:
     """With report.suppress_below no cell of a table of people is a count below it, and no curve, threshold or single
     answer is there; the page says so."""

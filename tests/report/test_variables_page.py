@@ -143,6 +143,7 @@ def test_no_word_of_a_codebook_or_a_passage_becomes_markup() -> None:
     assert "".join(hostile.texts).count(HOSTILE) - "".join(harmless.texts).count(HOSTILE) >= 14
 
 
+@pytest.mark.slow
 def test_the_codebook_says_what_the_overview_does_not() -> None:
     """The table of the codebook has definition, values, conditions and labels, and no count."""
     text = page_of(measured(40)[1])
@@ -166,6 +167,7 @@ def test_the_usual_question_written_out_has_its_page() -> None:
 
 
 @pytest.mark.parametrize("masks_tables", [False, True])
+@pytest.mark.slow
 def test_what_is_masked_is_called_so(masks_tables: bool) -> None:
     """Where every number, rate or table of the variables is masked, the page shows no digit of them."""
     _, metrics = measured()

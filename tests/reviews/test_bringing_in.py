@@ -63,6 +63,7 @@ def dealt_to(coder: str) -> dict[tuple[str, str, str], str]:
     return {key: "yes" if int(key[1]) % 2 else "no" for key in keys}
 
 
+@pytest.mark.slow
 def test_a_blind_sheet_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A blind sheet holds the id of a row, the narrative and room for the verdict; no cell of it tells answer, label,
     stratum or weight."""
@@ -323,6 +324,7 @@ def test_a_sheet_of_nobody_comes_back_under_a_name(
     assert sum(row["weight"] for row in weights) == pytest.approx(len(incidents))
 
 
+@pytest.mark.slow
 def test_copies_of_one_sheet_are_of_several_people(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

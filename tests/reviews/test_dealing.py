@@ -45,6 +45,7 @@ def _differing(value: str, row: pd.Series) -> str:
 
 
 @pytest.mark.parametrize("name", CODEBOOK.names)
+@pytest.mark.slow
 def test_every_variable_can_be_dealt_and_comes_back(
     results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -157,6 +158,7 @@ def of_nobody(monkeypatch: pytest.MonkeyPatch, count: int, *words: str) -> pd.Da
 
 
 @pytest.mark.parametrize(("words", "name"), [((), "review.xlsx"), (("--variable", "weapon"), "review_weapon.xlsx")])
+@pytest.mark.slow
 def test_a_sheet_of_nobody_has_the_name_of_what_was_asked(
     results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], name: str
 ) -> None:
@@ -187,6 +189,7 @@ def test_a_seed_draws_the_same(results: pd.DataFrame, monkeypatch: pytest.Monkey
         assert sizes.to_dict() == pytest.approx(first.groupby("stratum")["stratum_size"].first().to_dict())
 
 
+@pytest.mark.slow
 def test_a_blind_sheet_has_the_rows_of_its_key(results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blind, the sheet holds the narratives of the key in its order, of the workbook's columns those that are named,
     and nothing of answers and labels."""
@@ -218,6 +221,7 @@ def test_a_sample_that_cannot_be_drawn_is_told(
     assert not Path("out.csv").exists() and not FOLDER.reviews.exists()
 
 
+@pytest.mark.slow
 def test_a_codebook_without_yes_and_no_names_a_variable(
     results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

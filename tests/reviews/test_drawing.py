@@ -36,6 +36,7 @@ def test_a_larger_sample_takes_from_no_stratum_less(sizes: dict[str, int], count
     assert all(few[name] <= many[name] for name in sizes)
 
 
+@pytest.mark.slow
 def test_weighted_rates_are_right_on_average() -> None:
     """Over many seeds the weighted share of a property in the sample is that among all incidents."""
     sizes = {"right": 200, "wrong": 12, "error": 30}

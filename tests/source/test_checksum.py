@@ -80,6 +80,7 @@ def test_a_workbook_that_is_saved_meanwhile_is_told(workbook: Path) -> None:
         must_be(workbook, original)
 
 
+@pytest.mark.slow
 def test_untracked_workbook_is_to_be_added(repository: Path) -> None:
     """A workbook without a .dvc file raises SourceError that says which command tracks it."""
     workbook = Path("x.xlsx")
@@ -94,6 +95,7 @@ def test_missing_workbook_is_named(tmp_path: Path) -> None:
         verify(tmp_path / "gone.xlsx")
 
 
+@pytest.mark.slow
 def test_checksum_of_an_older_dvc_is_refused(repository: Path) -> None:
     """A .dvc file without `hash: md5` raises SourceError that says to add it again, though its MD5 fits."""
     digest = hashlib.md5(b"content").hexdigest()
@@ -103,6 +105,7 @@ def test_checksum_of_an_older_dvc_is_refused(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "outs: []", "outs:\n- path: x", "outs: [", "outs: 3", "- a", "outs:\n- text"])
+@pytest.mark.slow
 def test_damaged_dvc_file_is_named(repository: Path, text: str) -> None:
     """A .dvc file that holds no checksum raises SourceError with its path and what to do."""
     workbook = track(Path("x.csv"), text)

@@ -118,6 +118,7 @@ def test_the_server_is_not_kept_to_one_core(start: Start, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("options", [{}, {"ignores": True}])
+@pytest.mark.slow
 def test_the_family_ends_with_the_parent(start: Start, options: dict[str, Any]) -> None:
     """At the end of its standard input the guardian ends the server and what that started in sessions of its own, also
     where SIGTERM does nothing."""

@@ -137,6 +137,7 @@ def test_a_server_that_lists_its_model_may_still_load(
     assert loaded.exists()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_is_started_again_three_times(run: Run) -> None:
     """A server that dies is started again at its port, and the user is told; the fourth time the run cannot continue,
     and is told so once, with the last lines of the log."""
@@ -161,6 +162,7 @@ def test_a_server_that_dies_is_started_again_three_times(run: Run) -> None:
     assert run.fatal.empty() and run.said.empty() and not server.is_ready
 
 
+@pytest.mark.slow
 def test_a_death_while_it_loads_again_counts(run: Run, tmp_path: Path) -> None:
     """A server that cannot be started again is given up after three times, with the reason of the last."""
     program = tmp_path / "server"
@@ -223,6 +225,7 @@ def test_a_server_with_another_key_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.slow
 def test_a_port_that_is_taken_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """A port that another program took is left for another one, up to three times; then that is an error."""
     monkeypatch.setattr(module, "ANSWERS_WITHIN_S", 0.2)

@@ -38,6 +38,7 @@ def test_every_variable_has_the_measures_of_its_type() -> None:
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
 
+@pytest.mark.slow
 def test_the_first_binary_variable_is_measured_as_the_experiment_is() -> None:
     """Where nothing is unclear, all numbers are those that metrics.json has at its top."""
     table, labels = case(150, 2)
@@ -56,6 +57,7 @@ def test_the_first_binary_variable_is_measured_as_the_experiment_is() -> None:
         assert {name: scope[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_neither_the_order_of_rows_nor_that_of_labels_matters() -> None:
     """The same answers give the same numbers to the last digit."""
     table, labels = case(100, 3)

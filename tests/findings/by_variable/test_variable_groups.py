@@ -25,6 +25,7 @@ def groups_at_random(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow
 def test_a_group_has_the_measures_of_a_table_that_holds_it_alone(seed: int) -> None:
     """The main measure and the counts of narratives in a group are those of its narratives by themselves, and those of
     incidents those of the incidents that lie in it whole."""
@@ -53,6 +54,7 @@ def test_a_group_has_the_measures_of_a_table_that_holds_it_alone(seed: int) -> N
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
 
+@pytest.mark.slow
 def test_errors_of_one_group_are_no_chance() -> None:
     """Errors of one variable in one group alone have the lowest p value of all, adjusted for all that are tested."""
     table, labels = case(150, 3)
@@ -72,6 +74,7 @@ def test_errors_of_one_group_are_no_chance() -> None:
     assert all(test["p_holm"] >= test["p_value"] for test in tests.values())
 
 
+@pytest.mark.slow
 def test_small_groups_are_marked() -> None:
     """A group with fewer than 30 labelled narratives, or 10 positive ones of a binary variable, is small."""
     table, labels = case(150, 4)

@@ -46,6 +46,7 @@ def test_the_measures_of_a_category_agree_with_scikit_learn(
 
 @settings(deadline=None, max_examples=40)
 @given(PAIRS)
+@pytest.mark.slow
 def test_every_rate_holds_its_value(make_units: MakeUnits, pairs: list[tuple[str, str]]) -> None:
     """Whatever the answers, low <= value <= high, and a share lies between 0 and 1."""
     label, answer = ([pair[side] for pair in pairs] for side in (0, 1))

@@ -17,6 +17,7 @@ NUMBERS = st.integers(-20, 100).map(float) | st.floats(-1e6, 1e6)
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=40))
+@pytest.mark.slow
 def test_the_measures_of_numbers_hold_their_values(make_units: MakeUnits, pairs: list[tuple[float, float]]) -> None:
     """The mean error is that of scikit-learn, the share that of its definition, and each interval holds its value."""
     label, answer = ([pair[side] for pair in pairs] for side in (0, 1))

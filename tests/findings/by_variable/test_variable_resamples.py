@@ -57,6 +57,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_incidents_matter(n_values: i
     assert not np.array_equal(resampled_cells(incident, cell, 5, 7), resampled_cells(incident, cell, 5, -7))
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_scipy() -> None:
     """Weighted kappa has the percentile bootstrap of an independent implementation that draws whole incidents."""
     incident, label, answer = ordinal_pairs(np.random.default_rng(5), 300)

@@ -20,6 +20,7 @@ SETS = st.sets(st.sampled_from(VALUES)).map(lambda some: tuple(value for value i
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(SETS, SETS), min_size=1, max_size=40))
+@pytest.mark.slow
 def test_jaccard_agrees_with_scikit_learn(
     make_units: MakeUnits, pairs: list[tuple[tuple[str, ...], tuple[str, ...]]]
 ) -> None:

@@ -174,6 +174,7 @@ def with_few(which: str, rare: Any, count: int) -> NDArray[np.int64]:
         ),
     ],
 )
+@pytest.mark.slow
 def test_nobody_computes_what_is_masked(which: tuple[str, Any]) -> None:
     """Whatever is solved for all sums, rates and tables that are shown, no small count is left with one value, and none
     is shown."""
@@ -201,6 +202,7 @@ def test_nobody_computes_what_is_masked(which: tuple[str, Any]) -> None:
     assert secrets
 
 
+@pytest.mark.slow
 def test_what_is_large_is_shown() -> None:
     """Where no count is small, the tables stay as they are, but for the lowest and the highest number, curves, and what
     follows from tables that are not shown of the parts."""
