@@ -23,6 +23,7 @@ pytestmark = pytest.mark.end_to_end
 COUNT, ASKED, KILLS = 300, 580, 4
 FOLDER = "results/cases"
 FAILED = "LE text of case 1."
+ESTIMATE = ("narrative-runs", "estimate", "cases", "--by", "Sex")
 CODEBOOK: dict[str, Any] = {
     "variables": {
         "detected": {"type": "binary", "unclear": "error"},
@@ -84,20 +85,41 @@ def project(tmp_path_factory: pytest.TempPathFactory, fake: Fake) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def dealt(project: Project) -> Project:
+    """The experiment, with a sheet for each of two coders."""
+    done(project, "narrative-runs", "export", "cases", "--review", "180", "--coders", "ana,ben", "--overlap", "20")
+    return project
+
+
+@pytest.fixture(scope="module")
+def estimated(dealt: Project) -> Project:
+    """The experiment, which both coders have reviewed, with its estimates by sex."""
+    review(dealt, "ana", "ben")
+    done(dealt, *ESTIMATE)
+    return dealt
+
+
 def review(project: Project, *coders: str) -> None:
     for coder in coders:
         path = fill(project.folder / FOLDER / f"review_{coder}.xlsx", lambda row: int(is_true(row["narrative_text"])))
         done(project, "narrative-runs", "review", "import", str(path), "--coder", coder)
 
 
-def test_labels_and_chosen_rows_are_refused(project: Project) -> None:
-    """Labels of a part, reviews of disagreements alone, and open disagreements are refused in words, each with what to
-    do; a plan says how many reviews it takes. Nothing is written."""
+def test_labels_of_a_part_are_refused(project: Project) -> None:
+    """Labels of a part are refused in words, with what to do; a plan says how many reviews it takes. Nothing is
+    written."""
     assert "290 of 300 incidents have a label" in (words := refused(project, "narrative-runs", "estimate"))
     assert "narrative-runs export cases --review 200 --coders NAME" in words and "--assume-random" in words
     plan = done(project, "narrative-runs", "estimate", "cases", "--plan", "--width", ".15")
     assert "Nothing is reviewed yet" in plan and "unasked" in plan
-    done(project, "narrative-runs", "export", "cases", "--review", "180", "--coders", "ana,ben", "--overlap", "20")
+    assert not (project.folder / FOLDER / "estimates.json").exists()
+
+
+def test_chosen_rows_are_refused(dealt: Project) -> None:
+    """Reviews of disagreements alone, and open disagreements, are refused in words, each with what to do. Nothing is
+    written."""
+    project = dealt
     sheet = project.folder / FOLDER / "review_ana.xlsx"
     chosen = project.folder / "chosen.xlsx"
     rows = pd.read_excel(sheet, dtype=object, engine="openpyxl")
@@ -120,11 +142,11 @@ def test_labels_and_chosen_rows_are_refused(project: Project) -> None:
     assert not (project.folder / FOLDER / "estimates.json").exists()
 
 
-def test_the_prevalence_is_that_of_the_truth(project: Project) -> None:
+def test_the_prevalence_is_that_of_the_truth(estimated: Project) -> None:
     """When both coders have filled in their sheets, the corrected interval of incidents, and that of narratives, holds
     the true share; the model's own does not. Groups are there, and their difference."""
-    review(project, "ana", "ben")
-    shown = done(project, "narrative-runs", "estimate", "cases", "--by", "Sex")
+    project = estimated
+    shown = done(project, *ESTIMATE)
     found = estimates_in(project)
     of_variable = found["variables"]["detected"]
     narratives = {(row[0], kind): is_true(str(row[1 + kind])) for row in cases(COUNT) for kind in (0, 1)}
@@ -155,52 +177,53 @@ def test_the_prevalence_is_that_of_the_truth(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_they_are_proved(project: Project) -> None:
+def test_they_are_proved(estimated: Project) -> None:
     """`prove` derives both files once more and finds them the same; an altered number is refused, and the command that
     the message names brings it back."""
+    project = estimated
     assert (proved := done(project, "narrative-runs", "prove")).count("estimates.") == 2, proved
     path = project.folder / FOLDER / "estimates.json"
     whole = path.read_text()
     value = repr(json.loads(whole)["variables"]["detected"]["incident"]["prevalence"]["corrected"]["value"])
     path.write_text(whole.replace(value, "0.123"))
     assert "`narrative-runs estimate cases --by Sex`" in refused(project, "narrative-runs", "prove")
-    done(project, "narrative-runs", "estimate", "cases", "--by", "Sex")
+    done(project, *ESTIMATE)
     assert path.read_text() == whole
 
 
 @pytest.mark.long
-def test_kills_leave_whole_files(project: Project) -> None:
+def test_kills_leave_whole_files(estimated: Project) -> None:
     """Estimates that are killed at random moments leave each file whole, the earlier one or the new one; the command
     that is left alone gives the same bytes as ever."""
+    project = estimated
     names = ("estimates.json", "estimates.csv", "report.html", "figures/estimates.png")
     files = [project.folder / FOLDER / name for name in names]
-    words = ("narrative-runs", "estimate", "cases", "--by", "Sex")
     began = time.monotonic()
-    done(project, *words)
+    done(project, *ESTIMATE)
     usual = time.monotonic() - began
     whole = [path.read_bytes() for path in files]
     moments = random.Random(1)
     for _ in range(KILLS):
-        with project.started(*words) as process:
+        with project.started(*ESTIMATE) as process:
             time.sleep(moments.uniform(0.3, 1.0) * usual)
             os.killpg(process.pid, signal.SIGKILL)
         assert [path.read_bytes() for path in files] == whole
     for path in files:
         path.unlink()
     for _ in range(KILLS):
-        with project.started(*words) as process:
+        with project.started(*ESTIMATE) as process:
             time.sleep(moments.uniform(0.6, 1.1) * usual)
             os.killpg(process.pid, signal.SIGKILL)
         assert all(not path.exists() or path.read_bytes() == before for path, before in zip(files, whole, strict=True))
-    done(project, *words)
+    done(project, *ESTIMATE)
     assert [path.read_bytes() for path in files] == whole
 
 
 @pytest.mark.long
-def test_the_plain_command_keeps_them(project: Project, fake: Fake) -> None:
+def test_the_plain_command_keeps_them(estimated: Project, fake: Fake) -> None:
     """After the estimates there is nothing to do for snakemake; a report that was deleted comes back with them in it,
     and nothing is asked."""
-    asked = fake.asked
+    project, asked = estimated, fake.asked
     assert "Nothing to be done" in project.snakemake("-n").stdout
     page = project.folder / FOLDER / "report.html"
     before = page.read_bytes()
@@ -210,9 +233,10 @@ def test_the_plain_command_keeps_them(project: Project, fake: Fake) -> None:
 
 
 @pytest.mark.long
-def test_estimates_of_older_answers_are_told(project: Project) -> None:
+def test_estimates_of_older_answers_are_told(estimated: Project) -> None:
     """When an error is asked again, the report and `prove` say that the estimates are of older answers; made anew they
     count the answer, and the review of what changed does not count."""
+    project = estimated
     assert (ran := project.snakemake("--forcerun", "retry_errors")).returncode == 0, ran.stdout
     page = project.folder / FOLDER / "report.html"
     assert "These estimates are of older answers than there are now" in page.read_text()
@@ -223,9 +247,10 @@ def test_estimates_of_older_answers_are_told(project: Project) -> None:
     assert "of older answers than there are now" not in page.read_text()
 
 
-def test_labels_by_the_users_word(project: Project) -> None:
+def test_labels_by_the_users_word(estimated: Project) -> None:
     """With --assume-random the labels count as a random sample, with reviews in their stead, and file, screen and
     report call it an assumption."""
+    project = estimated
     shown = done(project, "narrative-runs", "estimate", "cases", "--assume-random")
     found = estimates_in(project)["variables"]["detected"]
     assert found["is_assumed_random"] and found["source"] == "labels" and found["n_reviewed_labels"] > 100
@@ -268,7 +293,9 @@ def test_variables_of_a_codebook(tmp_path_factory: pytest.TempPathFactory, fake:
     assert "estimates.json: follows" in done(project, "narrative-runs", "prove")
 
 
-def test_a_removed_experiment_leaves_no_estimates(project: Project) -> None:
+def test_a_removed_experiment_leaves_no_estimates(estimated: Project) -> None:
     """`forget` removes them with all else."""
+    project = estimated
+    assert (project.folder / FOLDER / "estimates.json").exists()
     done(project, "narrative-runs", "forget", "cases", "--yes")
     assert not (project.folder / FOLDER).exists()

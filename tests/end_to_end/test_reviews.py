@@ -36,6 +36,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
 
 
+@pytest.fixture(scope="module")
+def reviewed(project: Project) -> Project:
+    """The project, with the coder's verdicts in the experiment; to import them once more changes nothing."""
+    assert (done := project.run(*IMPORT)).returncode == 0, done.stdout
+    return project
+
+
 def verdicts(project: Project) -> list[tuple[str, str]]:
     """The row and the verdict of each line of a verdict, whole lines alone."""
     content = (project.folder / "results/cases/reviews.jsonl").read_text(encoding="utf-8")
@@ -71,8 +78,9 @@ def test_kills_lose_and_double_nothing(project: Project) -> None:
     assert project.run("git", "check-ignore", "-q", "results/cases/reviews.jsonl").returncode == 0
 
 
-def test_a_lost_record_gets_its_reviews_back(project: Project) -> None:
+def test_a_lost_record_gets_its_reviews_back(reviewed: Project) -> None:
     """A record that was deleted is filled again by the plain command, reviews among it, and nothing else changes."""
+    project = reviewed
     before = project.query("SELECT * FROM reviews ORDER BY incident_id, narrative_type, coder")
     assert before
     (project.folder / "results/experiments.db").unlink()
@@ -81,9 +89,10 @@ def test_a_lost_record_gets_its_reviews_back(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_verdicts_on_older_answers_are_counted_aside(project: Project) -> None:
+def test_verdicts_on_older_answers_are_counted_aside(reviewed: Project) -> None:
     """Where more was asked, verdicts on incidents that had not been asked about are of older answers, and say so; after
     a rollback all count again."""
+    project = reviewed
     older = "Verdicts on older answers, which do not count: "
     params = (project.folder / "params.yaml").read_text(encoding="utf-8")
     assert older not in project.run("narrative-runs", "review", "show", "cases").stdout
@@ -100,8 +109,9 @@ def test_verdicts_on_older_answers_are_counted_aside(project: Project) -> None:
 
 
 @pytest.mark.long
-def test_an_altered_verdict_is_known(project: Project) -> None:
+def test_an_altered_verdict_is_known(reviewed: Project) -> None:
     """`prove` counts the verdicts, and every command refuses them when one was altered, with the way back."""
+    project = reviewed
     path = project.folder / "results/cases/reviews.jsonl"
     content = path.read_bytes()
     proved = project.run("narrative-runs", "prove")
@@ -115,8 +125,9 @@ def test_an_altered_verdict_is_known(project: Project) -> None:
     assert project.run("narrative-runs", "review", "show", "cases").returncode == 0
 
 
-def test_a_removed_experiment_leaves_no_review(project: Project) -> None:
+def test_a_removed_experiment_leaves_no_review(reviewed: Project) -> None:
     """`forget` removes reviews from the folder, the record and DVC's cache, those of earlier imports too."""
+    project = reviewed
     fill(project.folder / "results/cases/review_ben.xlsx", lambda _: 1)
     words = ("narrative-runs", "review", "import", "results/cases/review_ben.xlsx", "--coder", "ben")
     assert (done := project.run(*words)).returncode == 0, done.stdout
