@@ -19,15 +19,15 @@ endif
 .PHONY: help run install test test-quick test-long check format benchmark crash-test
 
 help:
-	@echo "make run         set up what is missing, then run what params.yaml says, or go on with it"
-	@echo "make install     only the set-up"
-	@echo "make test        the test suite"
-	@echo "make test-quick  what a minute allows"
-	@echo "make test-long   the rest: rarer variants, many kills, and what needs real model servers, other programs and a"
-	@echo "                 Slurm, which it installs"
-	@echo "make check       linters, types, and which package may import which"
-	@echo "make benchmark   speed and memory, as a table"
-	@echo "make crash-test  random kills (SEED=1 KILLS=20)"
+	@echo "make run         set up what is missing, then run or continue what params.yaml describes"
+	@echo "make install     set up only"
+	@echo "make test        run the test suite"
+	@echo "make test-quick  run the tests that take about a minute"
+	@echo "make test-long   run the rest: rarer variants, many kills, and what needs real model servers, other programs"
+	@echo "                 and Slurm, which it installs"
+	@echo "make check       check style, types, and which package may import which"
+	@echo "make benchmark   measure speed and memory, as a table"
+	@echo "make crash-test  kill runs at random and check that nothing is lost (SEED=1 KILLS=20)"
 
 run: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(CORES)
@@ -54,9 +54,9 @@ test-quick: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "long and not ($(INSTALLS))" --durations=15
-	@echo "Real servers and programs one after the other: a model uses all cores"
+	@echo "Running real servers and programs one after the other, as a model uses all cores"
 	@$(BIN)/python -m pytest tests/real_servers tests/real_programs -m "real_servers or real_programs" -rs --durations=15
-	@echo "A Slurm for each file of tests: they mostly wait, and so wait together"
+	@echo "Running the cluster tests side by side, as they mostly wait (a Slurm for each test file)"
 	@$(BIN)/python -m pytest tests/cluster -n 5 --dist loadfile -m cluster -rs --durations=15
 
 check: $(INSTALLED)
@@ -95,7 +95,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@python=; for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \
-	if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed: install it, then type the same again." >&2; exit 1; fi; \
+	if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed: install it, then start the same command again." >&2; exit 1; fi; \
 	echo "Setting up $(VENV) with $$($$python --version) (once, about a minute)"; \
 	$$python -m venv --clear $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.lock

@@ -48,14 +48,14 @@ def test_an_experiment_without_findings_is_told(folder: ExperimentFolder, name: 
 def test_damaged_findings_are_told(folder: ExperimentFolder, name: str) -> None:
     """A file that is none is told, and that it can be made again."""
     (folder.path / name).write_bytes(b"\x00half")
-    with pytest.raises(FindingsError, match=r"cannot be read: .*made anew"):
+    with pytest.raises(FindingsError, match=r"cannot be read: .*recreated"):
         finished.read("cases", COLUMNS)
 
 
 def test_findings_of_two_merges_are_not_mixed(folder: ExperimentFolder) -> None:
     """Results that grew since the metrics were written, as by a merge that was killed, are refused."""
     tables.write_tables(table_at_random(30, seed=1), {}, {}, folder.path, csv_json=False)
-    with pytest.raises(FindingsError, match="not of the same merge"):
+    with pytest.raises(FindingsError, match="do not come from the same merge"):
         finished.read("cases", COLUMNS)
 
 
@@ -74,11 +74,11 @@ def test_other_columns_are_read_where_they_are_wanted(folder: ExperimentFolder) 
 @pytest.mark.parametrize("name", ["sex", "narrative_text"])
 def test_a_column_that_the_workbook_does_not_have_is_told(folder: ExperimentFolder, name: str) -> None:
     """The message repeats the name and lists those that there are; our own columns are none of them."""
-    with pytest.raises(FindingsError, match=f"no column of the workbook .* {name}. There is none"):
+    with pytest.raises(FindingsError, match=f"no workbook column named {name}. There is none"):
         finished.read("cases", COLUMNS, [name])
     results = table_at_random(20, seed=1)
     tables.write_tables(results, {}, {}, folder.path, csv_json=False, others=others_of(results))
-    with pytest.raises(FindingsError, match=f"called {name}. There are: Sex, Incident Year, Age, Veteran."):
+    with pytest.raises(FindingsError, match=f"named {name}. There are: Sex, Incident Year, Age, Veteran."):
         finished.read("cases", COLUMNS, ["Sex", name])
 
 

@@ -17,7 +17,51 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # These are good English, and variables are called so in hundreds of places: they are looked for in these rooms (or
 # modules) of the code alone, until the list holds all of them.
 COMMON = {"begun", "found", "place", "places", "told"}
-ROOMS_WITHOUT_COMMON = ("coordination",)
+ROOMS_WITHOUT_COMMON = (
+    "__init__",
+    "__main__",
+    "atomic_files",
+    "code",
+    "codebook",
+    "commands",
+    "coordination",
+    "data_columns",
+    "demo",
+    "embedded",
+    "error_patterns",
+    "errors",
+    "estimates",
+    "export",
+    "file_systems",
+    "front",
+    "job_environment",
+    "journal_checksums",
+    "journal_set_aside",
+    "lock_watch",
+    "notebook",
+    "one_result",
+    "params",
+    "paths",
+    "permissions",
+    "plain_console",
+    "plain_text",
+    "record",
+    "results",
+    "results_file",
+    "review_file",
+    "run_context",
+    "run_spec",
+    "secrets_in_params",
+    "seen_narratives",
+    "shell",
+    "signals",
+    "snapshots",
+    "started_server",
+    "steering",
+    "user_files",
+    "variable_outcomes",
+    "walk",
+)
 
 Words = tuple[str, ...]
 

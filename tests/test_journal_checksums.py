@@ -78,7 +78,7 @@ def test_what_was_altered_is_found_with_its_line(tmp_path: Path, change: str) ->
     path.write_bytes(alter(path.read_bytes()))
     for reason in (told(folder, True), told(folder, False)):
         assert "session-0001/1-of-2.jsonl: " in reason and words in reason
-        assert "Put the sealed session back from a backup." in reason
+        assert "Restore the sealed session from a backup." in reason
 
 
 @pytest.mark.parametrize("change", CHANGES)

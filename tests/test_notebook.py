@@ -49,7 +49,7 @@ def test_what_is_not_there_is_told(results: pd.DataFrame, tmp_path: Path, monkey
     with pytest.raises(FindingsError, match="cannot be read"):
         narrative_runs.read("cases")
     monkeypatch.chdir(tmp_path / "results")
-    with pytest.raises(FindingsError, match="Start Python in the project folder, or say where the results are"):
+    with pytest.raises(FindingsError, match="Start Python in the project folder, or give the path to the results"):
         narrative_runs.read("cases")
 
 

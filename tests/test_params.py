@@ -166,7 +166,7 @@ def test_a_prompt_and_its_codebook_belong_together(tmp_path: Path) -> None:
     asked = check(read_file(written_params(tmp_path, CODEBOOK)), "my.yaml")
     assert "does not hold <<CODEBOOK>>" in warnings(asked)[0]
     shown = values_of(prompt={"system_prompt": "Use: <<CODEBOOK>>"})
-    assert "and the file no codebook" in warnings(check(shown, "my.yaml"))[0]
+    assert "but the file has no codebook" in warnings(check(shown, "my.yaml"))[0]
     assert warnings(check({**shown, "codebook": asked.model_dump(mode="json")["codebook"]}, "my.yaml")) == []
 
 

@@ -104,5 +104,5 @@ def test_links_are_not_followed(folder: ExperimentFolder, tmp_path: Path) -> Non
 def test_a_drive_that_keeps_no_permissions_is_told(folder: ExperimentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where modes cannot be set, a warning says who may read the texts."""
     monkeypatch.setattr(Path, "chmod", lambda *_: None)
-    assert "others who use this machine may read it" in permissions.put_right(folder, with_group=False)
+    assert "other users of this machine may read it" in permissions.put_right(folder, with_group=False)
     assert "your group cannot use it" in permissions.put_right(folder, with_group=True)

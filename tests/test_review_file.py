@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> N
 
     with review_file.opened(FOLDER) as reviews:
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(ReviewsError, match=r"No space left on device.*What was in it is kept"):
+        with pytest.raises(ReviewsError, match=r"No space left on device.*Its contents are kept"):
             reviews.append([verdict("b", "gun")])
     assert FOLDER.reviews.read_bytes() == content
 

@@ -58,7 +58,7 @@ def test_a_session_has_one_checksum_whoever_sealed_it() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "../a", "a@b", ".a", "-a", "é", "a" * 81])
 def test_names_that_cannot_be(name: str) -> None:
     """A name that could not be a file, or not be told from `SLUG@NAME`, is refused."""
-    with pytest.raises(ExperimentError, match="cannot be called"):
+    with pytest.raises(ExperimentError, match="cannot be named"):
         snapshots.must_be_free(FOLDER, name)
 
 

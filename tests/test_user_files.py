@@ -47,7 +47,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     check_free([path], force=False)
     path.write_text("old")
-    with pytest.raises(FindingsError, match=r"out\.csv exists.*--force"):
+    with pytest.raises(FindingsError, match=r"out\.csv already exists.*--force"):
         check_free([tmp_path / "other.csv", path], force=False)
     check_free([path], force=True)
     with pytest.raises(FindingsError, match="is a folder"):

@@ -202,7 +202,7 @@ def test_what_is_not_here_is_told(results: pd.DataFrame) -> None:
     with pytest.raises(ExperimentError, match=r"is missing\. Start the run of coded again"):
         read(ROW, "weapon")
     FOLDER.description.unlink()
-    with pytest.raises(ExperimentError, match=r"results/coded/ is not here\. Bring it back"):
+    with pytest.raises(ExperimentError, match=r"results/coded/ is not here\. Restore it"):
         read(ROW, "weapon")
 
 

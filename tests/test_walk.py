@@ -186,11 +186,11 @@ def test_on_a_terminal_enter_shows_the_next_and_q_stops() -> None:
     """One narrative is shown at a time, as wide as the terminal; Enter shows the next, q ends it with exit code 0."""
     put("cases", [row(number, text=f"{HOSTILE} {'word ' * 40}") for number in (1, 2, 3)])
     with read_in_a_terminal("--outcome", "fp") as (process, terminal):
-        terminal.shows("1 of 3. Enter: next, q: stop")
+        terminal.shows("1 of 3. Enter for the next, q to stop")
         assert "3 false positives in cases." in terminal.lines()
         assert not any("Text 2." in line for line in terminal.lines())
         terminal.type("\n")
-        terminal.shows("2 of 3. Enter: next, q: stop")
+        terminal.shows("2 of 3. Enter for the next, q to stop")
         assert process.poll() is None
         terminal.type("q\n")
         assert process.wait(timeout=30) == 0
@@ -215,25 +215,25 @@ def test_ctrl_c_and_ctrl_d_end_it_quietly(end: str) -> None:
     """Both end it with exit code 0, without a traceback or a message."""
     put("cases", [row(1), row(2)])
     with read_in_a_terminal("--outcome", "fp", "cases") as (process, terminal):
-        terminal.shows("1 of 2. Enter: next, q: stop")
+        terminal.shows("1 of 2. Enter for the next, q to stop")
         if end == "Ctrl-D":
             terminal.type("\x04")
         else:
             process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0
-        assert [line for line in terminal.lines() if line][-1].startswith("1 of 2. Enter: next, q: stop")
+        assert [line for line in terminal.lines() if line][-1].startswith("1 of 2. Enter for the next, q to stop")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "INCIDENT and TYPE are needed"),
-        (("0007",), "INCIDENT and TYPE are needed"),
-        (("0007", "le", "--outcome", "fp"), "--outcome takes SLUG alone"),
-        (("--outcome", "fp", "0007", "le", "cases"), "--outcome takes SLUG alone"),
+        ((), "give INCIDENT and TYPE"),
+        (("0007",), "give INCIDENT and TYPE"),
+        (("0007", "le", "--outcome", "fp"), "--outcome can only be used with SLUG"),
+        (("--outcome", "fp", "0007", "le", "cases"), "--outcome can only be used with SLUG"),
         (("--outcome", "wrong"), "invalid choice: 'wrong'"),
-        (("0007", "--variable", "weapon"), "INCIDENT and TYPE are needed"),
-        (("0007", "le", "--outcome", "fp", "--variable", "weapon"), "--outcome takes SLUG alone"),
+        (("0007", "--variable", "weapon"), "give INCIDENT and TYPE"),
+        (("0007", "le", "--outcome", "fp", "--variable", "weapon"), "--outcome can only be used with SLUG"),
     ],
 )
 @pytest.mark.slow

@@ -29,7 +29,7 @@ def run(words: list[str]) -> None:
     from narrative_runs.signals import leave_to_the_main_process
 
     sys.stdout, sys.stderr = plain_stream(sys.stdout), plain_stream(sys.stderr)
-    parser = argparse.ArgumentParser(prog="narrative-runs", description="Looks at experiments, and works with them.")
+    parser = argparse.ArgumentParser(prog="narrative-runs", description="Run, inspect and compare experiments.")
     parser.set_defaults(is_job=False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_commands_of_people(commands)

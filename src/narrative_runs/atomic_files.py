@@ -75,14 +75,14 @@ def remove_left_behind(prefix: str, within: Path) -> None:
 def _is_left_behind(folder: Path) -> bool:
     """Whether this is a folder of ours whose process is gone."""
     try:
-        found = folder.lstat()
-        if not folder.is_dir() or folder.is_symlink() or found.st_uid != os.getuid():
+        status = folder.lstat()
+        if not folder.is_dir() or folder.is_symlink() or status.st_uid != os.getuid():
             return False
         with (folder / _LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     except FileNotFoundError:
-        return _is_of_0_1_0(folder) and time.time() - found.st_mtime > _SURELY_LEFT_S
+        return _is_of_0_1_0(folder) and time.time() - status.st_mtime > _SURELY_LEFT_S
     except OSError:
         return False
 

@@ -32,7 +32,7 @@ def must_be_the_code_of(project: Path) -> None:
     own = project / "src" / "narrative_runs"
     if own.is_dir() and not own.samefile(PACKAGE):
         raise ExperimentError(
-            f"the active environment ({sys.prefix}) runs the code of {PACKAGE.parent.parent}, and not that of this "
+            f"the active environment ({sys.prefix}) runs the code in {PACKAGE.parent.parent}, not the code in this "
             f"folder. Type `make install` here, then start the command from this folder's own environment, such as "
             "`.venv/bin/snakemake --cores 4`."
         )

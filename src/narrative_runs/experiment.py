@@ -95,9 +95,9 @@ def must_not_differ(begun: ExperimentState, params: Params, origin: str) -> None
     told = [f"  {key}: {', not '.join(apart(old, new))}" for key, old, new in differences(begun, params)]
     if told:
         raise ExperimentError(
-            f"The experiment was not asked with the params of {origin}, so that it proves nothing about them:\n"
+            f"The experiment was not run with the params in {origin}, so it proves nothing about them:\n"
             + "\n".join(told)
-            + "\nPut the old values back, or start a new experiment with another name and slug."
+            + "\nRestore the old values, or start a new experiment with another name and slug."
         )
 
 
@@ -158,8 +158,8 @@ def find(folder: paths.ExperimentFolder) -> ExperimentState | None:
         return _begun(folder, heads)
     except KeyError as missing:
         raise JournalError(
-            f"{folder.journals}: what tells the experiment is damaged ({missing} is missing). Restore the files from a "
-            "backup."
+            f"{folder.journals}: the description of the experiment is damaged ({missing} is missing). Restore the "
+            "files from a backup."
         ) from None
 
 
@@ -169,7 +169,7 @@ def _begun(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> Exper
     if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
         raise JournalError(
             f"{folder.journals}/ holds journals of several experiments: {first['experiment_id']}, "
-            f"{', '.join(sorted(others))}. Move those that do not belong there away."
+            f"{', '.join(sorted(others))}. Move away those that do not belong there."
         )
     answered = _first_answered(folder)
     # The first release called an experiment completed that had nothing but errors; it stays as it is.
@@ -245,7 +245,7 @@ def must_not_be_between(folder: paths.ExperimentFolder) -> None:
     aside = journal_set_aside.read(folder.journals)
     if aside is not None and aside.derive_from:
         raise ExperimentError(
-            f"A rollback of {folder.slug} was cut short: its answers are those of {aside.derive_from}, and its "
+            f"A rollback of {folder.slug} was interrupted: its answers are those of {aside.derive_from}, but its "
             f"findings are not yet. To finish it: `narrative-runs rollback {folder.slug} {aside.derive_from}`"
         )
 
@@ -275,8 +275,8 @@ def find_by_id(experiment_id: str) -> tuple[paths.ExperimentFolder, ExperimentSt
         elif begun.experiment_id == experiment_id:
             return folder, begun
     raise ExperimentError(
-        f"Experiment ID not found: {experiment_id}. No folder under {paths.RESULTS}/ holds it. "
-        f"Look it up in results/*/experiment.yaml.{''.join(damaged)}"
+        f"Experiment ID not found: {experiment_id}. No folder under {paths.RESULTS}/ has it. "
+        f"Look up the ID in results/*/experiment.yaml.{''.join(damaged)}"
     )
 
 

@@ -81,7 +81,7 @@ def read_in(
     if missing is not None:
         raise FindingsError(
             f"{folder.slug} has no findings: {missing} is missing. "
-            "They come when its run is at its end: start it again, and let it end."
+            "They are written at the end of the run: start it again and let it finish."
         )
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
@@ -95,16 +95,16 @@ def read_in(
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise FindingsError(
             f"The findings in {folder.path} cannot be read: {error}. "
-            f"Delete {folder.result_table} and start its run again: they are made anew, and nothing is asked."
+            f"Delete {folder.result_table} and start its run again: they are recreated without asking the model."
         ) from None
     if len(results) != metrics["n_total"]:
         raise FindingsError(
-            f"{folder.metrics} and {folder.result_table} are not of the same merge. "
-            f"Start the run of {folder.slug} again, and let it end."
+            f"{folder.metrics} and {folder.result_table} do not come from the same merge. "
+            f"Start the run of {folder.slug} again and let it finish."
         )
     if unknown:
         raise FindingsError(
-            f"The results of {folder.slug} have no column of the workbook that is called {' or '.join(unknown)}. "
+            f"The results of {folder.slug} have no workbook column named {' or '.join(unknown)}. "
             + (f"There are: {', '.join(there)}." if there else "There is none.")
         )
     labels = labels_to_measure(read_labels(folder, codebook, results), folder, codebook, results) if with_labels else {}

@@ -37,7 +37,7 @@ def checked(params_file: Path) -> Params:
         raise ParamsError(f"There is no Snakefile in {Path.cwd()}: start the command in the project folder.")
     if not params_file.is_file():
         there = sorted(path.name for path in Path().glob("*.yaml") if path.name != "dvc.yaml")
-        raise ParamsError(f"{params_file} is not there. Params files in this folder: {', '.join(there) or 'none'}.")
+        raise ParamsError(f"{params_file} does not exist. Params files in this folder: {', '.join(there) or 'none'}.")
     return params_module.of_file(params_file)
 
 
@@ -50,6 +50,6 @@ def command(params_file: Path, narratives: int | None) -> list[str]:
     words = shlex.split(to_run(params_file))
     if narratives is not None:
         if narratives < 1:
-            raise ParamsError(f"--narratives {narratives}: a pilot has at least one narrative.")
+            raise ParamsError(f"--narratives {narratives}: a pilot needs at least one narrative.")
         words += ["--config", f"run={{max_narratives: {narratives}}}"]
     return words

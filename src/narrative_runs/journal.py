@@ -305,8 +305,8 @@ def seal(journals: Path, before: int | None = None) -> int:
             journal_checksums.write(folder, names)
         except OSError as error:
             raise JournalError(
-                f"{folder}: the session cannot be sealed ({error.strerror}). All answers are kept. Make room, then "
-                "start the same command again."
+                f"{folder}: the session cannot be sealed ({error.strerror}). All answers are kept. Free some space, "
+                "then start the same command again."
             ) from None
         sealed = folder.with_suffix("")
         # The folders of two copies of an experiment may have been put together.
@@ -345,7 +345,7 @@ class Journal:
         except OSError as error:
             raise JournalError(
                 f"{self._path}: the answer cannot be written ({error.strerror}). All earlier answers are kept. "
-                "Make room, then start the same command again."
+                "Free some space, then start the same command again."
             ) from None
         self._size += len(line)
         self._unsynced = True
@@ -410,8 +410,8 @@ def _names(folder: Path) -> list[str]:
 
 def _unreadable(path: Path, error: OSError) -> JournalError:
     return JournalError(
-        f"{path} cannot be read ({error.strerror}). It belongs to the journals: nothing is asked without knowing what "
-        "it holds. Look at its permissions, and whether its drive is there."
+        f"{path} cannot be read ({error.strerror}). It belongs to the journals, and nothing is asked before they can "
+        "be read. Check its permissions, and whether its drive is connected."
     )
 
 

@@ -136,7 +136,9 @@ def checked_lines(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
 def altered(path: Path, what: str) -> JournalError:
     """The error for a sealed journal, or session, that is not as it was; what: words for what differs."""
     session = path if path.is_dir() else path.parent
-    return JournalError(f"{path}: {what}. Answers cannot be computed again, so nothing is done. {_way_back(session)}")
+    return JournalError(
+        f"{path}: {what}. Answers cannot be recomputed, so the command stops here. {_way_back(session)}"
+    )
 
 
 def _way_back(session: Path) -> str:
@@ -145,12 +147,12 @@ def _way_back(session: Path) -> str:
     if restore:
         # Not beside the journals: it would be taken for one of them.
         aside = free(session.parent.parent / f"{session.name}-altered")
-        return f"Bring the sealed session back: `mv {quoted(session)} {quoted(aside)} && {restore}`"
+        return f"Restore the sealed session: `mv {quoted(session)} {quoted(aside)} && {restore}`"
     opened = session.with_name(f"{session.name}.open")
     return (
-        "Put the sealed session back from a backup. If there is none, take out of its journals what was altered, and "
-        f"run `mv {quoted(session)} {quoted(opened)}`: what is missing is asked again, and the session is sealed anew, "
-        "which `narrative-runs prove` will tell."
+        "Restore the sealed session from a backup. If there is none, remove the altered lines from its journals and "
+        f"run `mv {quoted(session)} {quoted(opened)}`: the missing narratives are asked about again and the session is "
+        "sealed again, and `narrative-runs prove` will report that."
     )
 
 
@@ -169,8 +171,8 @@ def _measured(path: Path) -> Sealed:
         for line in file:
             digest.update(line)
             crcs += _CRC.pack(zlib.crc32(line))
-        found = os.fstat(file.fileno())
-    return Sealed(found.st_size, found.st_mtime_ns, digest.hexdigest(), base64.b64encode(crcs).decode())
+        status = os.fstat(file.fileno())
+    return Sealed(status.st_size, status.st_mtime_ns, digest.hexdigest(), base64.b64encode(crcs).decode())
 
 
 def sha256_of(path: Path) -> str:
@@ -184,7 +186,7 @@ def _what_differs(path: Path, sealed: Sealed) -> str:
     expected, now = sealed.line_checksums(), _measured(path).line_checksums()
     if len(now) == len(expected):
         return _words([number for number, (a, b) in enumerate(zip(expected, now, strict=True), 1) if a != b])
-    same = next((place for place, (a, b) in enumerate(zip(expected, now, strict=False)) if a != b), None)
+    same = next((index for index, (a, b) in enumerate(zip(expected, now, strict=False)) if a != b), None)
     where = f", and from line {same + 1} on it differs" if same is not None else ""
     return f"it has {len(now)} lines, and was sealed with {len(expected)}{where}"
 

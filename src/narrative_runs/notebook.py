@@ -25,11 +25,11 @@ def results_of(slug: str, results: Path) -> pd.DataFrame:
 
 def _what_is_missing(folder: ExperimentFolder) -> str:
     if folder.path.is_dir():
-        return f"{folder.slug} is not finished: {folder.result_table} is missing. It comes when its run is at its end."
+        return f"{folder.slug} is not finished: {folder.result_table} is missing. It is written at the end of the run."
     if not folder.results.is_dir():
         return (
-            f"There is no folder {folder.results.resolve()}. Start Python in the project folder, or say where the "
-            f'results are: narrative_runs.read("{folder.slug}", results="/path/to/results").'
+            f"There is no folder {folder.results.resolve()}. Start Python in the project folder, or give the "
+            f'path to the results: narrative_runs.read("{folder.slug}", results="/path/to/results").'
         )
     finished = sorted(path.parent.name for path in folder.results.glob(f"*/{folder.result_table.name}"))
     there = f"Finished experiments there: {', '.join(finished)}." if finished else "No experiment there is finished."

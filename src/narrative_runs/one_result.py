@@ -46,13 +46,13 @@ def terminal_width() -> int:
     return max(_NARROWEST, shutil.get_terminal_size().columns)
 
 
-def as_lines(row: dict[str, Any], width: int, place: str = "", alone: OneVariable | None = None) -> list[str]:
+def as_lines(row: dict[str, Any], width: int, position: str = "", alone: OneVariable | None = None) -> list[str]:
     """A result as lines of plain text, none longer than `width`; what is not there is left out.
 
-    row: as the record's `of_narrative` gives it, where a variable may have an `outcome` in words as well; place: what
-    stands before its title, such as `3 of 41`; alone: the one variable of the answer that is shown, if not all are.
+    row: as the record's `of_narrative` gives it, where a variable may have an `outcome` in words as well; position:
+    what stands before its title, such as `3 of 41`; alone: the one variable that is shown, if not all are.
     """
-    title = [place, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
+    title = [position, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
     if row["source_row"] is not None:
         title.append(f"source row {row['source_row']}")
     above = _wrapped(", ".join(filter(None, title)), width)

@@ -45,17 +45,17 @@ DEFAULT_SEED = 42
 _NO_TYPES = ("total", "overall", "incident", "all")
 _TYPE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _OWN_PARTS = {
-    "messages": "they are made of prompt.system_prompt and prompt.user_template",
+    "messages": "they are made from prompt.system_prompt and prompt.user_template",
     "model": "set model.name",
     "temperature": "set model.temperature",
     "seed": "set run.seed",
     "max_tokens": "set model.max_tokens",
-    "stream": "answers are read whole",
-    "n": "one answer a narrative is kept",
+    "stream": "answers are read as a whole",
+    "n": "one answer per narrative is kept",
 }
 # A line for a shell may have several lines, and blanks; all else of this kind is an accident.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_COPIED = "Params files are copied into records and lock files, so that anybody could read it there."
+_COPIED = "Params files are copied into records and lock files, so anybody could read it there."
 _DURATION = re.compile(r"(?P<number>0*[1-9][0-9]*) ?(?P<unit>[smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EXPONENT = re.compile(r"\d+(?:\.\d*)?[eE][+-]?\d+")
@@ -101,7 +101,7 @@ class Experiment(Section):
     def _can_be_a_folder(cls, value: str) -> str:
         # SQLite keeps files of its own beside the record, such as experiments.db-journal.
         if value in _NO_SLUGS or value.startswith("experiments.db"):
-            raise ValueError(f"results/{value} is something else. Take another slug")
+            raise ValueError(f"results/{value} is something else. Choose another slug")
         if len(value) > LONGEST_SLUG:
             raise ValueError(f"a slug may have {LONGEST_SLUG} characters. Give a shorter one")
         return value
@@ -162,7 +162,9 @@ class Model(Section):
                     "http://localhost:1234/v1, or use provider: embedded"
                 )
         if len(set(self.base_urls)) < len(self.base_urls):
-            raise ValueError("api_url names a server twice. Name each once; run.max_in_flight is what each gets")
+            raise ValueError(
+                "api_url names a server twice. Name each once; each gets run.max_in_flight requests at once"
+            )
         return self
 
     @property
@@ -241,7 +243,7 @@ class Data(Section):
             raise ValueError("one of the columns is named twice, by our name and by a layout's")
         doubled = sorted({name for name in plain.values() if list(plain.values()).count(name) > 1})
         if doubled:
-            raise ValueError(f"{', '.join(doubled)} stands for two things")
+            raise ValueError(f"{', '.join(doubled)} is used for two things")
         types = types_of(value)
         if odd := [name for name in types if not _TYPE.fullmatch(name) or name in _NO_TYPES]:
             raise ValueError(
@@ -316,7 +318,9 @@ class Run(Section):
         if value is not None and not value.strip():
             raise ValueError("it is empty. Give a command, or null for none")
         if value is not None and (odd := _CONTROL.search(value)):
-            raise ValueError(f"it holds the control character \\u{ord(odd[0]):04x}, which no command has. Take it out")
+            raise ValueError(
+                f"it holds the control character \\u{ord(odd[0]):04x}, which a command cannot contain. Remove it"
+            )
         return value
 
 
@@ -410,11 +414,11 @@ def refuse_secrets(params: Params, origin: str) -> None:
             'command read it from a file that only you can read, as with "$(cat ~/.notify-key)".'
         )
     urls = [] if params.model.starts_server else params.model.api_urls
-    found = next(filter(None, map(secret_in_url, urls)), None)
-    if found is not None:
+    secret = next(filter(None, map(secret_in_url, urls)), None)
+    if secret is not None:
         raise ParamsError(
-            f"{origin} cannot be used:\n  model.api_url holds {found}. {_COPIED} Take it out, and put the key into the "
-            "environment variable LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
+            f"{origin} cannot be used:\n  model.api_url holds {secret}. {_COPIED} Take it out, and put the key into "
+            "the environment variable LLM_API_KEY, which is sent as `Authorization: Bearer` and written nowhere."
         )
 
 
@@ -440,7 +444,9 @@ def refuse_overrides(params: Params, origin: str) -> None:
     if taken:
         lines = [f"  model.extra_body.{name}: {_OWN_PARTS[name]}." for name in taken]
         raise ParamsError(
-            "\n".join([f"{origin} cannot be used:", *lines, "The record would tell of another request than was sent."])
+            "\n".join(
+                [f"{origin} cannot be used:", *lines, "The record would describe a request other than the one sent."]
+            )
         )
 
 
@@ -559,7 +565,7 @@ def _where(error: yaml.MarkedYAMLError) -> str:
     if mark is None:
         return f": {problem}"
     shown = (mark.get_snippet() or "").split("\n")[0].strip()
-    advice = "Check the blanks before the key; a text that holds a colon needs quotes."
+    advice = "Check the spaces before the key; a text that contains a colon needs quotes."
     return f", line {mark.line + 1}: {problem}\n  {shown}\n{advice}"
 
 
@@ -578,18 +584,20 @@ def check(values: dict[str, Any], origin: str) -> Params:
 
 def warnings(params: Params) -> list[str]:
     """What the file asks for and this software does not do."""
-    found = []
+    messages = []
     if not params.run.save_incremental:
-        found.append("run.save_incremental: false has no effect: every answer is kept as soon as it comes.")
+        messages.append("run.save_incremental: false has no effect: every answer is kept as soon as it comes.")
     is_shown = any(CODEBOOK_MARK in prompt for prompt in (params.prompt.system_prompt, params.prompt.user_template))
     if params.codebook is None and is_shown:
-        found.append(f"The prompt holds {CODEBOOK_MARK}, and the file no codebook: the model sees the mark as it is.")
+        messages.append(
+            f"The prompt has {CODEBOOK_MARK}, but the file has no codebook: the model sees the mark itself."
+        )
     if params.codebook is not None and not is_shown:
-        found.append(
+        messages.append(
             f"The prompt does not hold {CODEBOOK_MARK}: the model sees no definition of the codebook's variables, and "
             "the form of the answer only where the server takes a schema."
         )
-    return found
+    return messages
 
 
 def _explain(problem: Any) -> str:

@@ -60,10 +60,10 @@ def put_right(folder: ExperimentFolder, with_group: bool) -> str:
     lacking = [path for path in (RESULTS, RECORD, folder.path) if path.exists() and not _is_right(path, with_group)]
     if not lacking:
         return ""
-    who = "your group cannot use it" if with_group else "others who use this machine may read it"
+    who = "your group cannot use it" if with_group else "other users of this machine may read it"
     return (
-        f"WARNING: the permissions of {lacking[0]} cannot be set: {who}. It belongs to somebody else, or lies on a "
-        "drive that keeps no permissions. Keep restricted data on a drive that does."
+        f"WARNING: the permissions of {lacking[0]} cannot be set: {who}. It belongs to another user, or is on a "
+        "drive without permissions. Keep restricted data on a drive that does."
     )
 
 
@@ -72,16 +72,16 @@ def restrict(path: Path, with_group: bool | None = None) -> None:
     do what the owner may; as this process writes, when left out."""
     shared = are_shared() if with_group is None else with_group
     with suppress(OSError):
-        found = path.lstat()
-        if stat.S_ISLNK(found.st_mode):
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
             return
-        wanted = found.st_mode & 0o700
+        wanted = status.st_mode & 0o700
         if shared:
             wanted |= wanted >> 3
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 # What is made in it later belongs to the same group.
                 wanted |= stat.S_ISGID
-        if stat.S_IMODE(found.st_mode) != wanted:
+        if stat.S_IMODE(status.st_mode) != wanted:
             path.chmod(wanted)
 
 

@@ -17,7 +17,7 @@ _STEERING = re.compile(
 
 def plain(text: str) -> str:
     """The text with each such character as `\\u001b`, as JSON has it; all else, and line feeds and tabs, as it is."""
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class PlainStream:

@@ -75,7 +75,7 @@ async def _ask(narratives: list[Narrative], params: Params, model_server: ModelS
     finally:
         await client.close()
     if not any(result.tokens_used for result in results):
-        print("This server does not count tokens: run.budget_tokens cannot be kept.")
+        print("This server does not report tokens: run.budget_tokens cannot be enforced.")
     return results
 
 
@@ -133,7 +133,7 @@ def told(results: list[Result], total: int, longest: int, params: Params) -> lis
     unreadable = sum(result.error_occurred for result in results)
     return [
         f"{total:,} narratives, {params.run.max_in_flight} at once: about {duration(seconds)}, "
-        "if the server answers that many at once as fast as one.",
+        "if the server answers that many at once as fast as a single request.",
         f"About {tokens:,.0f} tokens. The longest narrative has {longest:,} characters, and "
         f"its prompt {results[-1].prompt_tokens or 'an unknown number of'} tokens.",
         f"{unreadable} of {len(results)} answers could not be read.",

@@ -78,7 +78,7 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
     """
     row = chosen(which).row
     if not row["slug"]:
-        raise ExperimentError(f"{row['experiment_name']} is of the R system: adopt it first (docs/from-r.md).")
+        raise ExperimentError(f"{row['experiment_name']} comes from the R system: adopt it first (docs/from-r.md).")
     folder = ExperimentFolder(row["slug"])
     result = result_rows.of_narrative(row["experiment_id"], incident_id, narrative_type)
     begun = experiment.find(folder)
@@ -87,10 +87,10 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         told = "" if narrative_type in types else f" Its narrative types are: {', '.join(types)}."
         raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.{told}")
     if begun is None:
-        raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
+        raise ExperimentError(f"{folder.path}/ is not here. Restore it: its journals say what was asked.")
     if not folder.data_quality.exists():
         raise ExperimentError(
-            f"{folder.data_quality} is missing. Start the run again: it is made again, and nothing is asked."
+            f"{folder.data_quality} is missing. Start the run again: it is recreated without asking the model."
         )
     count = check(begun.params, str(folder.description)).shards.count
     place = _answer_of(result, folder, count, experiment.codebook_of(begun.params))
@@ -176,7 +176,7 @@ def _answer_of(result: dict[str, Any], folder: ExperimentFolder, count: int, cod
         index, _ = last_that_counts(_narrative_of(result), [entry for _, entry in ordered], codebook)
         return ordered[index][0]
     raise ExperimentError(
-        f"{folder.journals}/ holds no answer with the fingerprint {result['fingerprint']}. Bring back the journals."
+        f"{folder.journals}/ holds no answer with the fingerprint {result['fingerprint']}. Restore the journals."
     )
 
 

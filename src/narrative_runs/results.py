@@ -188,9 +188,9 @@ def _value_of(values: Mapping[str, Value], name: str) -> Any:
 
 def _counting(parts: reply.Reply, codebook: Codebook) -> Mapping[str, Value]:
     """What was answered, which counts in a text that was broken off only if it is whole and no draft."""
-    found = answer.located(parts.written, codebook)
-    if parts.is_at_its_end or (found.is_final and not parts.is_draft_open):
-        return found.values
+    located = answer.located(parts.written, codebook)
+    if parts.is_at_its_end or (located.is_final and not parts.is_draft_open):
+        return located.values
     raise answer.Unreadable("the answer is no whole JSON object")
 
 

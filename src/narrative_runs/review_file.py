@@ -62,8 +62,8 @@ class Reviews:
         except OSError as error:
             os.ftruncate(self._descriptor, size)
             raise ReviewsError(
-                f"{self._folder.reviews} cannot be written ({error.strerror}). What was in it is kept. Make room, then "
-                "start the same command again."
+                f"{self._folder.reviews} cannot be written ({error.strerror}). Its contents are kept. Free some "
+                "space, then start the same command again."
             ) from None
         self.lines += lines
         self._last = last
@@ -82,7 +82,7 @@ def opened(folder: ExperimentFolder) -> Iterator[Reviews]:
         _make_own(path)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, file_mode())
     except OSError as error:
-        raise ReviewsError(f"{path} cannot be written: {error.strerror}. Look at its permissions.") from None
+        raise ReviewsError(f"{path} cannot be written: {error.strerror}. Check its permissions.") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         content = path.read_bytes()
@@ -106,7 +106,7 @@ def read(folder: ExperimentFolder) -> list[Line]:
     except FileNotFoundError:
         content = b""
     except OSError as error:
-        raise ReviewsError(f"{folder.reviews} cannot be read: {error.strerror}. Look at its permissions.") from None
+        raise ReviewsError(f"{folder.reviews} cannot be read: {error.strerror}. Check its permissions.") from None
     return _decoded(folder, content[: content.rfind(b"\n") + 1])[0]
 
 
@@ -161,8 +161,8 @@ def latest_verdicts(lines: Sequence[Line], variable: str = "") -> list[Verdict]:
     for line in lines:
         if line["line"] == VERDICT and variable in ("", line["variable"]):
             deal, row = dealt[line["row"]]
-            told = {name: str(line[name]) for name in Verdict._fields if name in line}
-            verdict = Verdict(**told, purpose=deal["purpose"], stratum=row["stratum"])
+            given = {name: str(line[name]) for name in Verdict._fields if name in line}
+            verdict = Verdict(**given, purpose=deal["purpose"], stratum=row["stratum"])
             latest[verdict.key] = verdict
     return list(latest.values())
 
@@ -248,8 +248,8 @@ def _altered(folder: ExperimentFolder, what: str) -> ReviewsError:
     tracking = tracking_file(path)
     restore = command_to_restore(tracking) if tracking.is_file() else ""
     aside = quoted(path.with_name("reviews-altered.jsonl"))
-    way_back = f"Bring it back: `mv {quoted(path)} {aside} && {restore}`" if restore else "Bring it back from a backup."
-    return ReviewsError(f"{path}{what}. Verdicts cannot be computed again, so nothing is done. {way_back}")
+    way_back = f"Restore it: `mv {quoted(path)} {aside} && {restore}`" if restore else "Restore it from a backup."
+    return ReviewsError(f"{path}{what}. Verdicts cannot be recomputed, so the command stops here. {way_back}")
 
 
 def _make_own(path: Path) -> None:

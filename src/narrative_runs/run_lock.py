@@ -195,7 +195,7 @@ class RunLock:
                 is_told = True
                 tell(
                     f"The lock of this experiment names another host: {holder(self._folder)}. Waiting for a sign of "
-                    f"life from there; without one for {SILENT_S:.0f} s, this run takes over."
+                    f"life from there; if there is none for {SILENT_S:.0f} s, this run takes over."
                 )
             time.sleep(LOOK_EVERY_S if meaning is Meaning.UNKNOWN else 0.02)
 
@@ -237,10 +237,10 @@ def _wait_for_children(path: Path, tell: Tell = _tell_nobody) -> None:
             waited = time.monotonic() - began
             if waited > TELL_AFTER_S and not is_told:
                 is_told = True
-                tell("Waiting for requests of an earlier run, which was killed: they may end, for up to 30 s.")
+                tell("Waiting up to 30 s for requests of an earlier, killed run to finish.")
             if waited > CHILDREN_MAY_TAKE_S:
                 raise AlreadyRunning(
-                    "already running: jobs of an earlier run of this experiment have not ended yet. Try again soon."
+                    "already running: jobs from an earlier run of this experiment have not ended yet. Try again soon."
                 )
             time.sleep(0.05)
     finally:

@@ -91,8 +91,8 @@ def seen_digests() -> frozenset[str]:
         return frozenset()
     except OSError as error:
         raise DevelopmentError(
-            f"{SEEN} cannot be read ({error.strerror}), so that nobody knows which narratives were seen. Look at its "
-            "permissions, and whether its drive is there."
+            f"{SEEN} cannot be read ({error.strerror}), so that nobody knows which narratives were seen. Check its "
+            "permissions, and whether its drive is connected."
         ) from None
     return frozenset(str(line["text_sha256"]) for line in _lines(content))
 

@@ -97,7 +97,7 @@ def named(folder: ExperimentFolder, name: str) -> Snapshot:
     if not _NAME.fullmatch(name) or not path.exists():
         there = ", ".join(snapshot.name for snapshot in all_of(folder))
         raise ExperimentError(
-            f"{folder.slug} has no snapshot {name!r}. " + (f"There are: {there}." if there else "It has none yet.")
+            f"{folder.slug} has no snapshot {name!r}. " + (f"It has: {there}." if there else "It has none yet.")
         )
     return _read(path)
 
@@ -110,12 +110,12 @@ def must_be_free(folder: ExperimentFolder, name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise ExperimentError(
-            f"A snapshot cannot be called {name!r}. Use letters without accents, digits, `.`, `_` and `-`, at most 80, "
+            f"A snapshot cannot be named {name!r}. Use letters without accents, digits, `.`, `_` and `-`, at most 80, "
             "with a letter or digit first."
         )
     if _path(folder, name).exists():
         raise ExperimentError(
-            f"{folder.slug} has a snapshot {name!r} already, and snapshots are not replaced. Take another name, or "
+            f"{folder.slug} already has a snapshot {name!r}, and snapshots are not replaced. Choose another name, or "
             f"first type `narrative-runs snapshot {folder.slug} --delete {name}`"
         )
 
@@ -142,7 +142,7 @@ def keep(
     must_be_free(folder, name)
     sessions = {session.name: checksum_of(session) for session in journal.sealed_sessions(folder.journals)}
     if not sessions:
-        raise ExperimentError(f"{folder.slug} has no answers yet: there is nothing to keep a snapshot of.")
+        raise ExperimentError(f"{folder.slug} has no answers yet, so there is nothing to make a snapshot of.")
     made_at = now.isoformat(timespec="milliseconds")
     snapshot = Snapshot(name, note, made_for, made_at, __version__, experiment_id, dict(params), counts, sessions)
     with written_whole(_path(folder, name)) as draft:
@@ -161,7 +161,7 @@ def delete(folder: ExperimentFolder, name: str) -> None:
     named(folder, name)
     if name in _needed(folder):
         raise ExperimentError(
-            f"Without {name} nobody could bring back what is set aside: first type "
+            f"Without {name} the answers that were set aside could not be restored: first type "
             f"`narrative-runs rollback {folder.slug} --undo`, or keep the snapshot."
         )
     _path(folder, name).unlink()

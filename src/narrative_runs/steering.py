@@ -38,9 +38,9 @@ def cancel(which: str) -> str:
     row, folder = known.row, known.folder.path
     if run_lock.is_running(folder):
         have_run_do(known.folder, "cancel")
-        return f"{row['slug']}: cancelled. Requests in flight may end, for up to 30 s."
+        return f"{row['slug']}: cancelled. Requests in flight have up to 30 s to finish."
     if row["status"] == "completed":
-        raise ExperimentError(f"{row['slug']} is completed; there is nothing to cancel.")
+        raise ExperimentError(f"{row['slug']} is completed: there is nothing to cancel.")
     state.stop(row["experiment_id"], "cancelled", CANCELLED)
     return f"{row['slug']}: cancelled. It was not running."
 
@@ -115,6 +115,6 @@ def have_run_do(
     except OSError:
         if host := run_lock.other_host(folder.path):
             raise ExperimentError(
-                f"{folder.slug} runs on {host}, where it cannot be reached from here. Type the same command there."
+                f"{folder.slug} is running on {host}, which cannot be reached from here. Type the same command there."
             ) from None
         raise ExperimentError(f"{folder.slug} is just starting or ending. Try again.") from None

@@ -21,9 +21,11 @@ def check_free(paths: Sequence[Path], force: bool) -> None:
     """
     for path in paths:
         if path.is_dir():
-            raise FindingsError(f"{path} is a folder. Name a file.")
+            raise FindingsError(f"{path} is a folder. Give the name of a file.")
         if path.exists() and not force:
-            raise FindingsError(f"{path} exists, and may hold somebody's work. Name another, or add --force.")
+            raise FindingsError(
+                f"{path} already exists and may contain somebody's work. Give another name, or add --force."
+            )
 
 
 def check_git_ignores(path: Path, instead: Path) -> None:
@@ -40,8 +42,8 @@ def check_git_ignores(path: Path, instead: Path) -> None:
     ignoring = folder / ".gitignore"
     line = f"/{path.absolute().relative_to(folder)}"
     raise FindingsError(
-        f"{path} would hold restricted texts where the next `git add` would take it. Leave out --output ({instead} is "
-        "ignored by git), name a file outside the project, or have git ignore it first: "
+        f"{path} would contain restricted texts where the next `git add` would include them. Leave out --output "
+        f"({instead} is ignored by git), name a file outside the project, or have git ignore it first: "
         f"`echo {shlex.quote(line)} >> {quoted(ignoring)}`"
     )
 

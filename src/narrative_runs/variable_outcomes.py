@@ -93,7 +93,7 @@ def outcome_typed(name: str, variable: Variable, typed: str) -> str:
     chosen = outcomes_to_choose(variable)
     if typed not in chosen:
         raise FindingsError(
-            f"--outcome {typed}: it is no outcome of {name}, which is of type {variable.type}. "
+            f"--outcome {typed}: it is not an outcome of {name}, which has type {variable.type}. "
             f"Its outcomes are: {', '.join(chosen)}."
         )
     return chosen[typed]
@@ -173,8 +173,8 @@ def _workbook_of(folder: ExperimentFolder) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ExperimentError(
-            f"{error.filename or folder.narratives} is missing. Start the run of {folder.slug} again: it is made anew, "
-            "and nothing is asked."
+            f"{error.filename or folder.narratives} is missing. Start the run of {folder.slug} again: it is recreated "
+            "without asking the model."
         ) from None
 
 
@@ -192,11 +192,13 @@ def codebook_of(row: Mapping[str, Any]) -> Codebook:
     Raises:
         ExperimentError: its folder is not here, and the record holds values of variables.
     """
-    begun = experiment.find(ExperimentFolder(row["slug"])) if row["slug"] else None
-    if begun is not None:
-        return experiment.codebook_of(begun.params)
+    state = experiment.find(ExperimentFolder(row["slug"])) if row["slug"] else None
+    if state is not None:
+        return experiment.codebook_of(state.params)
     if coded_values.has_values_of(row["experiment_id"]):
-        raise ExperimentError(f"{ExperimentFolder(row['slug']).path}/ is not here. Bring it back: it has the codebook.")
+        raise ExperimentError(
+            f"{ExperimentFolder(row['slug']).path}/ is not here. Restore it: it contains the codebook."
+        )
     return DEFAULT
 
 

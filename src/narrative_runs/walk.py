@@ -73,18 +73,18 @@ def _nothing_alone(_: int) -> None:
 def _show_each(ids: Sequence[int], alone: Alone = _nothing_alone) -> None:
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     for number, result_id in enumerate(ids, 1):
-        place = f"{number} of {len(ids)}"
+        position = f"{number} of {len(ids)}"
         row = result_rows.with_id(result_id)
         # An experiment may be removed while it is read.
         if row is not None:
-            _say("", *one_result.as_lines(row, one_result.terminal_width(), place, alone(result_id)))
-        if asks and number < len(ids) and not _goes_on(place):
+            _say("", *one_result.as_lines(row, one_result.terminal_width(), position, alone(result_id)))
+        if asks and number < len(ids) and not _goes_on(position):
             return
 
 
-def _goes_on(place: str) -> bool:
+def _goes_on(position: str) -> bool:
     try:
-        return input(f"\n{place}. Enter: next, q: stop ").strip().lower() != "q"
+        return input(f"\n{position}. Enter for the next, q to stop ").strip().lower() != "q"
     except (EOFError, KeyboardInterrupt):
         print()
         return False

@@ -134,7 +134,7 @@ def test_a_name_that_cannot_be_found_now_is_left_to_the_connection(monkeypatch: 
 @pytest.mark.parametrize("address", ["203.0.113.5", "0.0.0.0", "169.254.169.254"])
 def test_no_connection_is_made_to_an_address_that_is_not_near(address: str) -> None:
     """Where a connection is made its address is checked once more, whatever the name led to before."""
-    with pytest.raises(OSError, match=f"leads to {address}, outside"):
+    with pytest.raises(OSError, match=f"resolves to {address}, outside"):
         near_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)))
     near_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))).close()
 

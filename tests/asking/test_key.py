@@ -57,13 +57,13 @@ def test_a_key_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_others_can_use_is_refused(file: Path, mode: int) -> None:
     """A key that others can read, or replace, is not used, and the way to close its file is told."""
     file.chmod(mode)
-    with pytest.raises(ServerError, match=r"others can read .*chmod 600") as caught:
+    with pytest.raises(ServerError, match=r"other users can read .*chmod 600") as caught:
         key_from_environment()
     assert "from-the-file" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff\xfe", "no text")]
+    ("content", "message"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff\xfe", "not a text file")]
 )
 def test_a_file_without_a_key_is_named(file: Path, content: bytes | None, message: str) -> None:
     """A file that is missing, empty or no text is named with what is wrong with it."""

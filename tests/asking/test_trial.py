@@ -97,7 +97,7 @@ def test_a_schema_that_is_insisted_on_is_not_left_out(fake: Fake) -> None:
         ("temperature", "model.temperature: null"),
         ("seed", "run.seed: null"),
         ("max_tokens", "model.max_tokens: null"),
-        ("top_k", "take top_k out of model.extra_body"),
+        ("top_k", "remove top_k from model.extra_body"),
     ],
 )
 def test_a_key_that_is_refused_is_named_with_the_way_to_leave_it_out(fake: Fake, key: str, way: str) -> None:
@@ -123,7 +123,7 @@ def test_a_refused_key_is_told_with_the_servers_words(fake: Fake) -> None:
     wrong, missing = evidence(fake, key="sk-1").failure, evidence(fake).failure
     assert wrong is not None and missing is not None
     assert "refuses the key" in wrong.reason and "Incorrect API key" in wrong.reason
-    assert "wants a key" in missing.reason
+    assert "needs a key" in missing.reason
 
 
 def test_a_server_that_has_a_name_of_its_own_repeats_none(fake: Fake) -> None:

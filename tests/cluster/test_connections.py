@@ -44,4 +44,4 @@ def test_no_way_to_the_model_server(slurm: Cluster, executors: Path, model_serve
     with project.started(*COMMAND, "--retries", "0") as main:
         output, _ = main.communicate(timeout=200)
     assert main.returncode == 1
-    assert "on node" in output and "has no way to the model server at" in output, output
+    assert "on node" in output and "cannot reach the model server at" in output, output

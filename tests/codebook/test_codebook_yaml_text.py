@@ -121,9 +121,9 @@ codebook:
     assert problems(text) == [
         "codebook.variables.detected.labl (line 3): unknown key. A variable of type binary knows: type, label, "
         "definition, examples, only_if, unclear, confidence.",
-        "codebook.variables.weapon.type (line 5): 'categorie' is no type. The types are: binary, category, ordinal, "
+        "codebook.variables.weapon.type (line 5): 'categorie' is not a type. The types are: binary, category, ordinal, "
         "multi, number, quote, text.",
-        "codebook.variables.kind.values (line 7): 'a' and 'A' are values that clash: case and white space make no "
+        "codebook.variables.kind.values (line 7): 'a' and 'A' are the same value: case and white space make no "
         "difference.",
         "codebook.variables.size.minimum (line 9): give a number, such as 0 or 1.5.",
         "codebook.variables.text (line 10): give a mapping, such as {type: binary}.",
@@ -147,19 +147,19 @@ codebook:
     P: {type: text}
 """
     assert problems(text) == [
-        "codebook.variables.P (line 9): a name has small letters, digits and underscores, begins with a letter and has "
-        "at most 40 characters.",
+        "codebook.variables.P (line 9): a name consists of lower-case letters, digits and underscores, starts "
+        "with a letter and has at most 40 characters.",
         "codebook.variables.a.only_if.b (line 7): 'maybe' is none of its values, which are: yes, no.",
     ]
     assert problems("codebook:\n  variables:\n    year: {type: text}\n", ("Year",)) == [
-        "codebook.variables.year (line 3): the results have a column year of their own. Take another name."
+        "codebook.variables.year (line 3): the results have a column year of their own. Choose another name."
     ]
 
 
 def test_a_key_that_is_given_twice_is_refused() -> None:
     """YAML would take the second one and say nothing."""
     text = "codebook:\n  variables:\n    a: {type: text}\n    b: {type: text}\n    a: {type: binary}\n"
-    assert problems(text) == ["codebook.variables.a (line 5): it is given twice, in lines 3 and 5."]
+    assert problems(text) == ["codebook.variables.a (line 5): it appears twice, in lines 3 and 5."]
 
 
 @pytest.mark.parametrize(

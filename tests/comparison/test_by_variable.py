@@ -69,5 +69,5 @@ def test_one_variable_alone(experiments: list[Finished]) -> None:
 @pytest.mark.slow
 def test_a_variable_that_no_experiment_has(experiments: list[Finished]) -> None:
     """The message lists those that there are."""
-    with pytest.raises(FindingsError, match=r"has a variable weapons\. There are: .*weapon,"):
+    with pytest.raises(FindingsError, match=r"has the variable weapons\. There are: .*weapon,"):
         by_variable(experiments, 1, "weapons")

@@ -397,7 +397,7 @@ def test_a_server_that_cannot_be_asked(is_new: bool, monkeypatch: pytest.MonkeyP
     before = {path for path in Path().rglob("*") if path.is_file()}
     running = Session(monkeypatch, {"status": 401, "models": []}, params_of, resumes=not is_new)
     reason = running.hear("error" if is_new else "stopped")
-    assert "wants a key" in reason and "Nothing was asked" in reason
+    assert "needs a key" in reason and "Nothing was asked" in reason
     if is_new:
         running.ended()
         written = {path for path in Path().rglob("*") if path.is_file()} - before

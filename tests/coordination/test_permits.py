@@ -249,7 +249,7 @@ def test_another_model_is_refused() -> None:
         await settled(tasks)
         await permits.answered(A, 10, 5, "fake")
         await settled(tasks)
-        with pytest.raises(Stopped, match="now answers as other, and not as fake"):
+        with pytest.raises(Stopped, match="now answers as other, but answered as fake before"):
             await permits.answered(B, 10, 5, "other")
         assert permits.limiter.in_flight == {Slot(2, 0): 1} and permits.limiter.answers == permits.inquiry.answers == 1
         assert "other" in permits.stopped.result()

@@ -337,7 +337,7 @@ def test_nobody_is_there(address: str | None, tmp_path: Path, monkeypatch: pytes
         monkeypatch.delenv(ADDRESS_VARIABLE, raising=False)
     else:
         monkeypatch.setenv(ADDRESS_VARIABLE, address)
-    with pytest.raises(ExperimentError, match="source: there is no run that this job belongs to"):
+    with pytest.raises(ExperimentError, match="source: this job belongs to no run"):
         RunClient("source")
     with pytest.raises(OSError):
         ask_coordinator(address or "", "GET", "status")

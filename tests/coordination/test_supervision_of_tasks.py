@@ -41,8 +41,8 @@ def failures_of(*works: str) -> list[str]:
     [
         ("server", "The server is away."),
         ("disk", "journal.jsonl: No space left on device"),
-        ("bug", "an error that nothing expected, KeyError in"),
-        ("callback", "an error that nothing expected, ZeroDivisionError in"),
+        ("bug", "an unexpected error, KeyError in"),
+        ("callback", "an unexpected error, ZeroDivisionError in"),
     ],
 )
 def test_whatever_fails_beside_the_main_line_is_told(how: str, words: str) -> None:

@@ -146,7 +146,7 @@ def test_a_hub_that_fails_is_told(path: str, tmp_path: Path) -> None:
     """A missing file, or a connection that breaks off, is an error of one line that names the host."""
     with (
         hub() as address,
-        pytest.raises(ModelFileError, match=r"^The model cannot be had from 127\.0\.0\.1\S+ .+$"),
+        pytest.raises(ModelFileError, match=r"^The model cannot be downloaded from 127\.0\.0\.1\S+ .+$"),
     ):
         list(from_hub(tmp_path, address + path))
 
@@ -155,14 +155,14 @@ def test_an_unreachable_hub_is_told(tmp_path: Path) -> None:
     """A host where nothing listens is an error that names it."""
     with hub() as address:
         pass
-    with pytest.raises(ModelFileError, match=r"cannot be had from 127\.0\.0\.1"):
+    with pytest.raises(ModelFileError, match=r"cannot be downloaded from 127\.0\.0\.1"):
         list(from_hub(tmp_path, address + "/whole"))
 
 
 def test_an_unusable_proxy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy setting that cannot be used is an error of the source, so that the next one is tried."""
     monkeypatch.setenv("HTTPS_PROXY", "gopher://127.0.0.1:1")
-    with pytest.raises(ModelFileError, match=r"cannot be had from example.*a proxy of the kind gopher"):
+    with pytest.raises(ModelFileError, match=r"cannot be downloaded from example.*a proxy of the kind gopher"):
         list(from_hub(tmp_path, "https://example.invalid/model.gguf"))
 
 

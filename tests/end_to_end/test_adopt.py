@@ -108,7 +108,7 @@ def test_adopting_tells_what_came_over(half: HalfFinished) -> None:
     told = half.adopted.stdout
     assert half.adopted.returncode == 0, told
     assert "2,000 narratives in the workbook, 2,000 wanted: 1,203 results adopted, 40 of them errors; 797 are" in told
-    assert f"1 not adopted, and asked again: the text is another one in the workbook: {half.edited[0]} le" in told
+    assert f"1 not adopted, and asked again: the text in the workbook is different: {half.edited[0]} le" in told
     assert "1 left out: not in the workbook: 9999 cme" in told
     assert "its checksum is the one that the R system stored" in told
     assert f"snakemake --cores 4 --config {EXPERIMENT}" in told
@@ -147,7 +147,7 @@ def test_the_experiment_keeps_what_it_was(half: HalfFinished) -> None:
 def test_what_is_here_is_not_adopted_again(half: HalfFinished) -> None:
     """A second adopt is refused, and says where the experiment is."""
     assert half.again.returncode == 1
-    assert "is here already, in results/r-run-thresholds-0-5/" in half.again.stdout
+    assert "is already here, in results/r-run-thresholds-0-5/" in half.again.stdout
 
 
 @pytest.mark.long

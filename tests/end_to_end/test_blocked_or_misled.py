@@ -180,7 +180,7 @@ def test_a_budget_that_cannot_be_counted_is_refused(project: Project, fake: Fake
     with_cases(project, fake, run={"budget_tokens": 1000, "max_in_flight": 2})
     fake.behave(faults=[{"fault": "usage of null"}])
     ended = run(project, fake)
-    assert_told_at_once(ended, "run.budget_tokens", "does not count tokens")
+    assert_told_at_once(ended, "run.budget_tokens", "does not report tokens")
     assert fake.asked <= 4
 
 

@@ -684,7 +684,7 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
             ),
             (
                 changed("weapon", values=["gun", " GUN", "none"]),
-                ["variables.weapon.values", "'gun' and ' GUN' are values that clash"],
+                ["variables.weapon.values", "'gun' and ' GUN' are the same value"],
                 "values:",
             ),
             (changed("weapon", label="Wapen"), ["variables.weapon.label", "no column 'Wapen'", "It has: Weapon"], ""),
@@ -695,7 +695,7 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
             ),
             (in_a_circle(), ["variables.weapon.only_if", "circle: `weapon` on `severity`, `severity` on"], "only_if:"),
             (changed("severity", only_if={"abuse": "yes"}), ["variables.severity.only_if.abuse", "no such"], "abuse:"),
-            (changed("row_num", type="number"), ["variables.row_num", "Take another name"], "row_num:"),
+            (changed("row_num", type="number"), ["variables.row_num", "Choose another name"], "row_num:"),
             ("nowhere.yaml", ["nowhere.yaml is missing"], ""),
             ([], ["codebook", "give a mapping with the key `variables`"], "codebook:"),
         ],

@@ -74,7 +74,7 @@ def test_it_dies_and_is_started_again(project: Project) -> None:
         kill(4)
         output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1, output
-    assert output.count("it is started again") == 3
+    assert output.count("starting it again") == 3
     assert "To continue:" in output and processes_in(project.folder) == []
     with project.started("snakemake", "--cores", "4") as main:
         kill(3)

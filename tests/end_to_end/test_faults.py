@@ -183,7 +183,7 @@ def test_a_part_that_the_server_cannot_do(project: Project, fake: Fake, fault: s
     assert ended.code == 0, ended.said
     assert_answered(project, 8)
     assert ended.said.count("JSON schemas") == ("response_format" in parts)
-    assert ended.said.count("gives no token probabilities") == ("logprobs" in parts)
+    assert ended.said.count("returns no token probabilities") == ("logprobs" in parts)
     sent = fake.calls()["keys_sent"]
     assert all(sent[part] == fake.asked for part in {"response_format", "logprobs"} - set(parts))
 

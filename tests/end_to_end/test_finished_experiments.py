@@ -132,12 +132,12 @@ def test_files_of_a_comparison_are_not_overwritten(project: Project, compared: s
     ("words", "message"),
     [
         (("compare", "cases", "nothing"), "There is no experiment nothing under results/"),
-        (("compare", "cases", "cases"), "each once"),
+        (("compare", "cases", "cases"), "different experiments"),
         (("compare", "cases", "logs"), "There is no experiment logs"),
-        (("export", "cases", "--no-text", "--seed", "1"), "--seed and --blind go with --review"),
+        (("export", "cases", "--no-text", "--seed", "1"), "--seed and --blind can only be used with --review"),
         (("export", "cases", "--review", "2"), "Ask for 4 or more"),
-        (("export", "cases", "--review", "20", "--output", "review.ods"), "must be .xlsx or .csv"),
-        (("export", "cases", "--no-text", "--output", "data"), "must be .xlsx or .csv"),
+        (("export", "cases", "--review", "20", "--output", "review.ods"), "must end in .xlsx or .csv"),
+        (("export", "cases", "--no-text", "--output", "data"), "must end in .xlsx or .csv"),
     ],
 )
 def test_mistakes_are_told(project: Project, words: tuple[str, ...], message: str) -> None:
@@ -168,7 +168,7 @@ def test_a_sample_for_review(project: Project) -> None:
     assert len(texts) == 16 and all("text of case" in str(text) for text in texts) and FAILED in texts
     content = path.read_bytes()
     refused = project.run(*words)
-    assert refused.returncode == 1 and "review.xlsx exists" in refused.stdout
+    assert refused.returncode == 1 and "review.xlsx already exists" in refused.stdout
     assert project.run(*words, "--force").returncode == 0
     assert path.read_bytes() == content
     command = re.findall(r"`(narrative-runs review import [^`]*)`", result.stdout)[0].replace("NAME", "cleo")

@@ -74,7 +74,7 @@ def test_lines_of_progress_go_into_a_file(ready: Project, fake: Fake) -> None:
     written = (ready.folder / "run.log").read_text(encoding="utf-8")
     assert result.returncode == 0 and "[PROGRESS]" in written and "220 narratives" in written
     ends = [line for line in written.splitlines() if "220/220" in line]
-    assert all("All are answered" in line and "ETA" not in line and "Rate" not in line for line in ends)
+    assert all("All answered" in line and "ETA" not in line and "Rate" not in line for line in ends)
 
 
 @pytest.mark.long
@@ -91,14 +91,16 @@ def test_the_pilots_command_again_takes_nothing_away(ready: Project, fake: Fake)
         main.wait(timeout=AT_LONGEST_S)
     fake.behave()
     half_way = ready.snakemake(*pilot)
-    assert half_way.returncode == 0 and "nothing is taken away" in half_way.stdout, half_way.stdout
+    assert half_way.returncode == 0 and "none is removed" in half_way.stdout, half_way.stdout
     kept = ids(ready)
     assert before.items() <= kept.items() and len(kept) >= 30
     assert ready.snakemake().returncode == 0
     whole, asked = ids(ready), fake.asked
     again = ready.snakemake(*pilot)
     assert again.returncode == 0 and fake.asked == asked == 40
-    assert "run.max_narratives is 12, but results are kept of all narratives: nothing is taken away." in again.stdout
+    assert (
+        "run.max_narratives is 12, but there are results for all narratives already: none is removed." in again.stdout
+    )
     assert ids(ready) == whole and kept.items() <= whole.items() and len(whole) == 40
     assert ready.read_json("results/cases/metrics.json")["n_total"] == 40
 
@@ -118,12 +120,12 @@ def test_a_renamed_experiment_is_told_before_it_asks(ready: Project, fake: Fake)
     with ready.started("snakemake", "--cores", "4") as main:
         assert main.stdout is not None
         screen = ""
-        while "To continue that one instead" not in screen:
+        while "To continue Cases instead" not in screen:
             line = main.stdout.readline()
             assert line, screen
             screen += line
         os.kill(main.pid, signal.SIGKILL)
-    assert "asked before, as Cases (results/cases/)" in screen and f"results of {done} narratives" in screen
+    assert "Cases (results/cases/) used the same workbook" in screen and f"results for {done} narratives" in screen
     assert fake.asked == asked
     fake.behave()
     (command,) = re.findall(r"instead: `([^`]+)`", screen)
@@ -143,7 +145,7 @@ def test_a_deleted_folder_has_one_way_out(ready: Project, fake: Fake) -> None:
         ready.snakemake(*words).stdout.strip().splitlines()[-1]
         for words in ((), ("--config", f"experiment_id={experiment_id}"))
     }
-    assert len(told) == 1 and "If there is none" in next(iter(told)) and "holds 40 results" in next(iter(told))
+    assert len(told) == 1 and "If you have none" in next(iter(told)) and "holds 40 of its results" in next(iter(told))
     ready.write_params(fake.url, experiment={"name": "Anew", "slug": "anew"})
     assert ready.snakemake().returncode == 0
     shutil.copytree(copy, ready.folder / "results/cases")
@@ -155,8 +157,8 @@ def test_a_deleted_folder_has_one_way_out(ready: Project, fake: Fake) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("run", "missing.yaml"), "missing.yaml is not there. Params files in this folder:"),
-        (("run", "--narratives", "0"), "a pilot has at least one narrative"),
+        (("run", "missing.yaml"), "missing.yaml does not exist. Params files in this folder:"),
+        (("run", "--narratives", "0"), "a pilot needs at least one narrative"),
         (("run", "broken.yaml"), "broken.yaml is not valid YAML, line 3"),
         (("run", "typo.yaml"), "run.max_narrative: unknown key"),
     ],
@@ -233,7 +235,7 @@ def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
     assert result.returncode == 0 and fake.asked == asked + 2, result.stdout
     assert "Errors: 2 parse_error, 1 data_error. Asked again: 2 (2 parse_error)." in result.stdout
     everything = ready.run("snakemake", "--forcerun", "retry_errors")
-    assert "Hardly worth it, as the same text is sent to the same model: 1 refused." in everything.stdout
+    assert "Probably not worth a retry, as the same text goes to the same model: 1 refused." in everything.stdout
 
 
 @pytest.mark.long
@@ -254,7 +256,7 @@ def test_the_code_that_runs_is_the_folders(ready: Project) -> None:
     for words in (("snakemake", "--cores", "4"), ("narrative-runs", "run"), ("narrative-runs", "prove")):
         result = ready.run(*words)
         assert result.returncode == 1 and "the active environment" in result.stdout, result.stdout
-        assert f"runs the code of {ROOT}," in result.stdout and "make install" in result.stdout
+        assert f"runs the code in {ROOT}," in result.stdout and "make install" in result.stdout
     assert ready.written() == []
 
 

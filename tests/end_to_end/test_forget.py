@@ -156,7 +156,7 @@ def test_an_experiment_is_nowhere_any_more(here: Project) -> None:
         "results/experiments.db: 12 results, 12 narratives",
         "results/search_index.db: the words of its narratives",
         "DVC's cache: ",
-        "What stays",
+        "Not removed",
     ):
         assert words in told.stdout, told.stdout
     assert_forgotten(here, other)

@@ -141,7 +141,7 @@ def test_a_command_that_fails_changes_nothing(ready: Project, fake: Fake) -> Non
     ended = run(ready, fake)
     assert ended.code == 0, ended.said
     assert_answered(ready)
-    assert ended.said.count("[NOTICE] The command of run.notify failed (exit code 7: no network).") == 1
+    assert ended.said.count("[NOTICE] The command in run.notify failed (exit code 7: no network).") == 1
     log = (ready.folder / "results/cases/logs/experiment.log").read_text()
     assert "a notice (completed): exit code 7: no network" in log
 
@@ -153,7 +153,7 @@ def test_a_command_that_hangs_is_waited_for_no_longer_than_one_wants(ready: Proj
     with ready.started("snakemake", "--cores", "4") as main:
         assert main.stdout is not None
         said = ""
-        while "Waiting for the command of run.notify" not in said:
+        while "for the command in run.notify" not in said:
             said += (line := main.stdout.readline())
             assert line, said
         os.killpg(main.pid, signal.SIGINT)

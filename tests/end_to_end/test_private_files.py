@@ -81,7 +81,7 @@ def test_git_gets_no_text(project: Project, fake: Fake) -> None:
     for name in ("sample.csv", "docs/sample.xlsx", "new folder/sample.csv"):
         refused = project.run(*EXPORT, name)
         assert refused.returncode == 1 and "Traceback" not in refused.stdout, refused.stdout
-        assert "the next `git add` would take it" in refused.stdout
+        assert "the next `git add` would include them" in refused.stdout
         assert not (project.folder / name).exists()
         (command,) = re.findall(r"`(echo [^`]*)`", refused.stdout)
         assert project.run("sh", "-c", command).returncode == 0

@@ -294,7 +294,7 @@ def test_other_findings_wait_for_the_users_word(own: World) -> None:
     assert not (folder / "changes.csv").exists() and own.status("completed") == ("completed", 24, 24)
     assert project.run("narrative-runs", "prove", "--lock", "none").returncode == 0
     nothing = project.run("narrative-runs", "rederive", "completed")
-    assert nothing.returncode == 0 and "nothing to take over" in nothing.stdout
+    assert nothing.returncode == 0 and "nothing to update" in nothing.stdout
 
 
 @pytest.mark.long

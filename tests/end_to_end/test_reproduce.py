@@ -150,7 +150,7 @@ def test_answers_travel(ready: Project, fake: Fake, tmp_path_factory: pytest.Tem
     shutil.copy(ready.folder / "data/cases.xlsx", there / "data/cases.xlsx")
     asked = fake.asked
     refused = clone.snakemake()
-    assert refused.returncode == 1 and "` brings them" in refused.stdout
+    assert refused.returncode == 1 and "To restore them: `" in refused.stdout
     assert fake.asked == asked
     fake.stop()
     for words in (["pull"], ["repro"]):
@@ -327,7 +327,7 @@ def test_an_answer_altered_before_dvc_knew_it_comes_back_by_asking(ready: Projec
     assert fake.asked == asked + 1
     proved = ready.run("narrative-runs", "prove")
     assert proved.returncode == 0, proved.stdout
-    assert "session-0001: sealed anew after 2-of-3.jsonl was changed by hand" in proved.stdout
+    assert "session-0001: sealed again after 2-of-3.jsonl was changed by hand" in proved.stdout
 
 
 @pytest.mark.long

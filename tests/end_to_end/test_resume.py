@@ -276,7 +276,7 @@ def test_slug_of_another_experiment(ready: Project, fake: Fake) -> None:
     assert result.returncode == 1 and "belongs to another experiment, Cases" in result.stdout
     shutil.move(ready.folder / "results/cases", ready.folder / "elsewhere")
     result = ready.snakemake()
-    assert result.returncode == 1 and "was asked in results/cases/, and its answers are not there" in result.stdout
+    assert result.returncode == 1 and "was run in results/cases/, but its answers are no longer there" in result.stdout
     assert fake.asked == asked
 
 
@@ -372,7 +372,7 @@ def test_torn_line_is_cut_off(ready: Project, fake: Fake) -> None:
     journal.write_bytes(journal.read_bytes()[:-20])
     result = ready.snakemake()
     assert result.returncode == 0
-    assert "cut off the journals and asked again: 1." in result.stdout
+    assert "removed from the journals and are asked again: 1." in result.stdout
     assert_complete(ready, fake, lost_at_most=5)
 
 

@@ -65,7 +65,7 @@ def test_kills_lose_and_double_nothing(project: Project) -> None:
         found = verdicts(project)
         assert len(set(found)) == len(found)
     done = project.run(*IMPORT)
-    assert done.returncode == 0 and "0 changed" in done.stdout and "0 not taken" in done.stdout, done.stdout
+    assert done.returncode == 0 and "0 changed" in done.stdout and "0 not imported" in done.stdout, done.stdout
     sheet = pd.read_excel(project.folder / SHEET, dtype=object, engine="openpyxl")
     wanted = {row["review_row"]: "yes" if row["reviewer_verdict"] == "x" else "no" for _, row in sheet.iterrows()}
     assert sorted(verdicts(project)) == sorted(wanted.items())
@@ -93,7 +93,7 @@ def test_verdicts_on_older_answers_are_counted_aside(reviewed: Project) -> None:
     """Where more was asked, verdicts on incidents that had not been asked about are of older answers, and say so; after
     a rollback all count again."""
     project = reviewed
-    older = "Verdicts on older answers, which do not count: "
+    older = "Verdicts on older answers, which are not counted: "
     params = (project.folder / "params.yaml").read_text(encoding="utf-8")
     assert older not in project.run("narrative-runs", "review", "show", "cases").stdout
     assert project.run("narrative-runs", "snapshot", "cases", "--name", "before").returncode == 0

@@ -126,5 +126,5 @@ def test_one_serves_another_model(project: Project, fakes: list[Fake]) -> None:
         fakes[0].behave(models=["another"], answers_as="another")
         output, _ = main.communicate(timeout=AT_LONGEST_S)
     assert main.returncode == 1
-    assert f"the server at {fakes[0].url} now answers as another, and not as fake as before" in output, output
+    assert f"the server at {fakes[0].url} now answers as another, but answered as fake before" in output, output
     assert {entry["response"]["model"] for entry in project.journal_entries()} == {"fake"}

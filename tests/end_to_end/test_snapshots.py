@@ -82,7 +82,7 @@ def test_there_and_back(ready: Project, fake: Fake) -> None:
     assert listed.count("12 of 12") == 2
 
     went = done(ready, "narrative-runs", "rollback", "cases", "pilot", "--yes")
-    assert "Set aside, and kept: session-0002" in went and "--undo" in went
+    assert "Set aside, but kept: session-0002" in went and "--undo" in went
     assert findings(ready) == pilot and record(ready) == pilot_record
     status = done(ready, "narrative-runs", "status")
     assert "completed" in status and "to pilot; `narrative-runs rollback cases --undo`" in status
@@ -166,7 +166,7 @@ def test_a_run_is_kept_while_it_goes_on(ready: Project, fake: Fake) -> None:
     entries = ready.journal_entries()
     assert len(entries) == len({entry["fingerprint"] for entry in entries}) == 40
     went = done(ready, "narrative-runs", "rollback", "cases", "half-way", "--yes")
-    assert "The next run asks what is open" in went
+    assert "The next run asks about the open narratives" in went
     assert ready.query("SELECT count(*) FROM narrative_results") == [(kept["counts"]["processed"],)]
     assert not findings(ready).keys() & {"metrics.json", "results.csv"}
     status = json.loads(done(ready, "narrative-runs", "status", "--json"))
@@ -203,10 +203,10 @@ def test_what_cannot_be(ready: Project, fake: Fake) -> None:
     assert "There is no experiment cases" in refused(ready, *command, "--name", "pilot")
     done(ready, "snakemake", "--cores", "4")
     before = findings(ready)
-    assert "cannot be called 'a/b'" in refused(ready, *command, "--name", "a/b")
+    assert "cannot be named 'a/b'" in refused(ready, *command, "--name", "a/b")
     assert "has none yet" in refused(ready, "narrative-runs", "rollback", "cases", "pilot")
     assert "give the NAME" in refused(ready, "narrative-runs", "rollback", "cases")
-    assert "--note goes with --name" in refused(ready, *command, "--list", "--note", "x")
+    assert "--note can only be used with --name" in refused(ready, *command, "--list", "--note", "x")
     done(ready, *command, "--name", "pilot")
     assert "already" in refused(ready, *command, "--name", "pilot")
     assert "There are: pilot" in refused(ready, "narrative-runs", "compare", "cases", "cases@other")

@@ -74,7 +74,7 @@ def test_the_next_run_waits_for_what_is_in_flight(ready: Project, fake: Fake) ->
         fake.behave()
         result = ready.snakemake()
     assert result.returncode == 0, result.stdout
-    assert "Waiting for requests of an earlier run, which was killed" in result.stdout
+    assert "Waiting up to 30 s for requests of an earlier, killed run to finish" in result.stdout
     assert_complete(ready, fake)
 
 
@@ -127,7 +127,7 @@ def test_an_error_that_nothing_expected_ends_the_run(
     ready.environment = usual
     told = " ".join(output.split())
     assert main.returncode == 1 and "Traceback" not in output, output
-    assert "an error that nothing expected, KeyError in" in told and "secret" not in output, output
+    assert "an unexpected error, KeyError in" in told and "secret" not in output, output
     # A run that has not begun has nothing to continue.
     has_begun = (ready.folder / "results/cases/experiment.yaml").exists()
     assert ("To continue: snakemake" in told) == has_begun
@@ -143,4 +143,4 @@ def test_signals_are_no_errors(ready: Project, fake: Fake) -> None:
         wait_until(lambda: fake.asked >= 4)
         main.send_signal(signal.SIGINT)
         output, _ = main.communicate(timeout=AT_LONGEST_S)
-    assert main.returncode == 1 and "nothing expected" not in output
+    assert main.returncode == 1 and "unexpected error" not in output

@@ -98,7 +98,7 @@ def test_a_name_that_leads_elsewhere_meanwhile_is_not_followed(project: Project,
         hosts.write_text(f"127.0.0.1 localhost\n0.0.0.0 {NAME}\n")
         fake.behave(drop=True, next_calls=4)
         log = project.folder / "results/cases/logs/experiment.log"
-        wait_until(lambda: log.exists() and "leads to 0.0.0.0, outside this machine" in log.read_text())
+        wait_until(lambda: log.exists() and "resolves to 0.0.0.0, outside this machine" in log.read_text())
         asked = json.dumps(fake.calls()["asked"])
         with pytest.raises(AssertionError, match="not within"):
             wait_until(lambda: json.dumps(fake.calls()["asked"]) != asked, timeout=3)

@@ -50,10 +50,10 @@ def test_other_columns_are_given_out_only_where_they_are_named(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--no-text", "--columns", "Sex", "County"), "called County. There are: Sex, Incident Year, Age, Veteran."),
-        (("--no-text", "--columns", "incident_id"), "called incident_id. There are: Sex"),
-        (("--review", "9", "--blind", "--columns", "rationale"), "called rationale. There are: Sex"),
-        (("--review", "9", "--columns", "Sex"), "--columns goes with --no-text or --blind"),
+        (("--no-text", "--columns", "Sex", "County"), "named County. There are: Sex, Incident Year, Age, Veteran."),
+        (("--no-text", "--columns", "incident_id"), "named incident_id. There are: Sex"),
+        (("--review", "9", "--blind", "--columns", "rationale"), "named rationale. There are: Sex"),
+        (("--review", "9", "--columns", "Sex"), "--columns can only be used with --no-text or --blind"),
     ],
 )
 def test_a_column_that_cannot_be_given_out_is_told(

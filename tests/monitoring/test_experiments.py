@@ -60,7 +60,7 @@ def test_of_elsewhere_what_is_known(add: Add) -> None:
     """A run of another machine is told with its machine, and whether its folder is here."""
     add("far", "running", has_folder=False, hostname="cluster-7")
     assert chosen("").state == "elsewhere"
-    assert "begun on cluster-7" in chosen("").explanation
+    assert "started on cluster-7" in chosen("").explanation
     assert chosen("").explanation.endswith("its folder is not here")
 
 
@@ -85,7 +85,7 @@ def test_a_died_run_of_this_host(add: Add) -> None:
 def test_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In any other folder the message says so; in a project without a run, that there is none yet."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ExperimentError, match="no project folder"):
+    with pytest.raises(ExperimentError, match="not a project folder"):
         chosen("")
     Path("Snakefile").touch()
     with pytest.raises(ExperimentError, match="There is no experiment yet"):

@@ -30,7 +30,7 @@ def test_nothing_to_resume(add: Add) -> None:
         unfinished("")
     with pytest.raises(AlreadyCompleted, match="completed is completed"):
         unfinished("completed")
-    with pytest.raises(ExperimentError, match=r"begun on cluster-7, and its folder results/far/ is not here"):
+    with pytest.raises(ExperimentError, match=r"started on cluster-7, and its folder results/far/ is not here"):
         unfinished("far")
     add("running", "running")
     lock = RunLock(Path("results/running"))

@@ -78,7 +78,7 @@ def test_one_comes_after_the_other() -> None:
 def test_a_command_that_fails_is_logged_and_told_once(command: str, problem: str) -> None:
     """Each failure is in the log with the last line that it wrote; the terminal has the first one alone."""
     (told,) = sent(command, NOTICE, NOTICE)
-    assert told.startswith("[NOTICE] The command of run.notify failed (exit code" if "exit" in problem else "[NOTICE]")
+    assert told.startswith("[NOTICE] The command in run.notify failed (exit code" if "exit" in problem else "[NOTICE]")
     assert log().count(f"a notice (pattern): {problem}") == 2
 
 
@@ -108,7 +108,7 @@ def test_who_waits_no_longer_ends_it(project: Path) -> None:
     threading.Timer(0.2, mine.end).start()
     began = time.monotonic()
     assert mine.wait(20) and time.monotonic() - began < 5
-    assert told == [] and "a notice (completed): not run, as the run ended" in log()
+    assert told == [] and "a notice (completed): not run, because the run had ended" in log()
 
 
 def test_close_waits_no_longer_than_it_may() -> None:

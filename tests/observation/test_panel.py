@@ -73,7 +73,7 @@ def test_before_anything_is_known() -> None:
 def test_after_the_last_answer() -> None:
     """While the merge is made, no time slides along as an end."""
     status = RunStatus("Cases", 10, 10, seconds_left=0.0, estimated_completion_time="2026-11-24 03:20:11")
-    assert dict(rows(status))["ETA"] == "all are answered"
+    assert dict(rows(status))["ETA"] == "all answered"
 
 
 def test_slow_rates_keep_their_digits() -> None:
@@ -88,7 +88,7 @@ def test_errors_that_were_asked_again_with_success_are_not_told() -> None:
 
 def test_what_the_other_jobs_do() -> None:
     """Jobs that ask nothing are told in words, after the shards."""
-    assert at_work(["16-of-16", "record"]) == "shard 16; all is merged"
+    assert at_work(["16-of-16", "record"]) == "shard 16; merging all shards"
 
 
 def test_a_status_survives_the_socket() -> None:

@@ -251,7 +251,9 @@ def test_a_slip_and_most_of_the_budget_are_notices(
         mine.follow()
     assert [each["notice"] for each in heard] == ["budget", "eta"]
     assert heard[0]["message"].startswith("1,350 of 1,500 tokens (run.budget_tokens) are used. 9 of 20 done")
-    assert re.match(r"The run is estimated to end at 1970-01-2\d [\d:]{8} instead of 1970-01-1\d", heard[1]["message"])
+    assert re.match(
+        r"The run is now expected to end at 1970-01-2\d [\d:]{8} instead of 1970-01-1\d", heard[1]["message"]
+    )
     heard.clear()
     monkeypatch.setattr(PromisedEnd, "see", lambda *_: None)
     mine = begun(resumes=True, params=params)

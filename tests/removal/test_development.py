@@ -59,7 +59,7 @@ def test_what_is_asked_at_this_moment_is_not_removed() -> None:
     """While a question is asked, nothing is removed, and who asks is named."""
     lock = RunLock(QUESTION)
     lock.acquire()
-    with pytest.raises(AlreadyRunning, match=r"asks at this moment: PID \d+"):
+    with pytest.raises(AlreadyRunning, match=r"is asking now: PID \d+"):
         forgotten()
     assert len([path for path in development.files() if not path.name.startswith(".")]) == 3
     lock.release()

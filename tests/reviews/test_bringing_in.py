@@ -97,7 +97,9 @@ def test_two_coders_and_the_same_file_twice(
     before = FOLDER.reviews.read_bytes()
     bring(monkeypatch, ANA, "ana")
     assert FOLDER.reviews.read_bytes() == before
-    assert f"of ana 0 new, 0 changed, {len(dealt_to('ana'))} as before, 0 blank, 0 not taken" in capsys.readouterr().out
+    assert (
+        f"of ana 0 new, 0 changed, {len(dealt_to('ana'))} as before, 0 blank, 0 not imported" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".csv"])
@@ -144,7 +146,7 @@ def test_what_cannot_be_taken_is_told_by_cell(
         "A5: the text is not the one of",
         "A6: the text is not the one of",
         f"F8 and F{n + 2} are verdicts on one narrative, and differ",
-        f"of ana {n - 7} new, 0 changed, 0 as before, 1 blank, 6 not taken",
+        f"of ana {n - 7} new, 0 changed, 0 as before, 1 blank, 6 not imported",
     ):
         assert words in said, words
     assert len(verdicts()) == n - 7
@@ -174,7 +176,7 @@ def test_sheets_that_do_not_belong_here_are_refused(monkeypatch: pytest.MonkeyPa
     sheet.assign(review_row="zzzzzzzz").to_excel("strange.xlsx", index=False, engine="openpyxl")
     with pytest.raises(SystemExit, match="none of its 1 rows was dealt here"):
         bring(monkeypatch, Path("strange.xlsx"), "ana")
-    with pytest.raises(SystemExit, match="is no file"):
+    with pytest.raises(SystemExit, match="does not exist"):
         bring(monkeypatch, Path("nothing.xlsx"), "ana")
     assert FOLDER.reviews.read_bytes() == before
 
@@ -223,18 +225,18 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--coders", "ana,Ana"), "a name is there twice"),
-        (("--coders", "a/b"), "is no name of a coder"),
-        (("--coders", "ana", "--overlap", "3"), "--overlap is for several coders"),
+        (("--coders", "ana,Ana"), "a name appears twice"),
+        (("--coders", "a/b"), "is not a valid coder name"),
+        (("--coders", "ana", "--overlap", "3"), "--overlap needs several coders"),
         (("--coders", "ana,ben", "--overlap", "21"), "give a number from 0 to 20"),
-        (("--overlap", "3"), "--overlap goes with --coders"),
-        (("--coders", "ana", "--output", "a.ods"), "must be .xlsx or .csv"),
-        (("--output", "a.ods"), "must be .xlsx or .csv"),
+        (("--overlap", "3"), "--overlap can only be used with --coders"),
+        (("--coders", "ana", "--output", "a.ods"), "must end in .xlsx or .csv"),
+        (("--output", "a.ods"), "must end in .xlsx or .csv"),
         (("--review", "5"), "the incidents fall into 6 strata (.*), and each needs one. Ask for 6 or more"),
         (("--review", "-1"), "Ask for 6 or more"),
         (("--variable", "rationale"), r"there is no such variable. There are: detected\."),
-        (("--columns", "Sex"), "--columns goes with --no-text or --blind"),
-        (("--blind", "--columns", "detected"), "no column of the workbook that is called detected"),
+        (("--columns", "Sex"), "--columns can only be used with --no-text or --blind"),
+        (("--blind", "--columns", "detected"), "no workbook column named detected"),
     ],
 )
 def test_what_cannot_be_dealt_is_told(monkeypatch: pytest.MonkeyPatch, words: tuple[Any, ...], message: str) -> None:
@@ -277,7 +279,7 @@ def test_verdicts_on_chosen_rows_are_kept_apart(
     said = capsys.readouterr().out
     assert said.count("another answer than the one of now") == 2 * n_other and "enter no estimate" in said
     n = len(sheet)
-    assert f"0 new, 0 changed, {n - n_other} as before, 0 blank, {n_other} not taken" in said
+    assert f"0 new, 0 changed, {n - n_other} as before, 0 blank, {n_other} not imported" in said
     known = {(row["incident_id"], row["narrative_type"]): truth(row) for _, row in sheet.iterrows()}
     found = {(incident, kind): verdict == "yes" for (coder, incident, kind), verdict in verdicts().items()}
     assert len(found) == n - n_other and found.items() <= known.items()
@@ -358,7 +360,7 @@ def test_rows_of_a_coder_stay_those_of_the_coder(
     pd.concat(sheets).to_excel("both.xlsx", index=False, engine="openpyxl")
     bring(monkeypatch, Path("both.xlsx"), "cleo")
     said = capsys.readouterr().out
-    assert f"of cleo {len(sheets[0])} new" in said and f"{len(sheets[1])} not taken" in said
+    assert f"of cleo {len(sheets[0])} new" in said and f"{len(sheets[1])} not imported" in said
     assert said.count("was dealt to ana") == len(sheets[1])
 
 
@@ -376,7 +378,7 @@ def test_the_usual_question_can_be_named(monkeypatch: pytest.MonkeyPatch) -> Non
     anew; one that exists is not overwritten unasked."""
     run(monkeypatch, "export", "cases", "--review", "12")
     before, lines = PLAIN.read_bytes(), FOLDER.reviews.read_bytes()
-    with pytest.raises(SystemExit, match=r"review\.xlsx exists"):
+    with pytest.raises(SystemExit, match=r"review\.xlsx already exists"):
         run(monkeypatch, "export", "cases", "--review", "12", "--variable", "detected")
     run(monkeypatch, "export", "cases", "--review", "12", "--variable", "detected", "--force")
     assert PLAIN.read_bytes() == before and FOLDER.reviews.read_bytes() == lines

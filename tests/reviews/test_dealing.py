@@ -133,7 +133,7 @@ def test_disagreements_are_decided(
     assert set(decided.index) == {incident for incident, _ in keys} and set(decided["truth"]) == {"middle"}
     capsys.readouterr()
     run(monkeypatch, "review", "disagreements", "coded", "--variable", "weapon")
-    assert "no disagreement is open" in capsys.readouterr().out
+    assert "there is no open disagreement" in capsys.readouterr().out
     run(monkeypatch, "review", "show", "coded")
     said = capsys.readouterr().out
     assert f"Disagreements: {len(keys)}, of which 0 are open." in said and "No verdict: it takes 3 coders" in said
@@ -209,7 +209,7 @@ def test_a_blind_sheet_has_the_rows_of_its_key(results: pd.DataFrame, monkeypatc
     [
         (("9", "--variable", "gun"), "There are: detected, weapon, severity"),
         (("2", "--variable", "weapon"), "the incidents fall into . strata"),
-        (("9", "--blind", "--columns", "County"), "called County. There are: Weapon, SeverityCME"),
+        (("9", "--blind", "--columns", "County"), "named County. There are: Weapon, SeverityCME"),
     ],
 )
 def test_a_sample_that_cannot_be_drawn_is_told(

@@ -64,10 +64,10 @@ def test_commands_that_can_be_started_are_taken(command: str) -> None:
         ("vllm serve {model} --port 8000", "{port} is missing"),
         ("vllm serve 'my model --port {port}", "Close each quotation mark"),
         ("CUDA_VISIBLE_DEVICES=0 vllm serve --port {port}", "Write env CUDA_VISIBLE_DEVICES=0 … instead"),
-        ("module load cuda && vllm serve --port {port}", "&& is for a shell"),
-        ("vllm serve --port {port} > log.txt", "> is for a shell"),
-        ("apptainer exec ${SCRATCH}/vllm.sif vllm serve --port {port}", "${SCRATCH}/vllm.sif is for a shell"),
-        ("vllm serve $MODEL --port {port}", "$MODEL is for a shell"),
+        ("module load cuda && vllm serve --port {port}", "&& needs a shell"),
+        ("vllm serve --port {port} > log.txt", "> needs a shell"),
+        ("apptainer exec ${SCRATCH}/vllm.sif vllm serve --port {port}", "${SCRATCH}/vllm.sif needs a shell"),
+        ("vllm serve $MODEL --port {port}", "$MODEL needs a shell"),
     ],
 )
 def test_what_cannot_be_started_is_refused(command: str, expected: str) -> None:

@@ -118,7 +118,7 @@ def test_loading_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run.start(small(says=["layer 3 of 9"], after=str(loaded)), say=hear)
     lines = list(run.said.queue)
     assert lines[-1].startswith("[WAITING] The model server is not ready after ")
-    assert lines[-1].endswith("s (no answer); it says: layer 3 of 9")
+    assert lines[-1].endswith("s (no answer); its last line: layer 3 of 9")
 
 
 def test_a_server_that_lists_its_model_may_still_load(
@@ -147,17 +147,15 @@ def test_a_server_that_dies_is_started_again_three_times(run: Run) -> None:
         os.kill(pid, signal.SIGKILL)
         line = run.said.get(timeout=60)
         assert line == (
-            "The model server ended (its process was ended by SIGKILL, as when memory runs out): it is started again "
-            f"({number} of 3)."
+            "The model server ended (its process was ended by SIGKILL, for example because memory ran out): "
+            f"starting it again ({number} of 3)."
         )
         pid = next_life(server, pid)
         assert server.api_url == url and status(server) == 200
     os.kill(pid, signal.SIGKILL)
     reason = run.fatal.get(timeout=60)
-    assert reason.startswith(
-        "The model server ended once more, after it was started again 3 times: its process was ended"
-    )
-    assert f"Its log ({run.log_file}) ends with:\n  begins\nWhat was answered is kept" in reason
+    assert reason.startswith("The model server ended again after 3 restarts: its process was ended")
+    assert f"Its log ({run.log_file}) ends with:\n  begins\nThe answers are kept" in reason
     server.stop()
     assert run.fatal.empty() and run.said.empty() and not server.is_ready
 
@@ -181,7 +179,7 @@ def test_a_command_that_is_not_there_is_told(run: Run) -> None:
     """A command that is not found is an error with its name and what to do."""
     reason = run.refusal(ServerCommand.from_text("nowhere-to-be-seen --port {port}", "m"))
     assert reason.startswith(
-        "The model server cannot be used: the command nowhere-to-be-seen is not there: install it on"
+        "The model server cannot be used: the command nowhere-to-be-seen was not found: install it on"
     )
     assert reason.endswith("Correct model.command, then start the same command again.")
 
@@ -190,7 +188,7 @@ def test_a_command_that_is_no_program_is_told(run: Run, tmp_path: Path) -> None:
     """A command that may not be executed is an error with its name and the system's reason."""
     (tmp_path / "data").write_text("")
     reason = run.refusal(ServerCommand.from_text(f"{tmp_path / 'data'} {{port}}", "m"))
-    assert f"the command {tmp_path / 'data'} is no program that can be started here (Permission denied)" in reason
+    assert f"the command {tmp_path / 'data'} cannot be run here (Permission denied)" in reason
 
 
 def test_a_model_that_does_not_load_is_told(run: Run) -> None:
@@ -209,7 +207,7 @@ def test_a_model_that_does_not_load_is_told(run: Run) -> None:
 
 def test_a_server_in_the_background_is_told(run: Run) -> None:
     """A command that ends well at once is an error that says why that is of no use."""
-    assert "(code 0); a server has to stay in the foreground" in run.refusal(small(ends=0))
+    assert "(code 0); a server must stay in the foreground" in run.refusal(small(ends=0))
 
 
 def test_a_server_that_takes_too_long_is_ended(run: Run, tmp_path: Path) -> None:
@@ -237,7 +235,7 @@ def test_a_port_that_is_taken_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatc
             assert run.start(small()).api_url == f"http://127.0.0.1:{free}/v1"
         else:
             reason = run.refusal(small())
-            assert "the port was taken by another program, 4 times" in reason and "in use" in reason
+            assert "another program took the port, 4 times" in reason and "in use" in reason
 
 
 def test_nothing_is_asked_of_a_strangers_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def test_a_job_that_ended_on_its_node() -> None:
     """It is named by its shard and by the scheduler's number, and the scheduler's output is pointed to."""
     assert message_of_failed_job(record(**FAILED, rule_msg=END, aux={"external_jobid": "4711"})) == (
         "[JOB] 02-of-16, job 4711 of the scheduler, failed. "
-        "What it said is where the scheduler keeps the output of its jobs."
+        "Its messages are where the scheduler keeps the output of its jobs."
     )
 
 

@@ -203,7 +203,7 @@ def test_a_limit_takes_nothing_away(limit: int, completed: None, capsys: Heard) 
     """A limit below what has results is not used, which is told, and the experiment stays completed."""
     found = planned(run={"max_narratives": limit})
     assert found.params.run.max_narratives is None and found.completed
-    assert f"run.max_narratives is {limit}, but results are kept of all narratives" in capsys.readouterr().err
+    assert f"run.max_narratives is {limit}, but there are results for all narratives already" in capsys.readouterr().err
 
 
 def test_a_workbook_whose_quality_was_lost(completed: None) -> None:
@@ -232,7 +232,7 @@ def test_an_experiment_by_its_id(unmerged: None) -> None:
 
 def test_an_id_that_nobody_knows(unmerged: None) -> None:
     """An unknown id is an error that says where to look."""
-    assert "Experiment ID not found: dead-beef. No folder under results/ holds" in refused(experiment_id="dead-beef")
+    assert "Experiment ID not found: dead-beef. No folder under results/ has" in refused(experiment_id="dead-beef")
 
 
 def test_a_completed_experiment_by_its_id(completed: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,8 +248,8 @@ def test_a_folder_that_was_deleted(overrides: dict[str, Any], completed: None) -
     told."""
     shutil.rmtree(FOLDER.path)
     reason = refused(**overrides)
-    assert f"Cases ({ID}) was asked in results/cases/, and its answers are not there any more" in reason
-    assert f"the record holds {TOTAL} results" in reason and "narrative-runs forget cases" in reason
+    assert f"Cases ({ID}) was run in results/cases/, but its answers are no longer there" in reason
+    assert f"the record holds {TOTAL} of its results" in reason and "narrative-runs forget cases" in reason
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_slug_that_the_record_gives_to_another(unmerged: None) -> None:
     """Journals of one experiment under the slug of another, as in a folder that was put in its place, are refused."""
     with database.transaction() as connection:
         database.put_experiment(connection, "ffff", {"experiment_name": "Elder", "slug": "cases"})
-    assert "Elder (ffff) was asked in results/cases/" in refused()
+    assert "Elder (ffff) was run in results/cases/" in refused()
 
 
 def test_frozen_values_stay(unmerged: None, capsys: Heard) -> None:
@@ -286,7 +286,7 @@ def test_frozen_values_stay(unmerged: None, capsys: Heard) -> None:
     found = planned()
     assert (found.params.model.temperature, found.params.run.max_in_flight) == (0.0, 3)
     told = capsys.readouterr().err
-    assert "model.temperature is frozen since the first answer: 0.0 is used, not 1.0 of params.yaml" in told
+    assert "model.temperature has been frozen since the first answer: 0.0 is used, not 1.0 from params.yaml" in told
     assert "start a new experiment" in told
 
 
@@ -318,7 +318,7 @@ def test_an_altered_answer_is_refused(unmerged: None) -> None:
 def test_a_tracked_session_that_is_not_there(unmerged: None) -> None:
     """Answers that DVC keeps and that were not fetched would all be asked again: their sessions are named instead."""
     (FOLDER.journals / "session-0002.dvc").write_text("outs:\n- md5: 0.dir\n  hash: md5\n  path: session-0002\n")
-    assert f"{FOLDER.journals}/ lacks session-0002: answers that DVC keeps" in refused()
+    assert f"{FOLDER.journals}/ lacks session-0002: answers that are stored in DVC" in refused()
 
 
 def test_strangers_among_the_journals_are_told(unmerged: None, capsys: Heard) -> None:
@@ -326,7 +326,7 @@ def test_strangers_among_the_journals_are_told(unmerged: None, capsys: Heard) ->
     (FOLDER.journals / "session-0001" / "1-of-2 (copy).jsonl").touch()
     (FOLDER.journals / "a.txt").touch()
     planned()
-    assert f"{FOLDER.journals}/ holds 2 files that are no journals" in capsys.readouterr().err
+    assert f"{FOLDER.journals}/ holds 2 files that are not journals" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -372,11 +372,14 @@ def test_the_same_question_under_another_name(is_done: bool, completed: None, ca
     write_params(experiment={"name": "Other", "slug": "other"})
     assert planned().begun is None
     told = capsys.readouterr().err
-    assert f"were asked before, as Cases (results/cases/), with results of {TOTAL} narratives" in told
-    assert ("That one is completed" in told) == is_done and (f"experiment_id={ID}" in told) != is_done
+    assert (
+        f"Cases (results/cases/) used the same workbook, prompt and model, and has results for {TOTAL} narratives"
+        in told
+    )
+    assert ("Cases is completed" in told) == is_done and (f"experiment_id={ID}" in told) != is_done
     write_params(experiment={"name": "Other", "slug": "other"}, prompt={"system_prompt": "Other."})
     planned()
-    assert "were asked before" not in capsys.readouterr().err
+    assert "used the same workbook" not in capsys.readouterr().err
 
 
 def test_errors_are_asked_again(completed: None, monkeypatch: pytest.MonkeyPatch, capsys: Heard) -> None:
@@ -385,10 +388,10 @@ def test_errors_are_asked_again(completed: None, monkeypatch: pytest.MonkeyPatch
     found = planned(retry="timeout,api_error")
     assert (found.retry_errors, found.retry_categories) == (True, ("timeout", "api_error")) and found.completed
     told = capsys.readouterr().err
-    assert "No row is an error: nothing is asked again." in told and "was completed" not in told
+    assert "There are no error rows: nothing is asked again." in told and "was completed" not in told
 
 
-@pytest.mark.parametrize(("given", "words"), [("timeout", "Type both"), ("nonsense", "is no category of errors")])
+@pytest.mark.parametrize(("given", "words"), [("timeout", "Type both"), ("nonsense", "is not an error category")])
 def test_a_retry_that_is_not_forced(given: str, words: str, completed: None) -> None:
     """Categories without the forced rule, or that are none, are a mistake."""
     assert words in refused(retry=given)
@@ -434,11 +437,11 @@ def test_findings_that_this_code_derives_differently(
     found = planned()
     assert found.difference is not None and found.wanted == [str(FOLDER.changes)] and not found.is_whole
     told = capsys.readouterr().err
-    assert f"Nothing was changed. This release ({__version__}) derives other findings" in told
+    assert f"Nothing was changed. This release ({__version__}) derives different findings" in told
     assert f"1 of {TOTAL} rows and 2 figures" in told and "narrative-runs rederive cases" in told
-    assert "derives other findings" in refused(proof=1)
+    assert "derives different findings" in refused(proof=1)
     force_retry(monkeypatch)
-    assert "derives other findings" in refused()
+    assert "derives different findings" in refused()
 
 
 def test_files_are_the_owners_alone(completed: None) -> None:

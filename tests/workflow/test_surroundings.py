@@ -48,7 +48,7 @@ def test_copies_among_the_journals(project: Project, fake: Fake) -> None:
     project.write_params(fake.url, shards={"count": 2})
     result = project.snakemake("retry_errors")
     assert result.returncode == 0, result.stdout
-    (told,) = [line for line in result.stdout.splitlines() if "no journals" in line]
+    (told,) = [line for line in result.stdout.splitlines() if "are not journals" in line]
     assert "results/cases/journal/" in told and "7 files" in told
     assert project.query("SELECT n_narratives_processed FROM experiments") == [(8,)]
     assert set(fake.calls()["asked"].values()) == {1} and fake.asked == 8

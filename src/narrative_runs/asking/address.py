@@ -62,22 +62,22 @@ def require_private_address(base_url: str, allow_remote: bool) -> None:
         host = urlsplit(base_url).hostname or ""
         addresses = _addresses(host) if host else []
     except ValueError as error:
-        raise ServerError(f"model.api_url: {base_url} is no address ({error}). Correct it.") from None
+        raise ServerError(f"model.api_url: {base_url} is not a valid address ({error}). Correct it.") from None
     except OSError:
         return
     if not addresses:
-        raise ServerError(f"model.api_url: {base_url} names no host. Correct it.")
+        raise ServerError(f"model.api_url: {base_url} has no host name. Correct it.")
     outside = [address for address in addresses if not is_near(address)]
     if not outside:
         return
     if outside[0] in _UNSPECIFIED:
         raise ServerError(
-            f"model.api_url: {outside[0]} is where a server listens, not where it is asked. Write 127.0.0.1 for a "
-            "server on this machine, or the address of its machine."
+            f"model.api_url: {outside[0]} is an address to listen on, not one to connect to. Write 127.0.0.1 for a "
+            "server on this machine, or the address of the server's machine."
         )
     shown = host if host == outside[0] else f"{host} ({outside[0]})"
     raise ServerError(
-        f"model.api_url: {shown} lies outside this machine and its private network. Narratives are "
+        f"model.api_url: {shown} is outside this machine and its private network. Narratives are "
         "restricted data and would leave your network. If you may send them there, set model.allow_remote: true."
     )
 
@@ -95,7 +95,7 @@ def near_socket(
     family, kind, protocol, _, where = address_info
     address = str(where[0])
     if not is_near(address):
-        raise OSError(errno.EACCES, f"its name leads to {address}, outside this machine and its private network")
+        raise OSError(errno.EACCES, f"its name resolves to {address}, outside this machine and its private network")
     return socket.socket(family, kind, protocol)
 
 

@@ -9,8 +9,8 @@ from narrative_runs.params import Model
 
 # What is said of each part of a request that the server does not take.
 UNSUPPORTED = {
-    "schema": "The server takes no JSON schemas; plain JSON is asked for.",
-    "logprobs": "The server gives no token probabilities; p_detected stays empty.",
+    "schema": "The server does not accept JSON schemas; it is asked for plain JSON.",
+    "logprobs": "The server returns no token probabilities; p_detected stays empty.",
 }
 
 # The words that follow are the server's own.
@@ -42,45 +42,45 @@ def _advice(failure: Failure, ways: Mapping[str, str], blamed: Collection[str], 
     if failure.kind is Kind.NO_CHAT:
         return _of_no_chat(failure)
     if failure.status == 402 or (failure.status in (400, 403, 429) and _ACCOUNT.search(words)):
-        return "the account is used up. Fill it, then start the same command again"
+        return "the account has no credit left. Top it up, then start the same command again"
     if failure.status == 401 or (failure.status in (400, 403) and _KEY.search(words)):
         return _of_key(has_key)
     if failure.status == 403:
-        return _of_key(True) if has_key else "something in front of the server forbids access. Correct model.api_url"
+        return _of_key(True) if has_key else "something in front of the server denies access. Correct model.api_url"
     if 300 <= failure.status < 400:
-        return "the server points elsewhere, and redirects are not followed. Correct model.api_url"
+        return "the server redirects to another address, and redirects are not followed. Correct model.api_url"
     if failure.status in (400, 404, 422) and _MODEL.search(words):
         return "the server does not know this model. Correct model.name, or load it there"
     if failure.status in (404, 405):
-        return "there is no chat completion at this address. Correct model.api_url; most servers want /v1 at its end"
+        return "this address does not offer chat completions. Correct model.api_url; for most servers it ends in /v1"
     if named := {key for key in ways if re.search(rf"\b{re.escape(key)}\b", failure.words)}:
         return _of_keys(named, ways)
     if failure.passes:
-        return "the server fails"
-    return "the server rejects this request, also without a narrative"
+        return "the server failed"
+    return "the server rejects this request even without a narrative"
 
 
 def _of_keys(keys: Collection[str], ways: Mapping[str, str]) -> str:
     return "; ".join(
-        f"the server does not take {key}. To leave it out: {ways[key]}" for key in sorted(keys) if key in ways
+        f"the server does not accept {key}. To leave it out: {ways[key]}" for key in sorted(keys) if key in ways
     )
 
 
 def _of_key(has_key: bool) -> str:
     if has_key:
         return "the server refuses the key. Set LLM_API_KEY to a valid one"
-    return "the server wants a key. Set LLM_API_KEY to yours"
+    return "the server needs a key. Set LLM_API_KEY to yours"
 
 
 def _of_no_chat(failure: Failure) -> str:
     if "web page" in failure.message:
         return (
-            "a login page or another page stands where the model should answer. Correct model.api_url (most servers "
-            "want /v1 at its end), or log in there"
+            "this address returns a login page or another web page. Correct model.api_url (for most servers it ends "
+            "in /v1), or log in there"
         )
     if "stream" in failure.message:
-        return "this server can only stream, which is not supported. Ask another one, or turn streaming off there"
-    return "there is no chat completion at this address. Correct model.api_url; most servers want /v1 at its end"
+        return "this server can only stream, which is not supported. Use another server, or turn streaming off there"
+    return "this address does not offer chat completions. Correct model.api_url; for most servers it ends in /v1"
 
 
 def of_another_name(asked: Model, model: str) -> str:
@@ -89,6 +89,6 @@ def of_another_name(asked: Model, model: str) -> str:
     if asked.embedded or model.lower() in same:
         return ""
     return (
-        f"[MODEL] The server answers as {model}, and {asked.name} was asked for. If that is another model, "
-        "stop the run and correct model.name; else put it under model.answers_as, so that others stop a run."
+        f"[MODEL] The server answers as {model}, but model.name is {asked.name}. If that is another model, "
+        "stop the run and correct model.name; else add it to model.answers_as, so that any other name stops a run."
     )

@@ -227,7 +227,7 @@ class Inquiry:
         messages = Counter(failure.message for failure in self._none_answered.values())
         return (
             f"the server answers a short question, but none of {len(self._none_answered)} narratives: "
-            f"{messages.most_common(1)[0][0]}. Are they too long for the context with which the model is loaded, or "
+            f"{messages.most_common(1)[0][0]}. Are they too long for the context with which the model is loaded, or is "
             "run.timeout_s too short?"
         )
 

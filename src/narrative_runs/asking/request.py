@@ -89,7 +89,7 @@ class Question:
     def ways_to_leave_out(self, unsupported: Collection[str] = ()) -> dict[str, str]:
         """The keys of a request that the params can leave out, each with the way to do so."""
         extra = self._settings["extra_body"]
-        ways = {key: f"take {key} out of model.extra_body" for key in extra}
+        ways = {key: f"remove {key} from model.extra_body" for key in extra}
         request = self._request("", unsupported)
         return ways | {key: way for key, way in WAYS_TO_LEAVE_OUT.items() if key in request and key not in extra}
 

@@ -14,7 +14,7 @@ API_KEY_VARIABLE = "LLM_API_KEY"
 API_KEY_FILE_VARIABLE = "LLM_API_KEY_FILE"
 # Whoever else can read the file, or replace what is in it.
 _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-BAD_KEY = f"{API_KEY_VARIABLE} holds a character that no key may hold, such as a line break. Set it anew"
+BAD_KEY = f"{API_KEY_VARIABLE} contains a character that a key cannot contain, such as a line break. Set it again"
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def _key_in(path: Path) -> str:
     try:
         if path.stat().st_mode & _OF_OTHERS:
             raise ServerError(
-                f"{API_KEY_FILE_VARIABLE}: others can read {path}. Close it with `chmod 600 {shlex.quote(str(path))}`, "
-                "and think of a new key."
+                f"{API_KEY_FILE_VARIABLE}: other users can read {path}. Run `chmod 600 {shlex.quote(str(path))}`, "
+                "and consider replacing the key."
             )
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ServerError(f"{API_KEY_FILE_VARIABLE}: {path} cannot be read ({reason}).") from None
     if not key:
         raise ServerError(f"{API_KEY_FILE_VARIABLE}: {path} is empty.")

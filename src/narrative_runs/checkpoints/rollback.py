@@ -50,7 +50,7 @@ def roll_back(which: str, name: str, confirm: Confirm, tell: Tell) -> None:
         tell(f"{folder.slug} has the answers of {name} already. Nothing was changed.")
         return
     _end(folder, begun, target, tell)
-    tell(f"To bring the later answers back: `narrative-runs rollback {folder.slug} --undo`")
+    tell(f"To restore the later answers: `narrative-runs rollback {folder.slug} --undo`")
 
 
 def _change(
@@ -100,8 +100,8 @@ def undo(which: str, confirm: Confirm, tell: Tell) -> None:
         if asked := sorted(counting - set(snapshots.named(folder, last.snapshot).sessions)):
             raise ExperimentError(
                 f"Since the rollback of {folder.slug} to {last.snapshot} its model was asked ({', '.join(asked)}), and "
-                "answers of two states are never mixed. To keep what was asked since, there is nothing to do. To set "
-                f"it aside instead: `narrative-runs rollback {folder.slug} {target.name}`"
+                "answers of two states are never mixed. To keep the newer answers, do nothing. To set "
+                f"them aside instead: `narrative-runs rollback {folder.slug} {target.name}`"
             )
         _ask(folder, target, counting, confirm, tell)
         with derived_at(target, begun, folder) as derived:
@@ -120,7 +120,7 @@ def finish(folder: ExperimentFolder, tell: Tell) -> bool:
     last = journal_set_aside.read(folder.journals)
     if last is None or not last.derive_from:
         return False
-    tell(f"A rollback of {folder.slug} was cut short. First it is finished: to {last.derive_from}.")
+    tell(f"A rollback of {folder.slug} was interrupted. Finishing it first: to {last.derive_from}.")
     begun, target = _begun(folder), snapshots.named(folder, last.derive_from)
     with derived_at(target, begun, folder) as derived:
         _take_back(folder, begun, target, derived)
@@ -165,15 +165,18 @@ def _ask(folder: ExperimentFolder, target: Snapshot, counting: set[str], confirm
     Raises:
         ExperimentError: nobody confirmed.
     """
-    tell(f"{folder.slug} goes to {target.name}, made {target.made_at[:16].replace('T', ' ')}: {target.counts.words}.")
+    tell(
+        f"{folder.slug} will go back to {target.name}, made {target.made_at[:16].replace('T', ' ')}: "
+        f"{target.counts.words}."
+    )
     if leaving := sorted(counting - set(target.sessions)):
-        tell(f"Set aside, and kept: {', '.join(leaving)}. No question is asked, and no answer is deleted.")
+        tell(f"Set aside, but kept: {', '.join(leaving)}. The model is not asked, and no answer is deleted.")
     if coming := sorted(set(target.sessions) - counting):
-        tell(f"Brought back: {', '.join(coming)}.")
+        tell(f"Restored: {', '.join(coming)}.")
     if target.release != __version__:
         tell(
             f"Release {target.release} made the snapshot, and {__version__} derives the findings from its answers: "
-            "they may differ from those of that time."
+            "they may differ from the findings at that time."
         )
     if not confirm():
         raise ExperimentError("Nothing was changed.")
@@ -195,7 +198,7 @@ def _end(folder: ExperimentFolder, begun: ExperimentState, target: Snapshot, tel
         derive_again(begun.experiment_id)
         tell(f"{folder.slug} is at {target.name}: {target.counts.words}. Its findings are in {folder.path}/.")
     else:
-        tell(f"{folder.slug} is at {target.name}: {target.counts.words}. The next run asks what is open.")
+        tell(f"{folder.slug} is at {target.name}: {target.counts.words}. The next run asks about the open narratives.")
     for line in _for_dvc(folder):
         tell(line)
 

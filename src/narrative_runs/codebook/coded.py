@@ -41,15 +41,15 @@ def coded_columns(
     """
     if codebook.fits_the_record:
         return {}
-    found: dict[str, Any] = {}
+    cells: dict[str, Any] = {}
     for columns in columns_by_variable(codebook):
         value = values[columns.variable]
-        found[columns.variable] = _as_list(list(value.value)) if isinstance(value.value, tuple) else value.value
-        found[columns.missing] = f"{ERROR}{value.missing}" if value.is_error else value.missing
-        found[columns.confidence] = value.confidence
-        found[columns.not_in_text] = _not_in_text(value, narrative_text) if columns.not_in_text else None
-        found[probability_column(columns.variable)] = likely.get(columns.variable)
-    return {column.name: found[column.name] for column in columns_beside(codebook)}
+        cells[columns.variable] = _as_list(list(value.value)) if isinstance(value.value, tuple) else value.value
+        cells[columns.missing] = f"{ERROR}{value.missing}" if value.is_error else value.missing
+        cells[columns.confidence] = value.confidence
+        cells[columns.not_in_text] = _not_in_text(value, narrative_text) if columns.not_in_text else None
+        cells[probability_column(columns.variable)] = likely.get(columns.variable)
+    return {column.name: cells[column.name] for column in columns_beside(codebook)}
 
 
 def coded_without_answer(codebook: Codebook) -> dict[str, Any]:

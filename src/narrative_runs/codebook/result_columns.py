@@ -344,8 +344,8 @@ def columns_beside(codebook: Codebook) -> tuple[ResultColumn, ...]:
     """The columns of the variables, beside those of the record; none where the record has one for each variable."""
     if codebook.fits_the_record:
         return ()
-    found = (column for name, variable in codebook.variables.items() for column in _of_variable(name, variable))
-    return tuple(column for column in found if column.name not in RECORD_NAMES)
+    beside = (column for name, variable in codebook.variables.items() for column in _of_variable(name, variable))
+    return tuple(column for column in beside if column.name not in RECORD_NAMES)
 
 
 def columns_of(codebook: Codebook) -> tuple[ResultColumn, ...]:

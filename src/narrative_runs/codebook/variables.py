@@ -81,7 +81,7 @@ def _texts(value: Any, problem: str) -> list[str]:
 
 
 def _as_label(value: Any) -> Any:
-    problem = "give the name of a column, or a mapping such as {cme: WeaponCME, le: WeaponLE}"
+    problem = "give a column name, or a mapping such as {cme: WeaponCME, le: WeaponLE}"
     if value is None:
         return None
     if isinstance(value, Mapping) and value:
@@ -143,12 +143,12 @@ def _refuse_alike(values: list[str]) -> None:
     if not all(value.strip() for value in values):
         raise ValueError("a value is blank. Give each a name")
     if odd := next(filter(_NOT_IN_VALUES.search, values), None):
-        raise ValueError(f"{odd!r} cannot be a value: it holds a line break or `|`, which parts values")
+        raise ValueError(f"{odd!r} cannot be a value: it contains a line break or `|`, which separates values")
     seen: dict[str, str] = {}
     for value in values:
         alike = seen.setdefault("".join(value.split()).casefold(), value)
         if alike is not value:
-            raise ValueError(f"{alike!r} and {value!r} are values that clash: case and white space make no difference")
+            raise ValueError(f"{alike!r} and {value!r} are the same value: case and white space make no difference")
 
 
 Words = Annotated[str, BeforeValidator(_as_text)]
@@ -194,7 +194,7 @@ class Variable(Model):
         if word not in ("value", NO, "error"):
             raise ValueError("give value, no or error")
         if word == NO and cls.model_fields["type"].default != "binary":
-            raise ValueError("`no` is for binary variables alone. Give value or error")
+            raise ValueError("`no` is only for binary variables. Give value or error")
         return word
 
     @property
@@ -285,9 +285,9 @@ class Number(Variable):
     @model_validator(mode="after")
     def _bounds(self) -> "Number":
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
-            raise ValueError("minimum: it is not below maximum")
+            raise ValueError("minimum: it must be below maximum")
         if self.tolerance is not None and self.tolerance < 0:
-            raise ValueError("tolerance: it is below 0")
+            raise ValueError("tolerance: it must not be below 0")
         return self
 
 
@@ -332,7 +332,7 @@ class Codebook(Model):
             fitted[name] = variable.model_copy(update={"only_if": only_if, "examples": examples})
         if not problems and (circle := _circle(fitted)):
             chain = ", ".join(f"`{one}` on `{other}`" for one, other in pairwise(circle))
-            problems.append(((circle[0], "only_if"), f"the conditions make a circle: {chain}"))
+            problems.append(((circle[0], "only_if"), f"the conditions form a circle: {chain}"))
         if problems:
             raise CodebookProblems(problems)
         return fitted
@@ -434,7 +434,7 @@ def reserved_problems(codebook: Codebook, reserved: Collection[str]) -> list[tup
     """
     taken = {column.casefold() for column in reserved}
     return [
-        ((name,), f"the results have a column {column} of their own. Take another name")
+        ((name,), f"the results have a column {column} of their own. Choose another name")
         for name in codebook.variables
         if name not in (DETECTED, INDICATORS, RATIONALE)
         for column in [next((column for column in columns_for(name) if column in taken), None)]
@@ -452,10 +452,11 @@ def _name_problems(variables: Mapping[str, Variable]) -> Iterator[tuple[Path, st
         if not _NAME.fullmatch(name):
             yield (
                 (name,),
-                "a name has small letters, digits and underscores, begins with a letter and has at most 40 characters",
+                "a name consists of lower-case letters, digits and underscores, starts with a letter and has at most "
+                "40 characters",
             )
         elif name.endswith(("_confidence", "_missing")) or name.startswith("p_"):
-            yield (name,), "names that begin with p_, or end in _confidence or _missing, are those of other columns"
+            yield (name,), "names that begin with p_, or end in _confidence or _missing, are reserved for other columns"
         if name == DETECTED and _first_binary(variables) != DETECTED:
             yield (name,), "`detected` must be binary, and the first binary variable"
         if name == INDICATORS and not (isinstance(variable, Text) and variable.many):
@@ -465,7 +466,7 @@ def _name_problems(variables: Mapping[str, Variable]) -> Iterator[tuple[Path, st
         for column in columns_for(name):
             other = owners.setdefault(column, name)
             if other != name:
-                yield (name,), f"the column {column} would be that of `{other}` too. Take another name"
+                yield (name,), f"the column {column} would also belong to `{other}`. Choose another name"
 
 
 def _fitted_conditions(
@@ -480,7 +481,7 @@ def _fitted_conditions(
         if on is None:
             problems.append((path, f"there is no such variable. There are: {', '.join(variables)}"))
         elif not on.value_names:
-            problems.append((path, "only binary, category, ordinal and multi variables can be a condition"))
+            problems.append((path, "only binary, category, ordinal and multi variables can be conditions"))
         else:
             known = {value: _own_value(on, value) for value in values}
             problems += [

@@ -201,7 +201,7 @@ def _given_twice(root: yaml.Node | None, within: Sequence[str]) -> list[tuple[tu
                 continue
             line = key.start_mark.line + 1
             if key.value in first:
-                problems.append(((*path, key.value), f"it is given twice, in lines {first[key.value]} and {line}"))
+                problems.append(((*path, key.value), f"it appears twice, in lines {first[key.value]} and {line}"))
             first.setdefault(key.value, line)
             look(value, (*path, key.value))
 
@@ -240,4 +240,4 @@ def _explained(problem: Any) -> list[tuple[tuple[str, ...], str]]:
 def _about_the_type(problem: Any) -> str:
     if problem["type"] == "union_tag_not_found":
         return f"missing. The types are: {_TYPE_NAMES}"
-    return f"{problem['ctx']['tag']!r} is no type. The types are: {_TYPE_NAMES}"
+    return f"{problem['ctx']['tag']!r} is not a type. The types are: {_TYPE_NAMES}"

@@ -22,9 +22,9 @@ def add_jobs(commands: Commands) -> None:
         ("classify", _classify, "classify one shard"),
         ("retry_errors", _retry_errors, "ask again for error rows"),
         ("record", _record, "merge all shards"),
-        ("restore_record", _restore_record, "fill a record that was lost"),
-        ("report", _report, "figures and report"),
-        ("prints", _prints, "figures for print, as a part of the report"),
+        ("restore_record", _restore_record, "restore a record that was lost"),
+        ("report", _report, "draw the figures and write the report"),
+        ("prints", _prints, "draw the figures for print, as a part of the report"),
     ):
         command = commands.add_parser(name, description=f"job of the workflow: {about}")
         command.set_defaults(run=run, is_job=True)

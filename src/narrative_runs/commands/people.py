@@ -9,7 +9,7 @@ from pathlib import Path
 from narrative_runs.commands import Commands
 from narrative_runs.errors import FindingsError
 
-ONE_STARTED_LAST = "slug or id; the one started last when left out"
+ONE_STARTED_LAST = "slug or id; the experiment that was started last if left out"
 
 
 def add_commands_of_people(commands: Commands) -> None:
@@ -20,29 +20,29 @@ def add_commands_of_people(commands: Commands) -> None:
 
 
 def _add_looks_at_runs(commands: Commands) -> None:
-    about = "check the params, then start the snakemake command that runs them, or goes on"
+    about = "check the params, then start the snakemake command that runs or continues the experiment"
     run_command = commands.add_parser("run", help=about, description=about)
     run_command.add_argument(
-        "params_file", nargs="?", type=Path, default="params.yaml", help="params file (params.yaml when left out)"
+        "params_file", nargs="?", type=Path, default="params.yaml", help="params file (default: params.yaml)"
     )
     run_command.add_argument("--narratives", type=int, metavar="N", help="only the first N, as a pilot")
     run_command.set_defaults(run=_run)
     _add_preflight(commands)
     for name, run, about in (
-        ("status", _status, "say how an experiment stands"),
+        ("status", _status, "show the state of an experiment"),
         ("watch", _watch, "show a run until it ends"),
         ("resume", _resume, "continue an experiment that is not finished"),
-        ("cancel", _cancel, "end an experiment's run, and mark it as cancelled"),
+        ("cancel", _cancel, "stop an experiment's run and mark it as cancelled"),
     ):
         command = commands.add_parser(name, help=about, description=about)
-        which = "the latest unfinished one" if name == "resume" else "the one that runs, or was started last,"
-        command.add_argument("experiment", nargs="?", default="", help=f"slug or id; {which} when left out")
+        which = "the latest unfinished one" if name == "resume" else "the one that is running or was started last"
+        command.add_argument("experiment", nargs="?", default="", help=f"slug or id; {which} if left out")
         command.set_defaults(run=run)
         if name == "status":
-            command.add_argument("--json", action="store_true", help="for scripts")
+            command.add_argument("--json", action="store_true", help="print JSON, for scripts")
         if name == "resume":
-            command.add_argument("--yes", action="store_true", help="do not ask")
-            command.add_argument("--cores", type=int, default=4, help="jobs at once (4 when left out)")
+            command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+            command.add_argument("--cores", type=int, default=4, help="jobs at once (default: 4)")
     about = "show all experiments"
     commands.add_parser("list", help=about, description=about).set_defaults(run=_list)
     about = "open the local page: runs live, findings, experiments side by side, narratives"
@@ -60,29 +60,33 @@ def _add_looks_at_runs(commands: Commands) -> None:
 
 
 def _add_preflight(commands: Commands) -> None:
-    about = "ask five narratives, and say what a run will take"
+    about = "ask the model about five narratives and estimate how long a run will take"
     preflight = commands.add_parser(
         "preflight",
-        help=f"{about}; with --show, what the model makes of them",
-        description=f"{about}. With --show: ask N narratives of the workbook's development sample, labelled ones "
-        "first, and show text, answer, label and reasons of each beside each other; no experiment begins, and nothing "
-        "is frozen.",
+        help=f"{about}; with --show, show its answers",
+        description=f"{about}. With --show: ask about N narratives of the workbook's development sample, labelled "
+        "ones first, and show the text, answer, label and reasons of each side by side; this starts no experiment and "
+        "freezes nothing.",
     )
-    preflight.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
+    preflight.add_argument("--configfile", default="params.yaml", help="params file (default: params.yaml)")
     preflight.add_argument("--show", type=int, metavar="N", help="show N narratives with their answers, texts included")
-    preflight.add_argument("--html", type=Path, metavar="FILE", help="with --show: write a page instead")
-    preflight.add_argument("--force", action="store_true", help="with --html: overwrite a file that exists")
+    preflight.add_argument("--html", type=Path, metavar="FILE", help="with --show: write a web page instead")
+    preflight.add_argument("--force", action="store_true", help="with --html: overwrite an existing file")
     preflight.set_defaults(run=partial(_preflight, preflight))
     about = "ask each of several params files about the same sample of narratives, and compare them"
     trial = commands.add_parser(
         "try",
         help=about,
-        description=f"{about}, before any experiment begins. Answers are kept: none is asked for twice, and the same "
-        "command continues what was interrupted.",
+        description=f"{about}, before you start an experiment. Answers are kept: no question is asked twice, and the "
+        "same command continues after an interruption.",
     )
     trial.add_argument("params_files", nargs="+", type=Path, metavar="FILE", help="params file: a prompt and a model")
     trial.add_argument(
-        "--sample", type=int, default=100, metavar="N", help="narratives of the development sample (100 when left out)"
+        "--sample",
+        type=int,
+        default=100,
+        metavar="N",
+        help="number of narratives in the development sample (default: 100)",
     )
     trial.add_argument(
         "--holdout",
@@ -90,67 +94,70 @@ def _add_preflight(commands: Commands) -> None:
         default=None,
         help="keep all other narratives unseen, so that the chosen prompt can be measured on them",
     )
-    trial.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
-    trial.add_argument("--force", action="store_true", help="overwrite files that exist")
+    trial.add_argument("--csv", type=Path, metavar="FOLDER", help="also write the tables as CSV files")
+    trial.add_argument("--force", action="store_true", help="overwrite existing files")
     trial.set_defaults(run=_try)
 
 
 def _add_work_with_findings(commands: Commands) -> None:
-    about = "hold finished experiments against the first one named: params, metrics, tests, what changed"
+    about = "compare finished experiments with the first one named: params, metrics, tests, changed answers"
     compare = commands.add_parser("compare", help=about, description=about)
     compare.add_argument("first", help="slug or id")
     compare.add_argument("others", nargs="+", metavar="other", help="slug or id")
     compare.add_argument(
-        "--variable", metavar="NAME", default="", help="one variable of the codebook alone, and what changed of it"
+        "--variable",
+        metavar="NAME",
+        default="",
+        help="compare only this variable of the codebook, and list its changed answers",
     )
-    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as CSV files too")
-    compare.add_argument("--force", action="store_true", help="overwrite files that exist")
+    compare.add_argument("--csv", type=Path, metavar="FOLDER", help="also write the tables as CSV files")
+    compare.add_argument("--force", action="store_true", help="overwrite existing files")
     compare.set_defaults(run=_compare)
-    about = "give out a sample for manual review, or the results without text"
+    about = "write a sample for manual review, or the results without texts"
     export = commands.add_parser("export", help=about, description=about)
     export.add_argument("experiment", nargs="?", default="", help=ONE_STARTED_LAST)
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--review", type=int, metavar="N", help="deal a stratified sample of N incidents to reviewers")
-    what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and messages")
+    what.add_argument("--review", type=int, metavar="N", help="draw a stratified sample of N incidents for reviewers")
+    what.add_argument("--no-text", action="store_true", help="all rows, without texts, ids and error messages")
     export.add_argument(
         "--variable",
         default="",
         metavar="NAME",
-        help="one variable of the codebook: the sample is drawn by it, or the rows have its values alone",
+        help="one variable of the codebook: stratify the sample by it, or write only its values",
     )
     export.add_argument(
         "--coders",
         type=_names,
         metavar="NAMES",
         default=[],
-        help="with --review: a sheet for each of these, such as ana,ben; one for whoever reads it when left out",
+        help="with --review: write a sheet for each of these coders, such as ana,ben; one sheet for anyone if left out",
     )
     export.add_argument(
-        "--overlap", type=int, metavar="M", help="with --coders: how many of the incidents all of them read"
+        "--overlap", type=int, metavar="M", help="with --coders: how many of the incidents all coders read"
     )
     export.add_argument(
-        "--seed", type=int, help="of the sample, 1 when left out: the same one draws the same incidents"
+        "--seed", type=int, help="random seed of the sample (default: 1); the same seed draws the same incidents"
     )
-    export.add_argument("--blind", action="store_true", help="the sample without labels and answers")
+    export.add_argument("--blind", action="store_true", help="leave labels and answers out of the sample")
     export.add_argument(
         "--columns",
         nargs="+",
         metavar="NAME",
         default=[],
-        help="with --no-text or --blind: the workbook's other columns to be in it too",
+        help="with --no-text or --blind: other columns of the workbook to include",
     )
     export.add_argument(
-        "--output", type=Path, metavar="FILE", help=".xlsx or .csv; a file in the experiment's folder when left out"
+        "--output", type=Path, metavar="FILE", help=".xlsx or .csv (default: a file in the experiment's folder)"
     )
-    export.add_argument("--force", action="store_true", help="overwrite a file that exists")
+    export.add_argument("--force", action="store_true", help="overwrite an existing file")
     export.set_defaults(run=_export)
     _add_reviews(commands)
     _add_estimates(commands)
-    about = "show one result with the model's reasons, and follow it back to its answer and its cell in the workbook"
+    about = "show one result with the model's reasons, and trace it back to the raw answer and the cell in the workbook"
     trace = commands.add_parser(
         "trace",
         help=about,
-        description=f"{about}; or, with --outcome, read all narratives of an outcome one after another",
+        description=f"{about}; or, with --outcome, show all narratives with an outcome one after another",
         usage="%(prog)s INCIDENT TYPE [SLUG] [--variable NAME]\n       %(prog)s --outcome {tp,fp,fn,tn,error} [SLUG]\n"
         "       %(prog)s --outcome OUTCOME --variable NAME [SLUG]",
     )
@@ -161,52 +168,59 @@ def _add_work_with_findings(commands: Commands) -> None:
         nargs="?",
         type=str.lower,
         metavar="TYPE",
-        help="cme, le, or a type that data.columns names",
+        help="cme, le, or a type named in data.columns",
     )
     trace.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
     trace.add_argument(
         "--outcome",
-        help="the true or false positives or negatives (tp, fp, fn, tn), or the errors; with --variable also right or "
-        "wrong of one that is not binary, unlabelled, unclear, not-asked, and of passages not-in-text",
+        help="true or false positives or negatives (tp, fp, fn, tn), or error; with --variable also right or wrong "
+        "(of a variable that is not binary), unlabelled, unclear, not-asked, and not-in-text (of passages)",
     )
     trace.add_argument("--variable", default="", metavar="NAME", help="one variable of the codebook")
     trace.set_defaults(run=partial(_trace, trace))
-    about = "derive the findings once more, and compare"
+    about = "derive the findings again and compare them with the files"
     prove = commands.add_parser("prove", help=about, description=about)
-    prove.add_argument("--configfile", default="params.yaml", help="params file (params.yaml when left out)")
-    prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (dvc.lock when left out)")
+    prove.add_argument("--configfile", default="params.yaml", help="params file (default: params.yaml)")
+    prove.add_argument("--lock", default="dvc.lock", help="dvc.lock of its pipeline (default: dvc.lock)")
     prove.set_defaults(run=_prove)
     _add_snapshots(commands)
-    about = "take over what this release reads differently from the answers of a completed experiment; asks nothing"
+    about = "update a completed experiment's findings to how this release reads its answers; asks the model nothing"
     rederive = commands.add_parser("rederive", help=about, description=about)
     rederive.add_argument("experiment", metavar="SLUG", help="slug or id")
     rederive.set_defaults(run=_rederive)
-    about = "remove an experiment and its texts, wherever they are"
+    about = "remove an experiment and its texts from everywhere they are stored"
     forget = commands.add_parser("forget", help=about, description=about)
-    about = "slug or id; development: what `try` and `preflight --show` asked"
+    about = "slug or id; `development` removes what `try` and `preflight --show` asked"
     forget.add_argument("experiment", metavar="SLUG", help=about)
-    forget.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    forget.add_argument("--yes", action="store_true", help="do not ask for confirmation, for scripts")
     forget.set_defaults(run=_forget)
 
 
 def _add_reviews(commands: Commands) -> None:
-    about = "take in what coders decided on the narratives that were dealt to them, and show how far they agree"
+    about = "import the verdicts of coders on their narratives, and show how well the coders agree"
     review = commands.add_parser("review", help=about, description=about)
     what = review.add_subparsers(required=True, metavar="WHAT", help="import, show or disagreements")
-    about = "take in a sheet that was filled in"
+    about = "import a sheet that a coder filled in"
     taken = what.add_parser("import", help=about, description=about)
     taken.add_argument("file", type=Path, metavar="FILE", help=".xlsx or .csv")
     taken.add_argument("--coder", required=True, metavar="NAME", help="who filled it in")
     taken.add_argument(
-        "--experiment", default="", metavar="SLUG", help="the one to which its rows were dealt when left out"
+        "--experiment", default="", metavar="SLUG", help="slug or id (default: the experiment named in the sheet)"
     )
     taken.add_argument(
-        "--variable", default="", metavar="NAME", help="of a sheet that was not dealt: the variable that it is about"
+        "--variable",
+        default="",
+        metavar="NAME",
+        help="for a sheet that was not written by `export --review`: its variable",
     )
     taken.set_defaults(run=_import_review)
     for name, run, about in (
-        ("show", _show_reviews, "say how many incidents are reviewed, and how far coders agree"),
-        ("disagreements", _disagreements, "write what coders do not agree on as a sheet for who decides"),
+        ("show", _show_reviews, "show how many incidents are reviewed and how well the coders agree"),
+        (
+            "disagreements",
+            _disagreements,
+            "write a sheet of the narratives on which coders disagree, for whoever decides",
+        ),
     ):
         command = what.add_parser(name, help=about, description=about)
         command.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
@@ -214,13 +228,13 @@ def _add_reviews(commands: Commands) -> None:
         command.set_defaults(run=run)
         if name == "disagreements":
             command.add_argument(
-                "--output", type=Path, metavar="FILE", help=".xlsx or .csv; below results/ when left out"
+                "--output", type=Path, metavar="FILE", help=".xlsx or .csv (default: a file in the experiment's folder)"
             )
-            command.add_argument("--force", action="store_true", help="overwrite a file that exists")
+            command.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def _add_estimates(commands: Commands) -> None:
-    about = "estimate prevalences and means of all incidents, corrected by what coders said of a sample"
+    about = "estimate prevalences and means over all incidents, corrected with the reviews of a sample"
     estimates = commands.add_parser("estimate", help=about, description=about)
     estimates.add_argument("experiment", nargs="?", default="", metavar="SLUG", help=ONE_STARTED_LAST)
     estimates.add_argument(
@@ -228,59 +242,66 @@ def _add_estimates(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a variable of the codebook, again for more; all when left out",
+        help="a variable of the codebook; repeat for more (default: all)",
     )
     estimates.add_argument(
         "--by",
         action="append",
         default=[],
         metavar="COLUMN",
-        help="by what stands in a column of the workbook, again for more; with differences and ratios",
+        help="estimate by the groups in a column of the workbook, with differences and ratios; repeat for more",
     )
     estimates.add_argument(
         "--assume-random",
         action="store_true",
-        help="take the labels of the workbook for those of a random sample of all incidents; the methods paragraph "
+        help="treat the labelled incidents of the workbook as a random sample of all incidents; the methods paragraph "
         "says so",
     )
-    estimates.add_argument("--plan", action="store_true", help="say how many reviews an interval of --width takes")
-    estimates.add_argument("--width", type=float, metavar="W", help="with --plan: from bound to bound, such as .03")
+    estimates.add_argument(
+        "--plan", action="store_true", help="show how many reviews are needed for an interval of --width"
+    )
+    estimates.add_argument(
+        "--width",
+        type=float,
+        metavar="W",
+        help="with --plan: width of the interval from lower to upper bound, such as .03",
+    )
     estimates.set_defaults(run=partial(_estimate, estimates))
 
 
 def _add_snapshots(commands: Commands) -> None:
-    about = "name a state of an experiment, whether it runs or not"
+    about = "save the state of an experiment under a name, running or not"
     snapshot = commands.add_parser("snapshot", help=about, description=about)
     snapshot.add_argument("experiment", metavar="SLUG", help="slug or id")
     what = snapshot.add_mutually_exclusive_group(required=True)
-    what.add_argument("--name", help="keep the state of this moment by this name")
+    what.add_argument("--name", help="save the present state under this name")
     what.add_argument("--list", action="store_true", help="show all snapshots of the experiment")
-    what.add_argument("--delete", metavar="NAME", help="delete a snapshot; answers stay")
-    snapshot.add_argument("--note", default="", help="with --name: what the state is, in your words")
+    what.add_argument("--delete", metavar="NAME", help="delete a snapshot; the answers are kept")
+    snapshot.add_argument("--note", default="", help="with --name: a description in your own words")
     snapshot.set_defaults(run=partial(_snapshot, snapshot))
-    about = "go back to a snapshot: later answers are set aside, all else is derived again; asks nothing"
+    about = "go back to a snapshot: later answers are set aside and the findings derived again; asks the model nothing"
     rollback = commands.add_parser(
         "rollback", help=about, description=about, usage="%(prog)s SLUG (NAME | --undo) [--yes]"
     )
     rollback.add_argument("experiment", metavar="SLUG", help="slug or id")
     rollback.add_argument("name", nargs="?", default="", metavar="NAME", help="the snapshot to go back to")
-    rollback.add_argument("--undo", action="store_true", help="bring back what the last rollback has set aside")
-    rollback.add_argument("--yes", action="store_true", help="do not ask, for scripts")
+    rollback.add_argument("--undo", action="store_true", help="bring back what the last rollback set aside")
+    rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation, for scripts")
     rollback.set_defaults(run=partial(_rollback, rollback))
 
 
 def _add_ways_from_the_r_system(commands: Commands) -> None:
     about = "bring an older record, such as the R system's, up to date"
     migrate = commands.add_parser("migrate", help=about, description=about)
-    migrate.add_argument("database", metavar="DB", help="path of the SQLite record")
-    migrate.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    migrate.add_argument("database", metavar="DB", help="path to the SQLite record")
+    migrate.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
     migrate.set_defaults(run=_migrate)
-    about = "go on here with an experiment that the R system began"
+    about = "continue here an experiment that was started in the R system"
     adopt = commands.add_parser("adopt", help=about, description=about)
-    adopt.add_argument("database", metavar="DB", help="path of the R system's record")
-    adopt.add_argument("experiment_id", metavar="EXPERIMENT_ID", help="id of the experiment in it")
-    adopt.add_argument("--data", default="", help="the workbook's path here (as in the record when left out)")
-    adopt.add_argument("--slug", default="", help="folder under results/ (made from the name when left out)")
+    adopt.add_argument("database", metavar="DB", help="path to the R system's record")
+    adopt.add_argument("experiment_id", metavar="EXPERIMENT_ID", help="id of the experiment in that record")
+    adopt.add_argument("--data", default="", help="path to the workbook here (default: the path in the record)")
+    adopt.add_argument("--slug", default="", help="folder under results/ (default: made from the name)")
     adopt.set_defaults(run=_adopt)
 
 
@@ -340,13 +361,15 @@ def _compare(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     which, output, force, variable = arguments.experiment, arguments.output, arguments.force, arguments.variable
     if arguments.no_text and (arguments.blind or arguments.seed is not None):
-        raise FindingsError("--seed and --blind go with --review.")
+        raise FindingsError("--seed and --blind can only be used with --review.")
     if arguments.columns and not (arguments.no_text or arguments.blind):
-        raise FindingsError("--columns goes with --no-text or --blind: a sheet that is not blind has all columns.")
+        raise FindingsError(
+            "--columns can only be used with --no-text or --blind: a sheet that is not blind has all columns."
+        )
     if arguments.coders and arguments.no_text:
-        raise FindingsError("--coders goes with --review.")
+        raise FindingsError("--coders can only be used with --review.")
     if arguments.overlap is not None and not arguments.coders:
-        raise FindingsError("--overlap goes with --coders: it says how many incidents all of them read.")
+        raise FindingsError("--overlap can only be used with --coders: it says how many incidents all coders read.")
     if arguments.no_text:
         from narrative_runs.export.export import export_no_text
 
@@ -387,9 +410,9 @@ def _estimate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     from narrative_runs.plain_console import PlainConsole
 
     if arguments.plan != (arguments.width is not None):
-        parser.error("--plan and --width belong together, such as --plan --width .03")
+        parser.error("give --plan and --width together, such as --plan --width .03")
     if arguments.plan and (arguments.by or arguments.assume_random or len(arguments.variable) > 1):
-        parser.error("--plan takes SLUG, --width and one --variable alone")
+        parser.error("--plan can only be used with SLUG, --width and one --variable")
     width = None if sys.stdout.isatty() else 200
     console = PlainConsole(width=width, highlight=False)
     which, variables = arguments.experiment, tuple(arguments.variable)
@@ -423,7 +446,7 @@ def _cancel(arguments: argparse.Namespace) -> None:
 def _preflight(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     if arguments.show is None:
         if arguments.html is not None or arguments.force:
-            parser.error("--html and --force go with --show")
+            parser.error("--html and --force can only be used with --show")
         from narrative_runs.preflight import preflight
 
         asyncio.run(preflight(Path(arguments.configfile)))
@@ -458,7 +481,7 @@ def _snapshot(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     from narrative_runs.plain_console import PlainConsole
 
     if arguments.note and arguments.name is None:
-        parser.error("--note goes with --name")
+        parser.error("--note can only be used with --name")
     if arguments.list:
         width = None if sys.stdout.isatty() else 200
         PlainConsole(width=width, highlight=False).print(by_hand.table_of(arguments.experiment))
@@ -475,7 +498,7 @@ def _rollback(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
         parser.error("give the NAME of a snapshot (`narrative-runs snapshot SLUG --list` shows all), or --undo")
 
     def confirm() -> bool:
-        return arguments.yes or _is_agreed("Go there? [y/N] ")
+        return arguments.yes or _is_agreed("Continue? [y/N] ")
 
     if arguments.undo:
         undo(arguments.experiment, confirm, _tell)
@@ -492,7 +515,7 @@ def _forget(arguments: argparse.Namespace) -> None:
 def _trace(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     if arguments.outcome is not None:
         if arguments.narrative_type is not None:
-            parser.error("--outcome takes SLUG alone: leave out INCIDENT and TYPE, or --outcome")
+            parser.error("--outcome can only be used with SLUG: leave out either INCIDENT and TYPE, or --outcome")
         from narrative_runs.one_result import OUTCOMES
         from narrative_runs.walk import walk, walk_variable
 
@@ -505,7 +528,7 @@ def _trace(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
             parser.error(f"argument --outcome: invalid choice: {arguments.outcome!r} ({choices})")
         return
     if arguments.narrative_type is None:
-        parser.error("INCIDENT and TYPE are needed, such as `0007 le`; or --outcome, for all narratives of an outcome")
+        parser.error("give INCIDENT and TYPE, such as `0007 le`; or --outcome, for all narratives with an outcome")
     from narrative_runs.provenance import show
 
     show(arguments.incident_id, arguments.narrative_type, arguments.experiment, arguments.variable)

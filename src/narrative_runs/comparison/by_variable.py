@@ -34,7 +34,7 @@ def by_variable(experiments: Sequence[Finished], seed: int, name: str = "") -> B
     codebooks = [one.codebook for one in experiments]
     known = dict.fromkeys(variable for codebook in codebooks for variable in codebook.names)
     if name and name not in known:
-        raise FindingsError(f"None of these experiments has a variable {name}. There are: {', '.join(known)}.")
+        raise FindingsError(f"None of these experiments has the variable {name}. There are: {', '.join(known)}.")
     reasons: Reasons = {}
     for index, codebook in enumerate(codebooks[1:], start=1):
         if name:

@@ -59,7 +59,7 @@ def read_named(named: Sequence[str]) -> list[Finished]:
     experiments = [_read(which) for which in named]
     slugs = [one.label for one in experiments]
     if not len({*slugs}) == len(slugs) <= len(LETTERS) or len(slugs) == 1:
-        raise FindingsError(f"Name two to {len(LETTERS)} experiments, each once; named were: {', '.join(slugs)}.")
+        raise FindingsError(f"Name two to {len(LETTERS)} different experiments; you named: {', '.join(slugs)}.")
     return experiments
 
 

@@ -86,11 +86,11 @@ class PrintedComparison:
             about = "" if start else f"A and {LETTERS[other]}"
             self._console.print(self._test_table(about, letters, tests[start : start + _TESTS_ABREAST]))
         if tests[0].n_other_label:
-            self._console.print("Labels differ: a narrative with another label counts in no test.")
+            self._console.print("Labels differ: a narrative with a different label is not counted in any test.")
         if tests[0].n_compared:
             self._show_changes(letters["other"], changes)
         else:
-            self._console.print("\nNothing could be compared: no narrative was answered in both, with the same text.")
+            self._console.print("\nNothing could be compared: no narrative with the same text was answered in both.")
 
     def _test_table(self, about: str, letters: dict[str, str], tests: Sequence[PairTest]) -> Table:
         titles = [_scope_title(test.scope) for test in tests]

@@ -82,8 +82,8 @@ async def _must_have_a_way_to(model: Model) -> None:
     if all(reasons):
         ways = ", ".join(f"{url} ({reason})" for url, reason in zip(urls, reasons, strict=True))
         raise ServerError(
-            f"{platform.node()} has no way to the model server at {ways}. Nodes have to reach it by this address, and "
-            "no firewall may be between them: see docs/cluster.md."
+            f"{platform.node()} cannot reach the model server at {ways}. Each node must be able to reach it at this "
+            "address, with no firewall in between: see docs/cluster.md."
         )
 
 

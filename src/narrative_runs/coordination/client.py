@@ -32,7 +32,7 @@ from narrative_runs.errors import ExperimentError, ServerError
 from narrative_runs.job_environment import ADDRESS_VARIABLE
 from narrative_runs.run_context import RunContext
 
-NO_RUN = "there is no run that this job belongs to. Jobs are started by snakemake alone, not by hand."
+NO_RUN = "this job belongs to no run. Only snakemake starts jobs; do not start them by hand."
 TERMINALS_WAIT_S = 3.0
 # HTTP's word for what cannot be done as things are.
 REFUSED = 409
@@ -188,7 +188,7 @@ class RunClient:
         await connected.send_json({**self._hello, "taken": self._channel.taken})
         answer = await connected.receive_json()
         if "taken" not in answer:
-            raise ConnectionError("the run has given this job up")
+            raise ConnectionError("the run has given up on this job")
         return connected, int(answer["taken"])
 
     async def _serve(self, connected: aiohttp.ClientWebSocketResponse, taken: int) -> None:
@@ -267,10 +267,10 @@ def no_way_to(file: ConnectionFile, tried: list[tuple[str, Exception]]) -> str:
     silent = all(isinstance(error, unknown) for _, error in tried)
     words = "; ".join(f"{host}: {_why(error)}" for host, error in tried)
     advice = (
-        "A firewall may be between them: have the port opened, or name an open one in NARRATIVE_RUNS_PORT (see "
+        "A firewall may be blocking it: have the port opened, or set an open one in NARRATIVE_RUNS_PORT (see "
         "docs/cluster.md)"
         if silent
-        else "Is the run still alive there?"
+        else "Is the run still running there?"
     )
     return f"the run cannot be reached from {platform.node()} at port {file.port} ({words}). {advice}"
 
@@ -280,7 +280,7 @@ def _why(error: Exception) -> str:
         case TimeoutError():
             return "no answer"
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
-            return "the name is not known here"
+            return "unknown host name"
         case OSError(strerror=str(words)) if words:
             return words
         case _:

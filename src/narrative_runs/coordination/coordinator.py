@@ -139,7 +139,7 @@ class Coordinator:
         """Serve other hosts too; returns the file by which they find this one."""
         port = os.environ.get(PORT_VARIABLE, "0")
         if not port.isdigit():
-            raise ServerError(f"{PORT_VARIABLE} is {port!r}, and not the number of a port.")
+            raise ServerError(f"{PORT_VARIABLE} is {port!r}, which is not a port number.")
         token, (certificate, serving) = new_token(), own_certificate(private)
         try:
             number = await self._server.listen_for_hosts(int(port), token, serving)
@@ -321,7 +321,9 @@ class Coordinator:
             self._monitor.begin_writing()
         self._snapshots.keep_state_before()
         if torn:
-            self._monitor.tell(f"Torn last lines, cut off the journals and asked again: {torn}.")
+            self._monitor.tell(
+                f"Incomplete last lines, which were removed from the journals and are asked again: {torn}."
+            )
         run, progress = params.run, self._monitor.progress
         limiter = Limiter(
             Limits(run.max_in_flight, run.requests_per_minute, run.budget_tokens, run.give_up_after_s),
@@ -345,8 +347,8 @@ class Coordinator:
         left = self._folder.path / NAME
         if left.exists():
             self._monitor.tell(
-                f"Waiting {LEASE_S:.0f} s for jobs on other hosts of an earlier run, which was killed: their requests "
-                "may end."
+                f"Waiting {LEASE_S:.0f} s for jobs on other hosts that belong to an earlier, killed run: their "
+                "requests may still finish."
             )
             await asyncio.sleep(LEASE_S)
             self._must_hold_lock()
@@ -428,7 +430,7 @@ class Coordinator:
         """The narratives whose result in the record is an error, and that were not asked again since."""
         self._monitor.bring_up_to_date()
         rows = narratives_with_errors(self._context, self._question, self._number_of(journal.RETRY))
-        self._monitor.tell(f"Asking again for {len(rows)} narratives with an error.")
+        self._monitor.tell(f"Asking again about {len(rows)} narratives with an error.")
         yield from rows
 
     def _number_of(self, name: str) -> int:
@@ -527,7 +529,10 @@ class Coordinator:
             self._stop(gone_job(job.name))
         elif self._permits is not None:
             self._permits.lost(self._number_of(job.name))
-            self._monitor.tell(f"[JOB] {job.title} is gone: was it killed, or its host? Its shard is tried again.")
+            self._monitor.tell(
+                f"[JOB] {job.title} has disappeared: was the job killed, or did its host go down? "
+                "Its shard is tried again."
+            )
 
     def _is_wanted(self, shard: str) -> bool:
         # Snakemake removes the file of a job whose host died before it was seen to end, and has it made again.
@@ -586,7 +591,7 @@ class Coordinator:
 
 def gone_job(name: str) -> str:
     """The reason of a run whose job has ended without a word."""
-    return f"the job {name} ended unexpectedly: was it killed, or is the memory full?"
+    return f"the job {name} ended unexpectedly: was it killed, or did the machine run out of memory?"
 
 
 def _git_commit() -> str | None:

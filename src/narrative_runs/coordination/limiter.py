@@ -169,7 +169,7 @@ class Limiter:
         elif self._waiting and not self.in_flight.total() and self._over_budget(1):
             self.stopped = (
                 f"the budget is reached: {self.spent_tokens:,} of {self.limits.budget_tokens:,} tokens "
-                "(run.budget_tokens) are spent. Raise it to go on."
+                "(run.budget_tokens) are used. Raise it to continue."
             )
 
     @property
@@ -217,8 +217,8 @@ class Limiter:
         """Tokens of an answer whose tokens the server did not count: the mean of the others."""
         if not self.spent_tokens:
             self.stopped = self.stopped or (
-                "the server does not count tokens, so that run.budget_tokens cannot be kept. Take it out of the "
-                "params; run.max_narratives limits a run as well"
+                "the server does not report tokens, so run.budget_tokens cannot be enforced. Remove it from the "
+                "params; you can limit a run with run.max_narratives instead"
             )
             return 0
         return round(self.spent_tokens / max(1, self.answers))

@@ -91,8 +91,8 @@ class ModelServer:
         self.away = {position for position, outcome in enumerate(outcomes) if outcome is not None}
         for position in sorted(self.away):
             self._say(
-                f"[WAITING] No answer from {servers[position].base_url}: the other servers are asked, and this one as "
-                "soon as it answers."
+                f"[WAITING] No answer from {servers[position].base_url}: the run uses the other servers, and this one "
+                "as soon as it answers."
             )
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ async def _served(client: Client, server: Server, look_for_s: float) -> tuple[li
             if time.monotonic() + 1 > deadline:
                 raise ServerAway(
                     f"model.api_url: no model server answers at {server.base_url} ({failed}). "
-                    "Is it started, and is the port right? Nothing was asked."
+                    "Is the server running, and is the port right? Nothing was asked."
                 ) from None
         await asyncio.sleep(0.5)
 
@@ -191,10 +191,7 @@ async def _until_answered(
             return evidence
         if failure.message != last_message:
             last_message = failure.message
-            say(
-                f"[WAITING] The model server does not answer yet ({failure.message}). It is asked again every few "
-                "seconds."
-            )
+            say(f"[WAITING] The model server does not answer yet ({failure.message}). Trying again every few seconds.")
         await asyncio.sleep(TRY_AGAIN_S)
 
 
@@ -209,7 +206,7 @@ async def _with_message_if_long(asking: "asyncio.Task[Evidence]", say: Callable[
 def _refusal(failure: Failure, server: Server, model: str, served: Collection[str]) -> str:
     reason = failure.reason or failure.message
     if failure.passes and not server.api_key:
-        reason += ". No key is set: if this server wants one, set LLM_API_KEY"
+        reason += ". No key is set: if this server needs one, set LLM_API_KEY"
     if served and not failure.is_key_or_account:
         return _of_another(reason, server, model, served)
     return f"{server.base_url}: {reason}. Nothing was asked."

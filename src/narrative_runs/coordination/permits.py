@@ -375,7 +375,7 @@ class LocalPermits:
             self.inquiry.left_out(server)
         if reason and not self.limiter.stopped:
             self._monitor.tell(
-                f"[SERVER] {self._servers[server]} is left out until the next start, while others answer: {reason}."
+                f"[SERVER] {self._servers[server]} is left out until the next start, as other servers answer: {reason}."
             )
         return bool(reason)
 
@@ -401,7 +401,7 @@ class LocalPermits:
 def another_model(who: str, before: str, now: str) -> str:
     """Why a run stops whose server serves another model than before."""
     return (
-        f"{who} now answers as {now}, and not as {before} as before. Load {before} again, "
+        f"{who} now answers as {now}, but answered as {before} before. Load {before} again, "
         "then start the same command; for the other model, start a new experiment."
     )
 

@@ -49,7 +49,7 @@ class RunSnapshots:
         try:
             self._tell(self._keep(self._params_before, counts, made_for=self._made_for))
         except (NarrativeRunsError, OSError) as error:
-            self._monitor.tell(f"No snapshot was made of the state before: {reason_of(error)}")
+            self._monitor.tell(f"No snapshot of the previous state was made: {reason_of(error)}")
 
     async def keep_regularly(self, run: Run) -> None:
         """Keep the state again and again, if something was answered since."""

@@ -53,7 +53,7 @@ def unexpected(error: BaseException) -> str:
     if isinstance(error, NarrativeRunsError | OSError):
         return reason_of(error)
     return (
-        f"an error that nothing expected, {type(error).__name__} in {_position(error)}. Nothing that was answered is "
+        f"an unexpected error, {type(error).__name__} in {_position(error)}. No answer is "
         "lost. If it happens again, please report it with this line"
     )
 

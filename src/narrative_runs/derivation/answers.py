@@ -39,7 +39,7 @@ def without_proof(journals: Path) -> list[Path]:
 def sealed_anew(journals: Path) -> list[str]:
     """What is to be said of sessions that were changed by hand and sealed again."""
     return [
-        f"{session}: sealed anew after {', '.join(names)} was changed by hand"
+        f"{session}: sealed again after {', '.join(names)} was changed by hand"
         for session in journal.sealed_sessions(journals)
         if (names := journal_checksums.was_changed_and_sealed_anew(session))
     ]

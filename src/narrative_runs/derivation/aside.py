@@ -71,8 +71,8 @@ def must_be_as_kept(snapshot: Snapshot, folder: ExperimentFolder) -> None:
         if not session.is_dir():
             way = command_to_restore(session.with_name(f"{name}.dvc")) if tracking_file(session).exists() else ""
             raise JournalError(
-                f"{session}/ is not here, and belongs to the snapshot {snapshot.name}. "
-                + (f"`{way}` brings it." if way else "Bring it back from a backup.")
+                f"{session}/ is not here, but the snapshot {snapshot.name} needs it. "
+                + (f"To restore it: `{way}`." if way else "Restore it from a backup.")
             )
         journal.session_must_be_as_sealed(session, with_content=True)
         if checksum_of(session) != kept:

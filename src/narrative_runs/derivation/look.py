@@ -41,7 +41,10 @@ def difference_of(
     # Imported here: pandas takes time, and this is done once a release.
     from narrative_runs.derivation.check import check
 
-    tell(f"{folder.path}/: comparing the findings with what this release ({__version__}) reads from the same answers.")
+    tell(
+        f"{folder.path}/: comparing the findings with those that this release ({__version__}) derives from the same "
+        "answers."
+    )
     lock = RunLock(folder.path)
     lock.acquire(tell)
     try:

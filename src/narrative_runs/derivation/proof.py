@@ -51,7 +51,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     with derived_aside(begun, params, folder) as aside:
         if absent := missing(folder, aside):
             raise ExperimentError(
-                f"{absent[0]} is missing. Run `{to_run(params_file)}`: it is made again from the journals."
+                f"{absent[0]} is missing. Run `{to_run(params_file)}`, which recreates it from the journals."
             )
         _must_follow(begun, folder, differing(folder, aside), outs_of(lock), params_file)
     if lock:
@@ -133,7 +133,7 @@ def _must_follow(
             raise ExperimentError(
                 f"{folder.path / name} does not follow from the workbook, the params and the answers: it was "
                 "altered, and the answers were not. "
-                f"Run `{_to_make_again(folder, name, params_file)}`: both are made again from the journals."
+                f"Run `{_to_make_again(folder, name, params_file)}`, which recreates both from the journals."
             )
     if differing:
         sealed = seal_of(folder)
@@ -141,9 +141,14 @@ def _must_follow(
         raise ExperimentError(
             f"{', '.join(str(folder.path / name) for name in differing)}: derived differently by this release "
             f"({__version__}) than by {sealed.release if sealed else begun.release or 'an earlier one'}, from the same "
-            f"answers. `narrative-runs rederive {folder.slug}` takes over what is new, and keeps the old findings."
-            + (f"\nWhether {', '.join(unknown)} was altered too cannot be told: it has no checksum." if unknown else "")
-            + (f"\nWhether answers in {unproved} were altered cannot be told: it has none either." if unproved else "")
+            f"answers. `narrative-runs rederive {folder.slug}` accepts the new findings and keeps a copy of the old "
+            "ones."
+            + (f"\nWhether {', '.join(unknown)} was altered too is not known: it has no checksum." if unknown else "")
+            + (
+                f"\nWhether answers in {unproved} were altered is not known: it has no checksum either."
+                if unproved
+                else ""
+            )
         )
 
 
@@ -156,8 +161,8 @@ def _must_have(path: Path, md5: str, lock_file: Path) -> None:
     if checksum.md5_of(path) != md5:
         raise ExperimentError(
             f"{path} is not the one that {lock_file} records as the reference ({md5}), although workbook, params and "
-            f"answers are the same: the code has changed it. If it was meant to, {_renewal(lock_file)}; else go back "
-            "to the code that made the old one."
+            f"answers are the same: the code has changed it. If that was intended, {_renewal(lock_file)}; else go back "
+            "to the code that made the old file."
         )
 
 

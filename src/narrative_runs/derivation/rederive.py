@@ -25,20 +25,20 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
     """
     folder, begun = finished.found(which)
     if not begun.has_journals:
-        raise ExperimentError(f"{folder.path}/ holds no answers from which anything could be derived.")
+        raise ExperimentError(f"{folder.path}/ has no answers to derive findings from.")
     if run_lock.is_running(folder.path):
-        raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait for its end.")
+        raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait until it has ended.")
     row = database.experiment(begun.experiment_id)
     # A record that was lost is filled again by this.
     if not folder.metrics.exists() or (row is not None and row["status"] != "completed"):
         raise ExperimentError(
-            f"{folder.slug} is not completed: an unfinished experiment is read by this release anyway. To continue: "
-            f"`{to_resume(begun.experiment_id)}`"
+            f"{folder.slug} is not completed: this release reads the answers of an unfinished experiment anyway. To "
+            f"continue: `{to_resume(begun.experiment_id)}`"
         )
     params = check(experiment.last_params(folder, begun), str(folder.description))
     found = difference_of(begun, params, folder, tell)
     if found is None:
-        tell(f"{folder.slug}: this release ({__version__}) derives the same findings. There is nothing to take over.")
+        tell(f"{folder.slug}: this release ({__version__}) derives the same findings. There is nothing to update.")
         return
     kept = keep_findings(folder)
     derive_again(begun.experiment_id)
@@ -53,6 +53,6 @@ def derive_again(experiment_id: str) -> None:
         row = database.experiment(experiment_id)
         is_begun = row is not None and row["status"] != "completed"
         raise ExperimentError(
-            "The findings could not all be derived; the reason is told above. Nothing is lost, and nothing is asked. "
+            "Not all findings could be derived; see the reason above. Nothing is lost, and the model is not asked. "
             f"To continue: `{to_resume(experiment_id) if is_begun else f'narrative-runs rederive {experiment_id}'}`"
         )

@@ -160,7 +160,7 @@ def require_space(folder: Path, needed: int) -> None:
     if free < needed:
         raise ModelFileError(
             f"Fetching the model needs {needed / 1e6:.0f} MB of free disk space, and {folder} has "
-            f"{free / 1e6:.0f} MB. Make room there, or set model.name to the path of a .gguf file."
+            f"{free / 1e6:.0f} MB. Free some space there, or set model.name to the path of a .gguf file."
         )
 
 

@@ -49,7 +49,7 @@ def from_hub(scratch: Path, url: str = HUB_URL) -> Chunks:  # noqa: ARG001 - a S
                 runner.run(receive())
     # aiohttp raises the last for an address that is none.
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise ModelFileError(f"The model cannot be had from {url.split('/')[2]}: {_reason(error)}.") from error
+        raise ModelFileError(f"The model cannot be downloaded from {url.split('/')[2]}: {_reason(error)}.") from error
 
 
 def from_mirror(scratch: Path) -> Chunks:

@@ -60,7 +60,7 @@ def embedded_command(
         model=model_name,
         name="embedded server",
         failure=f"The embedded server cannot load the model {model_file}",
-        advice="Remove the file if it was fetched (it will be fetched again), or name another model.",
+        advice="Remove the file if it was downloaded (it will be downloaded again), or name another model.",
         api_key=settings.api_key,
         input=json.dumps(asdict(settings)) + "\n",
         # An orderly end would wait for the answer being written.

@@ -29,7 +29,7 @@ def estimate(which: str, wish: Wish, tell: Tell) -> None:
     """
     folder, begun = experiment_named(which)
     if run_lock.is_running(folder.path):
-        raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait for its end.")
+        raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait until it has ended.")
     estimates = estimates_of(folder.slug, wish)
     write_estimates(estimates.content, folder)
     report_anew(folder, begun)

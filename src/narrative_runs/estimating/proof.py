@@ -29,16 +29,16 @@ def prove_estimates(params_file: Path) -> list[str]:
     wish = _wish_in(content, folder)
     command = wish.command(folder.slug)
     if older := older_in(content, made_from(folder, below_of(folder, begun))):
-        return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to make it anew: `{command}`"]
+        return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to recreate it: `{command}`"]
     derived = estimates_of(folder.slug, wish).content
     made = {folder.estimates: json_of(derived), folder.estimates_table: csv_of(derived, folder)}
     for path, expected in made.items():
         if not path.exists():
-            raise ExperimentError(f"{path} is missing. `{command}` makes it anew.")
+            raise ExperimentError(f"{path} is missing. To recreate it: `{command}`")
         if path.read_bytes() != expected:
             raise ExperimentError(
                 f"{path} does not follow from the answers and the reviews: it was altered, or another release derived "
-                f"it. `{command}` makes it anew."
+                f"it. To recreate it: `{command}`"
             )
     return [f"{path}: follows, byte for byte (md5 {md5_of(path)})" for path in made]
 
@@ -58,7 +58,7 @@ def older_estimates() -> list[str]:
             lines.append(str(error))
             continue
         if older:
-            lines.append(f"{path} is of {older_in_words(older)}; to make it anew: `{command}`")
+            lines.append(f"{path} is of {older_in_words(older)}; to recreate it: `{command}`")
     return lines
 
 

@@ -59,7 +59,7 @@ def _named_after(path: Path, variable: str) -> Path:
 
 def _checked(path: Path, force: bool) -> Path:
     if path.suffix.lower() not in ENDINGS:
-        raise FindingsError(f"--output {path}: the ending says what is written, and must be {' or '.join(ENDINGS)}.")
+        raise FindingsError(f"--output {path}: the file name must end in {' or '.join(ENDINGS)}.")
     check_free([path], force)
     return path
 

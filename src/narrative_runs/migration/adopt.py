@@ -87,8 +87,8 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
             found = dict(row)
             if found.get("slug"):
                 raise ExperimentError(
-                    f"{experiment_id} was begun by this software, not by the R system: its answers are in the journals "
-                    f"of results/{found['slug']}/. Bring that folder here instead."
+                    f"{experiment_id} was started by this software, not by the R system: its answers are in the "
+                    f"journals of results/{found['slug']}/. Copy that folder here instead."
                 )
             return found
     known = "".join(f"\n  {row['experiment_id']}  {row['status']}  {row['experiment_name']}" for row in rows[:20])
@@ -99,15 +99,17 @@ def _must_be_new(experiment_id: str, slug: str) -> None:
     folder = ExperimentFolder(slug)
     for other, begun in experiment.found_here():
         if isinstance(begun, experiment.ExperimentState) and begun.experiment_id == experiment_id:
-            raise ExperimentError(f"{experiment_id} is here already, in {other.path}/. Nothing was changed.")
+            raise ExperimentError(f"{experiment_id} is already here, in {other.path}/. Nothing was changed.")
     row = database.experiment(experiment_id)
     if row is not None:
         raise ExperimentError(
-            f"{experiment_id} is in {RECORD} already. If that file is the R system's, move it away "
+            f"{experiment_id} is already in {RECORD}. If that file is the R system's, move it away "
             f"(`mv {RECORD} {free(Path('data/r.db'))}`) and adopt from there. Nothing was changed."
         )
     if experiment_rows.with_slug(slug) or folder.path.exists():
-        raise ExperimentError(f"{folder.path}/ is another experiment's. Give this one a folder of its own: --slug.")
+        raise ExperimentError(
+            f"{folder.path}/ belongs to another experiment. Give this one its own folder with --slug."
+        )
 
 
 def _checked_workbook(connection: sqlite3.Connection, row: Row, file: Path) -> tuple[str, bool]:

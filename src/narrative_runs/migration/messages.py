@@ -13,18 +13,18 @@ NAMED = 20
 def of(adoption: Adoption, matched: Matched, is_proved: bool) -> Iterator[str]:
     """The lines for the screen. is_proved: whether the workbook's checksum was stored, and is the same."""
     row, params = adoption.row, adoption.params
-    yield f"Experiment {params.experiment.name} ({adoption.experiment_id}), begun {adoption.began_at} by the R system"
+    yield f"Experiment {params.experiment.name} ({adoption.experiment_id}), started {adoption.began_at} in the R system"
     yield (
         f"Workbook {params.data.file}: its checksum is the one that the R system stored."
         if is_proved
-        else f"Workbook {params.data.file}: the R system stored no checksum of it; each text was compared."
+        else f"Workbook {params.data.file}: the R system stored no checksum, so each text was compared."
     )
     yield (
         f"{adoption.found:,} narratives in the workbook, {adoption.wanted:,} wanted: {len(adoption.entries):,} results "
         f"adopted, {adoption.errors:,} of them errors; {adoption.left:,} are still to be asked."
     )
-    yield from _named("not adopted, and asked again: the text is another one in the workbook", matched.different_text)
-    yield from _named("not adopted, and asked again: nobody knows what text was asked", matched.unproved)
+    yield from _named("not adopted, and asked again: the text in the workbook is different", matched.different_text)
+    yield from _named("not adopted, and asked again: the text that was asked about is not known", matched.unproved)
     yield from _named("left out: not in the workbook", matched.not_in_workbook)
     if matched.without_id:
         yield f"{matched.without_id:,} left out: no incident id or narrative type"
@@ -34,7 +34,7 @@ def of(adoption: Adoption, matched: Matched, is_proved: bool) -> Iterator[str]:
     if adoption.status != status:
         yield f"Its status was {status}; it is {adoption.status} here, so that it can be continued."
     if not row.get("api_url"):
-        yield f"The R system stored no api_url: {LOCAL_SERVER} is put in."
+        yield f"The R system stored no api_url: using {LOCAL_SERVER}."
     yield f"Folder: results/{params.slug}/"
 
 

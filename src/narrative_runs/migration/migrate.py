@@ -38,7 +38,7 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
             for line in _duplicates_listed(connection) if found.duplicates else ():
                 tell(line)
             if planned:
-                tell("Nothing was changed. Without --dry-run these steps are done, after a backup.")
+                tell("Nothing was changed. Without --dry-run, these steps are carried out after a backup.")
             if not dry_run:
                 restrict(path)
             return
@@ -66,7 +66,7 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
         removed_rows = f" - {before - count:,} duplicates" if before != count else ""
         tell(f"{table}: {before:,} rows before{removed_rows} = {count:,} rows after")
     restrict(path)
-    tell(f"{path} is up to date. The R system still opens it; to go back, put the backup in its place.")
+    tell(f"{path} is up to date. The R system can still open it; to go back, replace it with the backup.")
 
 
 def _tell_found(path: Path, found: Found, planned: list[Step], tell: Tell) -> None:
@@ -77,9 +77,7 @@ def _tell_found(path: Path, found: Found, planned: list[Step], tell: Tell) -> No
     if found.without_id:
         tell(f"{found.without_id:,} results without experiment, incident id or narrative type: kept as they are.")
     if found.double_sources:
-        tell(
-            f"{found.double_sources:,} rows of source_narratives are there twice: kept, hence no unique index on them."
-        )
+        tell(f"{found.double_sources:,} rows of source_narratives are there twice: kept, so they get no unique index.")
 
 
 @contextmanager
@@ -98,7 +96,7 @@ def _writing(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except (sqlite3.Error, OSError) as error:
         raise RecordError(
-            f"{path}: {error}. Nothing was changed. Is it open in another program, or the disk full? Correct "
+            f"{path}: {error}. Nothing was changed. Is it open in another program, or is the disk full? Correct "
             "that, then start the same command again."
         ) from None
 

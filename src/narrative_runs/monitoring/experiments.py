@@ -40,7 +40,7 @@ class ExperimentRow:
                 return f"killed or crashed. {self._to_continue}"
             case "elsewhere":
                 where = "its folder is here" if _is_here(self.row) else "its folder is not here"
-                return f"begun on {self.row['hostname']}; whether it still runs there cannot be seen; {where}"
+                return f"started on {self.row['hostname']}; this host cannot tell whether it is still running; {where}"
             case "failed" | "cancelled":
                 reason = (self.row["notes"] or "").rpartition(STOPPED)[2].strip() if self._says_why else ""
                 return f"{reason.rstrip('.')}. {self._to_continue}" if reason else self._to_continue
@@ -61,7 +61,9 @@ def experiments() -> list[ExperimentRow]:
     """
     if not RECORD.exists():
         check_is_project()
-        raise ExperimentError(f"There is no experiment yet: nothing was run in this folder, and {RECORD} is missing.")
+        raise ExperimentError(
+            f"There is no experiment yet: nothing has been run in this folder, and {RECORD} is missing."
+        )
     # Who is alive is asked before the rows are read: a run that ends meanwhile has then said so.
     folders = [ExperimentFolder(slug).path for slug in experiment_rows.slugs()]
     alive = {folder.name for folder in run_lock.running(folders)}
@@ -77,7 +79,7 @@ def check_is_project() -> None:
         ExperimentError: it is none.
     """
     if not RECORD.exists() and not Path("Snakefile").exists():
-        raise ExperimentError("This is no project folder: there is no Snakefile here. Change to the project folder.")
+        raise ExperimentError("This is not a project folder: it has no Snakefile. Change to the project folder.")
 
 
 def _known(row: dict[str, Any], state: str) -> ExperimentRow:

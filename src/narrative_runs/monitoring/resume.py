@@ -52,17 +52,17 @@ def unfinished(which: str) -> ExperimentRow:
         running = next((known for known in everything if known.state == RUNNING), None)
         if running is None:
             raise ExperimentError("No incomplete experiments found. `narrative-runs list` shows all.")
-        raise AlreadyRunning(f"{running.row['slug']} is running, and no other is incomplete.")
+        raise AlreadyRunning(f"{running.row['slug']} is running, and no other experiment is incomplete.")
     known = chosen(which)
     slug = known.row["slug"]
     if known.state == RUNNING:
         raise AlreadyRunning(f"{slug} is running. `narrative-runs watch {slug}` shows it.")
     if known.state == COMPLETED:
-        raise AlreadyCompleted(f"{slug} is completed; there is nothing to resume.")
+        raise AlreadyCompleted(f"{slug} is completed: there is nothing to resume.")
     if not known.folder.path.exists():
         raise ExperimentError(
-            f"{slug} was begun on {known.row['hostname']}, and its folder {known.folder.path}/ is not here. "
-            "Bring the folder here, or resume it there."
+            f"{slug} was started on {known.row['hostname']}, and its folder {known.folder.path}/ is not here. "
+            "Copy the folder here, or resume the experiment there."
         )
     return known
 
@@ -77,6 +77,6 @@ def _agreed() -> bool:
 
 def _run(known: ExperimentRow, cores: int) -> NoReturn:
     snakemake = str(Path(sys.executable).parent / "snakemake")
-    print("Its params are those of its last session; to use an edited file, give it to snakemake by --configfile.")
+    print("It uses the params of its last session; to use an edited file, give it to snakemake with --configfile.")
     sys.stdout.flush()
     os.execv(snakemake, [snakemake, "--cores", str(cores), "--config", f"experiment_id={known.row['experiment_id']}"])

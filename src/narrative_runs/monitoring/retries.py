@@ -35,7 +35,7 @@ def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
     rows = list(error_rows(experiment_id).values())
     counts = Counter(str(row["category"]) for row in rows)
     if not counts:
-        return Retries(["No row is an error: nothing is asked again."], "", [])
+        return Retries(["There are no error rows: nothing is asked again."], "", [])
     asked = {category: count for category, count in counts.items() if not categories or category in categories}
     line = f"Errors: {_listed(counts)}. Asked again: {sum(asked.values()):,}" + (
         f" ({_listed(asked)})." if categories else "."
@@ -43,7 +43,7 @@ def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
     hardly_worth_it = Counter(
         reason for row in rows if row["category"] in asked and (reason := _reason(row["error_message"] or ""))
     )
-    why = "Hardly worth it, as the same text is sent to the same model:"
+    why = "Probably not worth a retry, as the same text goes to the same model:"
     return Retries(
         [line],
         f"{why} {_listed(hardly_worth_it)}." if hardly_worth_it else "",

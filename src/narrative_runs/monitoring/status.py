@@ -91,7 +91,7 @@ class Status:
             facts.append(
                 (
                     "rolled back",
-                    f"to {aside.snapshot}; `narrative-runs rollback {row['slug']} --undo` brings later answers back",
+                    f"to {aside.snapshot}; `narrative-runs rollback {row['slug']} --undo` restores the later answers",
                 )
             )
         if row["log_dir"]:

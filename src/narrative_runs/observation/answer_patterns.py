@@ -32,7 +32,7 @@ class AnswerPatterns:
         said = []
         if reply.counts_are_odd(response) and not self._counts_are_odd:
             self._counts_are_odd = True
-            said.append("The server's counts of tokens are odd; those that cannot be read stay empty.")
+            said.append("The server's token counts look wrong; counts that cannot be read stay empty.")
         if result is None or result.error_occurred:
             return said
         self._answers += 1
@@ -48,8 +48,8 @@ class AnswerPatterns:
         if not self._cut_off:
             return []
         return [
-            f"{self._cut_off} of {self._answers} answers were cut off at the longest answer (model.max_tokens), though "
-            "they hold all values and count. A new experiment with a higher one is safer."
+            f"{self._cut_off} of {self._answers} answers were cut off at model.max_tokens, although they "
+            "contain all values and count. A new experiment with a higher limit is safer."
         ]
 
     def _ignored(self, unsupported: set[str]) -> list[str]:
@@ -57,9 +57,11 @@ class AnswerPatterns:
         said = []
         if model.logprobs and "logprobs" not in unsupported and not self._has_probability:
             said.append(
-                "The server ignores model.logprobs: its answers hold no token probabilities, p_detected is empty."
+                "The server ignores model.logprobs: its answers have no token probabilities, and p_detected is empty."
             )
         asks_schema = model.structured_output != "plain" and PARTS["schema"] not in model.extra_body
         if asks_schema and "schema" not in unsupported and not self._follows_schema:
-            said.append("The server ignores the JSON schema: its answers come with other text, and are read from it.")
+            said.append(
+                "The server ignores the JSON schema: its answers contain other text as well; the JSON is read from it."
+            )
         return said

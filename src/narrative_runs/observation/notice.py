@@ -19,7 +19,7 @@ from narrative_runs.signals import STOPPED_BY
 from narrative_runs.started_server.process import ITS_LOG
 
 LONGEST_MESSAGE = 1_000
-A_PART = "a part of the workflow was run, without the merge"
+A_PART = "only a part of the workflow was run, without the merge"
 
 
 class Event(StrEnum):

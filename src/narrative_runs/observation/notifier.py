@@ -93,13 +93,16 @@ class Notifier:
 
     def _take(self, notice: Notice) -> None:
         try:
-            problem = "not run, as the run ended" if self._is_ended else self._run(notice)
+            problem = "not run, because the run had ended" if self._is_ended else self._run(notice)
         except OSError as error:
             problem = f"it cannot be started: {error.strerror}"
         add_event(self._folder.logs, f"a notice ({notice.event}): {problem or 'the command was run'}")
         if problem and not self._is_ended and not self._has_told:
             self._has_told = True
-            self._tell(f"[NOTICE] The command of run.notify failed ({problem}). That harms no run, and is said once.")
+            self._tell(
+                f"[NOTICE] The command in run.notify failed ({problem}). This does not affect the run, and is "
+                "shown only once."
+            )
 
     def _run(self, notice: Notice) -> str:
         """Run the command; returns what went wrong, empty if nothing did."""

@@ -11,12 +11,12 @@ from narrative_runs.observation.progress import duration, percent_done
 from narrative_runs.observation.run_status import RunStatus, ServerStatus
 
 AT_WORK = {
-    "source": "the workbook is read",
-    "retry_errors": "errors are asked again",
-    "record": "all is merged",
-    "restore_record": "the record is filled again",
-    "report": "figures and report are made",
-    "prints": "figures for print are drawn",
+    "source": "reading the workbook",
+    "retry_errors": "asking again about errors",
+    "record": "merging all shards",
+    "restore_record": "restoring the record",
+    "report": "drawing figures and writing the report",
+    "prints": "drawing figures for print",
 }
 
 
@@ -84,7 +84,7 @@ def rate(narratives_a_second: float | None) -> str:
 def eta(when: str | None, seconds_left: float | None) -> str:
     """The time of the last answer, and how long that is from now."""
     if seconds_left == 0:
-        return "all are answered"
+        return "all answered"
     if when is None:
         return "calculating..."
     return when if seconds_left is None else f"{when}, in {duration(seconds_left)}"

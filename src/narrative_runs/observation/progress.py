@@ -145,7 +145,7 @@ def line(status: RunStatus) -> str:
     # After the last answer there is no rate any more, and nothing to wait for but the merge.
     ahead = f"Rate: {pace} | ETA: {status.estimated_completion_time or 'calculating...'}"
     if total and status.n_narratives_processed >= total:
-        ahead = "All are answered"
+        ahead = "All answered"
     text = f"{counts} | {ahead} | Elapsed: {duration(status.elapsed_sec)}"
     if status.errors:
         text += " | Errors: " + ", ".join(f"{count} {category}" for category, count in status.errors.items())

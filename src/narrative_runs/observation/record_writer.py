@@ -22,7 +22,7 @@ PATIENCE_S = 2.0
 LOCKED_FOR_LONG_S = 30.0
 LOCKED = (
     f"[WAITING] {paths.RECORD} is locked by another program, perhaps by an unsaved change in a database browser. "
-    "The run goes on, and the record follows as soon as it can."
+    "The run continues, and the record catches up as soon as it can."
 )
 
 

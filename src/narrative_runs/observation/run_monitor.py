@@ -117,7 +117,7 @@ class RunMonitor:
             state.begin(spec.experiment_id, spec.began_at, self._folder, self._params)
         with self._following:
             self._logs = Logs(self._folder.logs)
-            self._logs.event(f"a session begins, version {__version__}, PID {os.getpid()}")
+            self._logs.event(f"session started, version {__version__}, PID {os.getpid()}")
             self._tail.follow()
             # Of an earlier session this was told then.
             self._is_budget_told = self._is_most_of_budget_used()
@@ -224,7 +224,7 @@ class RunMonitor:
     def _notify_of_pattern(self) -> None:
         # What is told on the screen may hold words of the server.
         errors, done = self.progress.errors.total(), self.progress.done
-        self.notify(Event.PATTERN, f"A pattern of errors: {errors:,} of {done:,} results are errors so far.")
+        self.notify(Event.PATTERN, f"Errors show a pattern: {errors:,} of {done:,} results are errors so far.")
 
     def _tell_progress_if_due(self, now: float) -> None:
         if self._interval is None:
@@ -239,7 +239,7 @@ class RunMonitor:
         left = self.progress.seconds_left(now)
         if slip := self._promised_end.see(time.time(), left, self.progress.done_now):
             before, then = (datetime.fromtimestamp(end).strftime(TIME) for end in slip)
-            self.notify(Event.ETA, f"The run is estimated to end at {then} instead of {before}. {self._counts()}")
+            self.notify(Event.ETA, f"The run is now expected to end at {then} instead of {before}. {self._counts()}")
 
     def _notify_if_most_of_budget_is_used(self) -> None:
         if self._is_most_of_budget_used() and not self._is_budget_told:
@@ -286,7 +286,7 @@ class RunMonitor:
                 reason = f"{reason.rstrip('.')}{_mark_after(reason)} {self._counts()}"
             if outcome == "success" and state.is_running(self._spec.experiment_id):
                 # Of a part of the workflow: `--until source`, `--omit-from record`, `--touch`.
-                reason = f"a part of the workflow was run, without the merge. {self._counts()}".strip()
+                reason = f"only a part of the workflow was run, without the merge. {self._counts()}".strip()
                 state.stop(self._spec.experiment_id, "failed", reason)
             if outcome == "failure" and self._logs is not None:
                 state.stop(self._spec.experiment_id, "cancelled" if cancelled else "failed", reason)
@@ -298,7 +298,7 @@ class RunMonitor:
                 f"{reason[0].upper()}{reason[1:]}" if reason.startswith(STOPPED_BY) else f"The run stopped: {reason}"
             )
         if self._logs is not None:
-            self._logs.event(f"the session ends: {outcome}")
+            self._logs.event(f"the session ended: {outcome}")
 
     def leave(self, reason: str) -> None:
         """Say why the run stopped, and write nothing: its experiment is another run's by now."""
@@ -319,7 +319,7 @@ class RunMonitor:
         rule = "=" * 40
         counts = [
             f"Completed: {self._tail.kept():,} narratives",
-            "Remaining: known when the workbook is read again",
+            "Remaining: not known until the workbook is read again",
         ]
         if progress.total is not None:
             counts = [

@@ -36,8 +36,8 @@ def back_up(path: Path, target: Path) -> None:
         draft.replace(target)
     except (sqlite3.Error, OSError) as error:
         raise RecordError(
-            f"{target}: the backup of {path} cannot be written ({error}). The record was left as it is. Make room "
-            "there (is the disk full?), then start the same command again."
+            f"{target}: the backup of {path} cannot be written ({error}). The record was left as it is. Free some "
+            "space there (is the disk full?), then start the same command again."
         ) from None
     finally:
         with suppress(OSError):

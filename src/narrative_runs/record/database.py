@@ -44,7 +44,7 @@ def transaction(path: Path = RECORD, patience_s: float = BUSY_TIMEOUT_S) -> Iter
                 connection.execute("ROLLBACK")
             connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise _told(path, error, patience_s) from None
+        raise _as_record_error(path, error, patience_s) from None
 
 
 def _make(path: Path) -> None:
@@ -153,10 +153,10 @@ def put_results(connection: sqlite3.Connection, experiment_id: str, results: Ite
     )
 
 
-def _told(path: Path, error: Exception, patience_s: float) -> RecordError:
+def _as_record_error(path: Path, error: Exception, patience_s: float) -> RecordError:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return RecordLocked(
-            f"{path} is locked by another program for over {patience_s:.0f} s, perhaps by an unsaved change in a "
+            f"{path} has been locked by another program for over {patience_s:.0f} s, perhaps by an unsaved change in a "
             "database browser. Close that, then start the same command again."
         )
     if older := _older(path, error):

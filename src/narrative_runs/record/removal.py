@@ -134,12 +134,12 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 def _own_sources(connection: sqlite3.Connection, experiment_ids: Sequence[str]) -> list[str]:
     """The workbooks of these experiments that no other one in the file was asked about."""
     marks = _marks(experiment_ids)
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT DISTINCT data_file FROM experiments WHERE experiment_id IN ({marks}) AND data_file NOT IN "
         f"(SELECT data_file FROM experiments WHERE experiment_id NOT IN ({marks}) AND data_file IS NOT NULL)",
         (*experiment_ids, *experiment_ids),
     )
-    return [name for (name,) in found]
+    return [name for (name,) in rows]
 
 
 def _count(connection: sqlite3.Connection, table: str, column: str, values: Sequence[str]) -> int:

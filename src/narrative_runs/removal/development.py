@@ -11,9 +11,7 @@ from narrative_runs.paths import DEVELOPMENT, FORGETTING, SEEN
 from narrative_runs.run_lock import RunLock
 
 COMMAND = f"narrative-runs forget {DEVELOPMENT.name}"
-STAYS = (
-    f"{SEEN}: which narratives were seen, by their ids and without a text, so that metrics without them can be given"
-)
+STAYS = f"{SEEN}: the list of seen narratives (ids without texts), needed for metrics without them"
 _LEAVING = FORGETTING / f"{DEVELOPMENT.name}.removed"
 
 
@@ -37,8 +35,8 @@ def must_not_run() -> None:
     """
     for folder in run_lock.running(_locked_folders()):
         raise AlreadyRunning(
-            f"`narrative-runs try` or `preflight --show` asks at this moment: {run_lock.holder(folder)}. Wait for its "
-            "end."
+            f"`narrative-runs try` or `preflight --show` is asking now: {run_lock.holder(folder)}. Wait until "
+            "it has ended."
         )
 
 

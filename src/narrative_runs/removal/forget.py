@@ -37,7 +37,9 @@ def forget(which: str, is_sure: bool, tell: Tell) -> None:
         return
     planned = found(which)
     if run_lock.is_running(planned.folder.path):
-        raise AlreadyRunning(f"{planned.name} is running: {run_lock.holder(planned.folder.path)}. Wait for its end.")
+        raise AlreadyRunning(
+            f"{planned.name} is running: {run_lock.holder(planned.folder.path)}. Wait until it has ended."
+        )
     for line in lines(planned):
         tell(line)
     if not is_sure and not _is_confirmed(planned.name):
@@ -59,8 +61,8 @@ def _forget_development(is_sure: bool, tell: Tell) -> None:
     files = development.files()
     if not files:
         raise ExperimentError(
-            f"There is nothing to remove under {DEVELOPMENT}/: `narrative-runs try` and `preflight --show` have left "
-            "no answers there."
+            f"There is nothing to remove under {DEVELOPMENT}/: `narrative-runs try` and `preflight --show` have "
+            "stored no answers there."
         )
     development.must_not_run()
     tell("To be removed for good: what `narrative-runs try` and `preflight --show` asked")
@@ -71,7 +73,7 @@ def _forget_development(is_sure: bool, tell: Tell) -> None:
     if not is_sure and not _is_confirmed(DEVELOPMENT.name):
         raise ExperimentError("Nothing was removed.")
     development.remove(tell)
-    tell("What was tried is removed.")
+    tell("The answers of `try` and `preflight --show` are removed.")
 
 
 def compact_what_is_left(of: Path | None = None) -> None:

@@ -124,7 +124,11 @@ def lines(planned: Removal) -> list[str]:
         told.append(f"  DVC's cache: {len(objects):,} files, {size_of(objects)}")
     if planned.has_lock and _LOCK.exists():
         told.append(f"  {_LOCK}, which repeats its params")
-    return [*told, "What stays, and may hold texts of it:", *(f"  {line}" for line in _what_stays(planned))]
+    return [
+        *told,
+        "Not removed, although it may contain texts of the experiment:",
+        *(f"  {line}" for line in _what_stays(planned)),
+    ]
 
 
 def _what_stays(planned: Removal) -> list[str]:

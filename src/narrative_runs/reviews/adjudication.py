@@ -41,12 +41,12 @@ def write_disagreements(
     usual = folder.path / f"disagreements{by_name}.xlsx"
     path = output or usual
     if path.suffix.lower() not in ENDINGS:
-        raise FindingsError(f"--output {path}: the ending says what is written, and must be {' or '.join(ENDINGS)}.")
+        raise FindingsError(f"--output {path}: the file name must end in {' or '.join(ENDINGS)}.")
     with review_file.opened(folder) as reviews:
         verdicts = counting_verdicts(name, read.population, reviews.lines)
         still_open = disagreements(read.variable, verdicts)
         if not still_open:
-            tell(f"{folder.slug}: on {name} no disagreement is open.")
+            tell(f"{folder.slug}: there is no open disagreement on {name}.")
             return
         check_free([path], force)
         check_git_ignores(path, usual)
@@ -74,7 +74,7 @@ def write_disagreements(
     sheet = review_sheet(pd.DataFrame(deal["rows"]), shown.set_axis(index))
     facts = {"experiment": folder.slug, "experiment_id": deal["experiment_id"], "deal": deal["deal"], "variable": name}
     write_review(sheet, read.variable, about(read.variable, {**facts, "purpose": "your verdict decides"}), path)
-    tell(f"{path}: {len(keys)} narratives on which coders do not agree on {name}.")
+    tell(f"{path}: {len(keys)} narratives on which coders disagree about {name}.")
     tell(f"When it is filled in: `narrative-runs review import {path} --coder NAME`")
 
 

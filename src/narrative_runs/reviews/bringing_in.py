@@ -43,7 +43,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
     """
     coder = coder.strip()
     if not coder:
-        raise ReviewsError("--coder is blank. Give the name of who filled the sheet in: --coder ana")
+        raise ReviewsError("--coder is blank. Give the name of the person who filled in the sheet: --coder ana")
     rows = filled_rows(path)
     is_chosen = not any(row.row for row in rows)
     folder, begun = finished.found(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
@@ -71,9 +71,9 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
             f"narratives stand for. A sample for estimates: `narrative-runs export {folder.slug} --review N`"
         )
     for problem in taken.problems[:_SHOWN]:
-        tell(f"  not taken: {problem}")
+        tell(f"  not imported: {problem}")
     if len(taken.problems) > _SHOWN:
-        tell(f"  and {len(taken.problems) - _SHOWN} more are not taken.")
+        tell(f"  and {len(taken.problems) - _SHOWN} more are not imported.")
     for line in passed_over(lines, name):
         tell(line)
 
@@ -88,7 +88,7 @@ class Taken:
 
     def words(self, coder: str) -> str:
         """The counts in words."""
-        kinds = ("new", "changed", "as before", "blank", "not taken")
+        kinds = ("new", "changed", "as before", "blank", "not imported")
         return f"of {coder} " + ", ".join(f"{self.counts[kind]} {kind}" for kind in kinds)
 
 
@@ -135,7 +135,7 @@ def take(
         taken.counts["changed" if key in latest else "new"] += 1
         latest[key] = verdict, row.notes
         taken.lines.append(line)
-    taken.counts["not taken"] = len(taken.problems)
+    taken.counts["not imported"] = len(taken.problems)
     return taken
 
 
@@ -250,7 +250,7 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
     wanted = finished.found(which)[0].slug if which else next(iter(owners))
     if set(owners) != {wanted}:
         shares = ", ".join(f"{n} rows of {slug}" for slug, n in owners.items())
-        raise ReviewsError(f"{path} holds {shares}: reviews of experiments are not mixed. Nothing was taken.")
+        raise ReviewsError(f"{path} holds {shares}: reviews of experiments are not mixed. Nothing was imported.")
     return wanted
 
 
@@ -274,8 +274,8 @@ def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]], lines:
         return coder
     if own is None:
         raise ReviewsError(
-            f"{path} was dealt to {' and '.join(sorted(names))}, and not to {coder}. Nothing was taken. Give the name "
-            f"that it was dealt to: --coder {min(names)}"
+            f"{path} was dealt to {' and '.join(sorted(names))}, and not to {coder}. Nothing was imported. Give the "
+            f"name that it was dealt to: --coder {min(names)}"
         )
     return own
 

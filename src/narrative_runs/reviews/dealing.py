@@ -196,13 +196,13 @@ def _check(coders: Sequence[str], overlap: int, count: int) -> None:
     for coder in coders:
         if not _CODER.fullmatch(coder):
             raise FindingsError(
-                f"--coders {','.join(coders)}: {coder!r} is no name of a coder. Give names of letters, digits, dots "
-                "and hyphens, with commas between them: --coders ana,ben"
+                f"--coders {','.join(coders)}: {coder!r} is not a valid coder name. Give names of letters, digits, "
+                "dots and hyphens, with commas between them: --coders ana,ben"
             )
     if len({coder.casefold() for coder in coders}) < len(coders):
-        raise FindingsError(f"--coders {','.join(coders)}: a name is there twice. Each coder gets one sheet.")
+        raise FindingsError(f"--coders {','.join(coders)}: a name appears twice. Each coder gets one sheet.")
     if overlap and len(coders) == 1:
-        raise FindingsError("--overlap is for several coders: with one there is nobody to compare with.")
+        raise FindingsError("--overlap needs several coders: with one coder there is nobody to compare with.")
     if overlap and not 0 < overlap <= count:
         raise FindingsError(f"--overlap {overlap}: give a number from 0 to {count}, which is what --review draws.")
 
@@ -210,7 +210,7 @@ def _check(coders: Sequence[str], overlap: int, count: int) -> None:
 def _path_of(output: Path | None, folder: ExperimentFolder, by_name: str, coder: str) -> Path:
     path = output or (folder.review.with_stem(f"{folder.review.stem}_{by_name}") if by_name else folder.review)
     if path.suffix.lower() not in ENDINGS:
-        raise FindingsError(f"--output {path}: the ending says what is written, and must be {' or '.join(ENDINGS)}.")
+        raise FindingsError(f"--output {path}: the file name must end in {' or '.join(ENDINGS)}.")
     return path.with_stem(f"{path.stem}_{coder}") if coder else path
 
 

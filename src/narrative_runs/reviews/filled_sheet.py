@@ -39,7 +39,7 @@ def filled_rows(path: Path) -> list[FilledRow]:
         ReviewsError: the file is missing or cannot be read, or has no such columns.
     """
     if path.suffix.lower() not in (".xlsx", ".csv") or not path.is_file():
-        what = "is no file" if not path.is_file() else "is of another kind"
+        what = "does not exist" if not path.is_file() else "is another kind of file"
         raise ReviewsError(f"{path} {what}. Name a sheet that was filled in, .xlsx or .csv.")
     try:
         headers = [(table, header) for table in open_tables(path) if (header := _header(table)) is not None]
@@ -53,10 +53,10 @@ def filled_rows(path: Path) -> list[FilledRow]:
             "narrative_type. Is it a sheet for a reviewer?"
         )
     if not sheets:
-        raise ReviewsError(f"{path} has no row that was filled in.")
+        raise ReviewsError(f"{path} has no filled-in row.")
     if len(sheets) > 1 and not dealt:
         # They may be of different variables.
-        raise ReviewsError(f"{path} has verdicts in {len(sheets)} sheets. Save each as a file of its own.")
+        raise ReviewsError(f"{path} has verdicts in {len(sheets)} sheets. Save each as a separate file.")
     return [row for rows in sheets for row in rows]
 
 

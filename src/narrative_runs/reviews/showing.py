@@ -38,7 +38,7 @@ def show(which: str, variable: str, tell: Callable[[RenderableType], None]) -> N
     names = [variable] if variable else names
     if not lines:
         tell(
-            f"{read.experiment.folder.slug}: nothing was dealt to coders. "
+            f"{read.experiment.folder.slug}: no sheet was dealt to coders. "
             f"`narrative-runs export {read.experiment.folder.slug} --review N` does."
         )
     for name in names if lines else ():
@@ -66,7 +66,7 @@ def _shown(read: ToReview, lines: list[review_file.Line]) -> Group:
             f"`narrative-runs review disagreements {read.experiment.folder.slug} --variable {read.name}`"
         )
     if found.n_older:
-        parts.append(f"Verdicts on older answers, which do not count: {found.n_older}.")
+        parts.append(f"Verdicts on older answers, which are not counted: {found.n_older}.")
     if agreed and agreed.n:
         parts.append(_agreement(agreed))
     if test is not None:

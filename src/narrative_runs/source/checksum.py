@@ -62,7 +62,7 @@ def tracked_md5(workbook: Path) -> str:
 def _again(workbook: Path) -> str:
     """What to do where a .dvc file is there that tells no checksum; DVC itself would leave an old one as it is."""
     if not workbook.exists():
-        return "Put the data file there, or that file back as it was."
+        return "Put the data file there, or restore that .dvc file as it was."
     return f"{_sentence(way_to_track(workbook, replaces=True))}."
 
 
@@ -110,7 +110,7 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
         f"  Original checksum: {original}\n"
         f"  Current checksum:  {current}\n"
         "Cannot safely resume. Please start a new experiment.\n"
-        f"Either put the old file back ({way_back}) and run again,\n"
+        f"Either restore the old file ({way_back}) and run again,\n"
         f"or keep the new data: {way_on}set a new experiment.name and slug."
     )
 
@@ -155,7 +155,7 @@ def _after_failed_pull(tracking: Path) -> str:
     if command and not command.startswith("dvc pull"):
         return f"Run `{command}`, then start the same command again."
     return (
-        "Put the file there, or have DVC know a remote that holds it (docs/restricted-data.md), then start the same "
+        "Put the file there, or give DVC a remote that has it (docs/restricted-data.md), then start the same "
         "command again."
     )
 
@@ -163,5 +163,5 @@ def _after_failed_pull(tracking: Path) -> str:
 def _not_found(workbook: Path) -> str:
     tracking = tracking_file(workbook)
     command = command_to_restore(tracking) if tracking.is_file() else ""
-    way_out = f"bring it back with `{command}`" if command else "put the file there"
+    way_out = f"restore it with `{command}`" if command else "put the file there"
     return f"Data file not found: {workbook}\nCheck data.file in the params, or {way_out}."

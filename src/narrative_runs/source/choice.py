@@ -101,7 +101,7 @@ def _candidate(table: Table, reading: Reading) -> Candidate:
 def _named(path: Path, name: str, found: Sequence[Candidate]) -> Candidate:
     names = [candidate.table.name for candidate in found]
     if names == [None]:
-        raise SourceError(f"Data file {path} has no sheets: take data.sheet out of the params.")
+        raise SourceError(f"Data file {path} has no sheets: remove data.sheet from the params.")
     for candidate in found:
         if candidate.table.name == name:
             return candidate

@@ -66,7 +66,7 @@ def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None 
     }
     opener = openers.get(path.suffix.lower())
     if opener is None:
-        raise SourceError(f"Not a kind of data file that can be read: {path}\nSave it as .xlsx, .csv or .parquet.")
+        raise SourceError(f"This kind of data file cannot be read: {path}\nSave it as .xlsx, .csv or .parquet.")
     if not path.is_file():
         raise SourceError(f"Data file not found: {path}\nCheck data.file in the params.")
     with _reading(path):
@@ -103,7 +103,7 @@ def _reading(path: Path) -> Iterator[None]:
     ) as error:
         raise SourceError(
             f"Data file cannot be read: {path}\n  {error}\n"
-            f"It may be damaged, or not be {path.suffix.lower()} inside: open it and save it again."
+            f"It may be damaged, or not really be {path.suffix.lower()}: open it and save it again."
         ) from error
 
 
@@ -113,7 +113,7 @@ def _open_xlsx(path: Path, scratch: Path | None) -> list[Table]:
     with path.open("rb") as stream:
         if stream.read(len(_OLE)) == _OLE:
             raise SourceError(
-                f"Data file is protected by a password, or is an old .xls inside: {path}\n"
+                f"Data file is protected by a password, or is really an old .xls: {path}\n"
                 "Save it as .xlsx, without a password."
             )
     book = XlsxBook(path, scratch)

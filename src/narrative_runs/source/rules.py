@@ -82,7 +82,7 @@ def numbered(number: int) -> ReadingRules:
     """
     if number not in _ALL:
         raise SourceError(
-            f"This experiment reads its workbook by rules (number {number}) that this release does not know: a later "
-            "release began it. Continue it with that release."
+            f"This experiment reads its workbook by reading rules (number {number}) that this release does not know: "
+            "a later release began it. Continue it with that release."
         )
     return _ALL[number]

@@ -58,7 +58,9 @@ def iterate(path: Path, limit_row_num: int | None = None) -> Iterator[Narrative]
                         return
                     yield Narrative(*values)
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise SourceError(f"Shard of narratives cannot be read: {path}\n  {error}\nDelete it and run again.") from error
+        raise SourceError(
+            f"Shard of narratives cannot be read: {path}\n  {error}\nDelete it, then start the same command again."
+        ) from error
 
 
 def iterate_all(folder: ExperimentFolder, count: int, limit_row_num: int | None = None) -> Iterator[Narrative]:

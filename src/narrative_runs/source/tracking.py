@@ -233,4 +233,4 @@ def _shown(path: Path) -> Path:
 
 def _correct(words: str) -> str:
     said = " ".join(words.replace("`", "'").split())
-    return f"correct what keeps DVC from its work here ({said.rstrip('.')}), then start the same command again"
+    return f"correct what stops DVC from working here ({said.rstrip('.')}), then start the same command again"

@@ -49,7 +49,7 @@ def check_labels(
         raise SourceError(
             "The workbook does not fit the codebook:\n"
             + "\n".join(problems)
-            + f"\n{advice}Correct the codebook or the workbook; a blank cell is no label."
+            + f"\n{advice}Correct the codebook or the workbook; a blank cell means no label."
         )
 
 

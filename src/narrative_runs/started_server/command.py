@@ -68,18 +68,18 @@ def check_command(command: str) -> str | None:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        return f"it cannot be divided into words ({error}). Close each quotation mark"
+        return f"it cannot be split into words ({error}). Close each quotation mark"
     if not words:
         return "it is empty. Give the command that starts your model server, such as vllm serve {model} --port {port}"
     if _ASSIGNMENT.match(words[0]):
-        return f"it begins with a variable, and no shell reads it. Write env {words[0]} … instead"
+        return f"it begins with a variable, but no shell runs it. Write env {words[0]} … instead"
     if of_shell := next((word for word in words if word in _OF_A_SHELL), None):
-        return f"{of_shell} is for a shell, and none reads it. Put the command into a script, and start that"
+        return f"{of_shell} needs a shell, but no shell runs the command. Put the command into a script and start that"
     if variable := next((word for word in words if _VARIABLE.fullmatch(word)), None):
-        return f"{variable} is for a shell, and none reads it. Write out what it stands for, or start a script"
+        return f"{variable} needs a shell, but no shell runs the command. Write out its value, or start a script"
     if not any("{port}" in word for word in words):
         return (
-            "{port} is missing. The server is started at a port that is free; let the command say so, as with "
-            "--port {port}"
+            "{port} is missing. The server is started on a free port, so the command must contain it, for example "
+            "as --port {port}"
         )
     return None

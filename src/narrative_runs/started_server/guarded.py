@@ -18,7 +18,7 @@ from narrative_runs.started_server.command import ServerCommand
 GUARDIAN_MAY_TAKE_S = 15.0
 # Who left the server's family before the guardian saw it may keep the output open.
 OUTPUT_MAY_TAKE_S = 2.0
-_NOT_FOUND = (errno.ENOENT, errno.ENOTDIR)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 class GuardedProcess:
@@ -72,15 +72,15 @@ class GuardedProcess:
         """How it ended, or why it never began, as the end of a sentence about its process."""
         program = shlex.quote(self._words[0])
         match self._report:
-            case {"refused": _, "errno": number} if number in _NOT_FOUND:
+            case {"refused": _, "errno": number} if number in _ABSENT:
                 return (
-                    f"the command {program} is not there: install it on {os.uname().nodename}, load the module that "
-                    "brings it, or give its whole path"
+                    f"the command {program} was not found: install it on {os.uname().nodename}, load the module that "
+                    "provides it, or give its full path"
                 )
             case {"refused": message}:
-                return f"the command {program} is no program that can be started here ({message})"
+                return f"the command {program} cannot be run here ({message})"
             case {"ended": 0}:
-                return "its process ended without an error (code 0); a server has to stay in the foreground"
+                return "its process ended without an error (code 0); a server must stay in the foreground"
             case {"ended": int(code)} if code > 0:
                 return f"its process ended with code {code}"
             case {"ended": int(code)}:
@@ -150,4 +150,4 @@ def _name_of(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    return f"{name}, as when memory runs out" if number == signal.SIGKILL else name
+    return f"{name}, for example because memory ran out" if number == signal.SIGKILL else name

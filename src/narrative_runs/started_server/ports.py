@@ -26,7 +26,7 @@ def free_port() -> int:
         port = _LOWEST + secrets.randbelow(_COUNT)
         if _can_be_had(port, with_remains=False):
             return port
-    raise ServerError(f"No port of this machine is free, of those from {_LOWEST} to {_LOWEST + _COUNT - 1}.")
+    raise ServerError(f"This machine has no free port from {_LOWEST} to {_LOWEST + _COUNT - 1}.")
 
 
 def is_taken(port: int) -> bool:

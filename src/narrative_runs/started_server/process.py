@@ -24,8 +24,8 @@ ANSWERS_WITHIN_S = 5.0
 LINES_IN_MESSAGES = 8
 # What follows are lines that the server wrote.
 ITS_LOG = ". Its log"
-AFTER_DEATHS = "What was answered is kept: remove the cause, then start the same command again."
-_STRANGER = "a program of another user answers at its port"
+AFTER_DEATHS = "The answers are kept: remove the cause, then start the same command again."
+_STRANGER = "another user's program answers at its port"
 _KEY_REFUSED = ("HTTP 401", "HTTP 403")
 _TAKEN = re.compile(r"address already in use|EADDRINUSE|errno 98\b|couldn't bind|port \d+ is (already )?in use", re.I)
 
@@ -121,7 +121,7 @@ class StartedServer:
             wrong = self._life()
             if not wrong or self._is_stopping.is_set() or not self._lost_its_port():
                 return wrong
-        return f"the port was taken by another program, {MOST_PORTS} times one after the other"
+        return f"another program took the port, {MOST_PORTS} times in a row"
 
     def _life(self) -> str:
         """Start the server at its port, and wait until it answers; why it does not, and is no more, or nothing."""
@@ -177,7 +177,7 @@ class StartedServer:
             return state
         if state in _KEY_REFUSED:
             return (
-                f"it refuses the key that it was started with ({state}); leave out of the command what gives it another"
+                f"it refuses the key that it was started with ({state}); remove from the command what sets another key"
             )
         if seconds > self._ready_within_s:
             return f"it is not ready after {self._ready_within_s:g} seconds ({state} at {self.api_url}/models)"
@@ -193,7 +193,7 @@ class StartedServer:
             end = self._last_end()
         except Exception as error:
             # Nobody else would see it.
-            end = f"cannot be looked after ({type(error).__name__}: {error})"
+            end = f"cannot be monitored ({type(error).__name__}: {error})"
         if not self._is_stopping.is_set():
             self._fatal(self._message(f"The {self._command.name} {end}", AFTER_DEATHS))
 
@@ -204,10 +204,10 @@ class StartedServer:
             wrong = self._death(wrong)
             if self._is_stopping.is_set():
                 return ""
-            self._say(f"The {self._command.name} ended ({wrong}): it is started again ({number} of {MOST_RESTARTS}).")
+            self._say(f"The {self._command.name} ended ({wrong}): starting it again ({number} of {MOST_RESTARTS}).")
             # A life that ends before it is ready is a death like any other.
             wrong = self._life()
-        return f"ended once more, after it was started again {MOST_RESTARTS} times: {self._death(wrong)}"
+        return f"ended again after {MOST_RESTARTS} restarts: {self._death(wrong)}"
 
     def _death(self, wrong: str) -> str:
         """Wait for the end of its present life; how it ended, which is known where it never was ready."""
@@ -218,7 +218,7 @@ class StartedServer:
 
     def _progress(self, seconds: float, state: str) -> str:
         last_line = self._log.last_line
-        said = f"it says: {last_line}" if last_line else "it has said nothing so far"
+        said = f"its last line: {last_line}" if last_line else "it has printed nothing so far"
         return f"[WAITING] The {self._command.name} is not ready after {seconds:.0f} s ({state}); {said}"
 
     def _message(self, sentence: str, advice: str) -> str:

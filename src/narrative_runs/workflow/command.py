@@ -54,8 +54,8 @@ def read_command(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> 
     retries = RETRY_RULE in _forced_rules()
     if categories and not retries:
         raise ParamsError(
-            f"--config retry={','.join(categories)} says which errors are asked again; that they are, says "
-            "`--forcerun retry_errors`. Type both."
+            f"--config retry={','.join(categories)} says which errors are asked again, but only "
+            "`--forcerun retry_errors` asks again. Type both."
         )
     if is_proof:
         _must_be_watched(files)
@@ -93,8 +93,8 @@ def _must_be_watched(files: Sequence[Path]) -> None:
         watched = [stage.get("deps", ()) for stage in params_module.read_file(stages).get("stages", {}).values()]
         if any("Snakefile" in deps and codebook not in deps for deps in watched):
             raise ParamsError(
-                f"{file}: DVC would not notice a change of {codebook}, so that nothing is proved. Add `- {codebook}` "
-                f"to the deps of each stage in {stages} that has Snakefile there, or write the codebook into {file} "
+                f"{file}: DVC would not notice a change in {codebook}, so nothing can be proved. Add `- {codebook}` "
+                f"to the deps of each stage in {stages} whose deps list Snakefile, or write the codebook into {file} "
                 "itself."
             )
 
@@ -124,8 +124,8 @@ def _categories(given: Any) -> tuple[str, ...]:
     categories = tuple(dict.fromkeys(str(name).strip() for name in names))
     if unknown := [name for name in categories if name not in ERROR_CATEGORIES]:
         raise ParamsError(
-            f"--config retry: {', '.join(map(repr, unknown))} is no category of errors. There are "
-            f"{', '.join(ERROR_CATEGORIES)}; name some of them, divided by commas."
+            f"--config retry: {', '.join(map(repr, unknown))} is not an error category. The categories are "
+            f"{', '.join(ERROR_CATEGORIES)}; give one or more, separated by commas."
         )
     return categories
 

@@ -7,7 +7,7 @@ import re
 # With these words the executors end whatever they say.
 _EXECUTORS_END = re.compile(r"For further error details see the cluster/cloud log.*", re.DOTALL)
 _SHARD = re.compile(r"\d+-of-\d+")
-_SCHEDULERS_OWN = "What it said is where the scheduler keeps the output of its jobs"
+_SCHEDULERS_OWN = "Its messages are where the scheduler keeps the output of its jobs"
 
 
 def name_of_failed_job(entry: logging.LogRecord) -> str:

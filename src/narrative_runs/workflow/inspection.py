@@ -75,14 +75,14 @@ def _plan(command: Command) -> Plan:
         tell(warning)
     if beside := journal.strangers(folder.journals):
         tell(
-            f"WARNING: {folder.journals}/ holds {len(beside)} files that are no journals, and are passed over, such as "
-            f"{str(beside[0].relative_to(folder.journals))!r}. If a program synchronises this folder, let it leave "
-            f"{folder.path}/ alone: it can spoil what a run is writing."
+            f"WARNING: {folder.journals}/ holds {len(beside)} files that are not journals and are ignored, such as "
+            f"{str(beside[0].relative_to(folder.journals))!r}. If a program synchronises this folder, exclude "
+            f"{folder.path}/ from it: it can damage files while a run is writing them."
         )
     if absent := journal.not_here(folder.journals):
         raise ExperimentError(
-            f"{folder.journals}/ lacks {', '.join(absent)}: answers that DVC keeps. {_way_to_bring(folder, absent)} "
-            "Without them all would be asked again."
+            f"{folder.journals}/ lacks {', '.join(absent)}: answers that are stored in DVC. "
+            f"{_way_to_bring(folder, absent)} Without them every question would be asked again."
         )
     if command.is_proof:
         # Imported here: a plain start compares sizes and times alone.
@@ -122,7 +122,7 @@ def _plan(command: Command) -> Plan:
         recorded = False
     completed = recorded and folder.report.exists()
     if row is not None and row["status"] == "cancelled":
-        tell("WARNING: this experiment was cancelled. Going on with it.")
+        tell("WARNING: this experiment was cancelled. Continuing it now.")
     if command.experiment_id is not None and completed and row is not None and not retry:
         raise AlreadyCompleted(
             f"Cannot resume completed experiment {row['experiment_name']} ({command.experiment_id}), "
@@ -150,7 +150,7 @@ def _plan(command: Command) -> Plan:
     if planned.difference:
         tell(f"Nothing was changed. {_told(planned.difference, folder)}")
         if absent_files := [path for path in planned.findings_of_every_release if not Path(path).exists()]:
-            tell(f"That also makes again what is missing: {', '.join(absent_files)}")
+            tell(f"That also recreates the missing files: {', '.join(absent_files)}")
     return planned
 
 
@@ -171,8 +171,8 @@ def _with_limit(begun: ExperimentState, folder: ExperimentFolder, params: Params
     if limit == params.run.max_narratives:
         return params
     tell(
-        f"run.max_narratives is {params.run.max_narratives:,}, but results are kept "
-        f"{'of all narratives' if limit is None else f'up to narrative {limit:,}'}: nothing is taken away."
+        f"run.max_narratives is {params.run.max_narratives:,}, but there are results "
+        f"{'for all narratives' if limit is None else f'up to narrative {limit:,}'} already: none is removed."
     )
     return params.model_copy(update={"run": params.run.model_copy(update={"max_narratives": limit})})
 
@@ -188,12 +188,12 @@ def _tell_of_the_same(params: Params, source_md5: str) -> None:
             name = begun.params["experiment"]["name"]
             is_completed = row is not None and row["status"] == "completed"
             tell(
-                f"WARNING: the same workbook, prompt and model were asked before, as {name} ({folder.path}/), with "
-                f"results of {answered}. {params.experiment.name} is a new experiment, and asks about all again. "
+                f"WARNING: {name} ({folder.path}/) used the same workbook, prompt and model, and has results for "
+                f"{answered}. {params.experiment.name} is a new experiment and asks about all of them again. "
                 + (
-                    f"That one is completed; its findings are in {folder.path}/."
+                    f"{name} is completed; its findings are in {folder.path}/."
                     if is_completed
-                    else f"To continue that one instead: `{to_resume(begun.experiment_id)}`"
+                    else f"To continue {name} instead: `{to_resume(begun.experiment_id)}`"
                 )
             )
 
@@ -214,15 +214,19 @@ def _is_whole(planned: Plan) -> bool:
 
 def _told(difference: Difference, folder: ExperimentFolder) -> str:
     return (
-        f"This release ({__version__}) derives other findings from the same answers: {difference.words()} would "
-        f"change; {folder.changes} lists them. To take them over and keep the old findings: "
+        f"This release ({__version__}) derives different findings from the same answers: {difference.words()} would "
+        f"change; {folder.changes} lists them. To accept the changes and keep a copy of the old findings: "
         f"`narrative-runs rederive {folder.slug}`"
     )
 
 
 def _way_to_bring(folder: ExperimentFolder, sessions: Sequence[str]) -> str:
     command = command_to_restore(*(folder.journals / f"{session}.dvc" for session in sessions))
-    return f"`{command}` brings them." if command else f"Copy {folder.journals}/ from where they were asked."
+    return (
+        f"To restore them: `{command}`."
+        if command
+        else f"Copy {folder.journals}/ from the machine where the model was asked."
+    )
 
 
 def _by_id(experiment_id: str) -> tuple[ExperimentFolder, ExperimentState]:
@@ -266,11 +270,11 @@ def _check_slug(folder: ExperimentFolder, begun: ExperimentState | None, params:
 def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
     """What is to be said of an experiment that the record knows, and whose answers are not where they were."""
     return (
-        f"{row['experiment_name']} ({row['experiment_id']}) was asked in {folder.path}/, and its answers are not there "
-        f"any more; the record holds {row['n_narratives_processed'] or 0:,} results of it. If there is a copy of that "
-        "folder, put it back and start the same command again. If there is none, that experiment cannot go on. To "
-        "begin anew, either give another experiment.name and experiment.slug to the params, and its results stay in "
-        f"the record; or remove them for good: `narrative-runs forget {row['slug']}`"
+        f"{row['experiment_name']} ({row['experiment_id']}) was run in {folder.path}/, but its answers are no longer "
+        f"there; the record holds {row['n_narratives_processed'] or 0:,} of its results. If you have a copy of that "
+        "folder, put it back and start the same command again. If you have none, that experiment cannot be "
+        "continued. To start a new one, either set another experiment.name and experiment.slug in the params, which "
+        f"keeps the results in the record; or remove them for good: `narrative-runs forget {row['slug']}`"
     )
 
 
@@ -286,9 +290,9 @@ def _warn_of_differences(begun: ExperimentState, params: Params, origin: str) ->
     changed = experiment.differences(begun, params)
     for key, old, new in changed:
         used, named = experiment.apart(old, new)
-        tell(f"WARNING: {key} is frozen since the first answer: {used} is used, not {named} of {origin}.")
+        tell(f"WARNING: {key} has been frozen since the first answer: {used} is used, not {named} from {origin}.")
     if changed:
-        tell("To ask with the new values, start a new experiment: give it another experiment.name and slug.")
+        tell("To use the new values, start a new experiment with another experiment.name and slug.")
 
 
 def _checked_source(params: Params, begun: ExperimentState | None) -> str:

@@ -22,7 +22,7 @@ from narrative_runs.run_context import RunContext
 from narrative_runs.workflow.command import Command
 from narrative_runs.workflow.plan import Plan
 
-ENDED = "this job belongs to a run that has ended, and does nothing"
+ENDED = "this job belongs to a run that has ended, so it does nothing"
 
 
 def plan_of_job(command: Command) -> Plan:

@@ -69,7 +69,7 @@ class Run:
         jobs: those that Snakemake has planned; asks_elsewhere: whether it has the shards asked on other hosts.
         """
         if self._plan.difference:
-            give_up("nothing of it is made again, as this release would derive it differently: see above.")
+            give_up("nothing was recreated, because this release would derive it differently: see above.")
         lock = RunLock(self._plan.folder.path)
         try:
             lock.acquire(tell)
@@ -83,7 +83,7 @@ class Run:
         has_answers = begun is not None and begun.has_answers
         if has_answers and not (self._plan.begun and self._plan.begun.has_answers):
             # The plan was made before its params were frozen, perhaps from another prompt.
-            give_up("this experiment was begun by another run meanwhile. Start the same command again.")
+            give_up("another run has started this experiment in the meantime. Start the same command again.")
         self._asks_elsewhere = asks_elsewhere
         planned = list(jobs)
         spec = RunSpec(
@@ -203,7 +203,7 @@ class Run:
     def _leave(self) -> NoReturn:
         """End as if killed: whatever this process would still put in order is another run's by now."""
         self._notifier.end()
-        tell("What was answered here is kept, and that run continues with it. Should it end before all is done:")
+        tell("The answers received here are kept, and that run continues from them. If it ends before all is done:")
         self._tell_command()
         os._exit(1)
 
@@ -238,7 +238,10 @@ class Run:
             # What Snakemake says of its jobs from now on follows from this.
             self._is_stopped = True
             self._pause()
-            tell(f"Stopping ({name_of(number)}): requests in flight may end, for up to 30 s. Once more stops at once.")
+            tell(
+                f"Stopping ({name_of(number)}): requests in flight have up to 30 s to finish. "
+                "A second one stops at once."
+            )
             self._why = stopped_by(number)
             self._say(f"stop {self._why}")
             if callable(let_no_job_begin):
@@ -302,7 +305,7 @@ class Run:
             signal.signal(each, lambda *_: self._notifier.end())
         if not self._notifier.wait(TELL_OF_WAITING_AFTER_S):
             left = MAY_TAKE_S - TELL_OF_WAITING_AFTER_S
-            tell(f"Waiting for the command of run.notify, for up to {left:.0f} s. Ctrl-C ends it.")
+            tell(f"Waiting up to {left:.0f} s for the command in run.notify. Press Ctrl-C to end it.")
             self._notifier.close(left + JUST_AFTER_S)
 
     def _say(self, line: str) -> None:
