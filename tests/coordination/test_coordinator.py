@@ -570,7 +570,7 @@ def test_a_snapshot_is_made_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
         wait_until(lambda: run.server.asked.total() >= COUNT / 2, timeout=SOON_S, every=0.005)
         address = os.environ[ADDRESS_VARIABLE]
         said = ask_coordinator(address, "POST", "snapshot", {"name": "half", "note": "by hand"}, SOON_S)
-        with pytest.raises(ExperimentError, match="has a snapshot 'half' already"):
+        with pytest.raises(ExperimentError, match="already has a snapshot 'half'"):
             ask_coordinator(address, "POST", "snapshot", {"name": "half", "note": ""}, SOON_S)
         half = snapshots.named(FOLDER, "half")
         assert said == f"cases@half: {half.counts.processed} of {COUNT} narratives, 0 errors, 1 sealed session."

@@ -679,7 +679,7 @@ def test_migrate_and_forget(finished: tuple[Project, Fake]) -> None:
         [
             (
                 changed("age", type="nummer"),
-                ["variables.age.type", "'nummer' is no type", "ordinal, multi, number"],
+                ["variables.age.type", "'nummer' is not a type", "ordinal, multi, number"],
                 "nummer",
             ),
             (

@@ -227,7 +227,7 @@ def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
     assert errors == {"parse_error": 2, "data_error": 1}
     fake.behave()
     refused = ready.run("snakemake", "--forcerun", "retry_errors", "--config", "retry=timeouts")
-    assert refused.returncode == 1 and "'timeouts' is no category" in refused.stdout
+    assert refused.returncode == 1 and "'timeouts' is not an error category" in refused.stdout
     unforced = ready.snakemake("--config", "retry=parse_error")
     assert unforced.returncode == 1 and "--forcerun retry_errors" in unforced.stdout
     asked = fake.asked

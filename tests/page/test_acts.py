@@ -67,7 +67,7 @@ def test_cancel(page: PageServer) -> None:
     assert done.status == 200 and "broken: cancelled. It was not running." in said(done)
     assert chosen("broken").state == CANCELLED
     refused = act(page, "cancel")
-    assert refused.status == 409 and "cases is completed; there is nothing to cancel." in said(refused)
+    assert refused.status == 409 and "cases is completed: there is nothing to cancel." in said(refused)
     assert chosen("cases").state == COMPLETED
 
 
@@ -93,7 +93,7 @@ def test_export_without_text(page: PageServer, tmp_path: Path) -> None:
     assert FOLDER.no_text.read_bytes() == (tmp_path / "by_command.csv").read_bytes()
     FOLDER.no_text.write_text("mine")
     refused = act(page, "export", what="no-text")
-    assert refused.status == 409 and "exists, and may hold somebody's work" in said(refused)
+    assert refused.status == 409 and "already exists and may contain somebody's work" in said(refused)
     assert FOLDER.no_text.read_text() == "mine"
     assert act(page, "export", what="no-text", force="yes").status == 200
     assert FOLDER.no_text.read_bytes() == (tmp_path / "by_command.csv").read_bytes()

@@ -151,7 +151,7 @@ def test_what_cannot_be_traced_says_why(page: PageServer) -> None:
     journals.rename(aside)
     try:
         shown = page.ask(f"{address}/trace")
-        assert (shown.status == 200 and "Bring back" in shown.text) or "Bring it back" in shown.text
+        assert shown.status == 200 and "Restore the journals" in shown.text
     finally:
         aside.rename(journals)
 

@@ -165,7 +165,7 @@ def test_a_port_in_use(here: Project) -> None:
 def test_no_project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere than in a project there is nothing to serve."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ExperimentError, match="This is no project folder"):
+    with pytest.raises(ExperimentError, match="This is not a project folder"):
         serve.serve(0, "127.0.0.1", print)
 
 
