@@ -140,7 +140,7 @@ class Model(Section):
     answers_as: list[str] = Field(
         default_factory=list, description="Names that the server may give for model.name; any other stops the run."
     )
-    extra_body: dict[str, Any] = Field(default_factory=dict, description="Passed on in each request as it is.")
+    extra_body: dict[str, Any] = Field(default_factory=dict, description="Fields added to each request, unchanged.")
 
     @field_validator("extra_body", mode="before")
     @classmethod
@@ -226,7 +226,7 @@ class Data(Section):
         "ask", description="What to do with `N/A`, `see CME` and the like: ask about them, or skip them."
     )
     share: Literal["group"] | None = Field(
-        None, description="Who may use the project's files: `group` lets your group; null is you alone."
+        None, description="Who may use the project's files: `group` also allows your group; null is you alone."
     )
 
     @field_validator("id", "columns", mode="before")
@@ -289,7 +289,7 @@ class Run(Section):
         "6h", description="How often a snapshot is made of a long run, such as 30m, 6h or 1d; null is never."
     )
     notify: str | None = Field(
-        None, description="A line for /bin/sh that is run when the run ends, and when it needs a look; null is none."
+        None, description="A shell command that is run when the run ends or needs attention; null is none."
     )
     save_incremental: bool = Field(True, description="Of the R system; answers are always kept at once.")
     save_csv_json: bool = Field(True, description="Write results.csv and results.json too.")
@@ -333,8 +333,8 @@ class Shards(Section):
 class Report(Section):
     """What the report shows."""
 
-    show_narratives: bool = Field(False, description="Show the narratives of wrong answers; keep such a report home.")
-    groups: list[Text] = Field(default_factory=list, description="Columns of the workbook by whose values to measure.")
+    show_narratives: bool = Field(False, description="Show the texts of wrong answers; do not pass such a report on.")
+    groups: list[Text] = Field(default_factory=list, description="Columns of the workbook to measure groups by.")
     suppress_below: int = Field(
         0, ge=0, le=1000, description="Counts below it are masked in the report and in exports without text."
     )
@@ -362,7 +362,7 @@ class Params(Section):
     run: Run = Field(default_factory=Run)
     shards: Shards = Field(default_factory=Shards)
     report: Report = Field(default_factory=Report)
-    codebook: Codebook | None = Field(None, description="What is asked; left out, it is today's one question.")
+    codebook: Codebook | None = Field(None, description="The variables to ask about; without it, the usual question.")
 
     @model_validator(mode="before")
     @classmethod

@@ -130,7 +130,7 @@ def test_chosen_rows_are_refused(dealt: Project) -> None:
     rows.to_excel(chosen, index=False, sheet_name="review", engine="openpyxl")
     done(project, "narrative-runs", "review", "import", str(chosen), "--coder", "ana")
     words = refused(project, "narrative-runs", "estimate", "cases")
-    assert "true negative (" in words and "error (1 incidents)" in words and "are no sample" in words
+    assert "true negative (" in words and "error (1 incidents)" in words and "are not a sample" in words
     fill(
         project.folder / FOLDER / "review_ben.xlsx",
         lambda row: int(not is_true(row["narrative_text"])),
@@ -242,7 +242,7 @@ def test_estimates_of_older_answers_are_told(estimated: Project) -> None:
     assert "These estimates are of older answers than there are now" in page.read_text()
     assert "not proved, as it is of older answers" in done(project, "narrative-runs", "prove")
     shown = done(project, "narrative-runs", "estimate", "cases")
-    assert "reviews are of older answers, and do not count" in shown
+    assert "reviews are of older answers, and are not counted" in shown
     assert estimates_in(project)["variables"]["detected"]["incident"]["n_errors"] == 0
     assert "of older answers than there are now" not in page.read_text()
 

@@ -124,7 +124,7 @@ def test_files_of_a_comparison_are_not_overwritten(project: Project, compared: s
     ((identity,),) = project.query("SELECT experiment_id FROM experiments WHERE slug = 'other'")
     words = ("narrative-runs", "compare", "cases", identity, "--csv", "results/compared")
     refused = project.run(*words)
-    assert refused.returncode == 1 and "params.csv exists" in refused.stdout
+    assert refused.returncode == 1 and "params.csv already exists" in refused.stdout
     assert project.run(*words, "--force").stdout == compared
 
 

@@ -129,7 +129,7 @@ def test_what_is_seen_after_the_first_answer_changes_nothing(project: Project, f
     answers.parent.mkdir(parents=True)
     answers.write_text("{}\n")
     said = done(project, "narrative-runs", "forget", "cases", "--yes")
-    assert "results/development/seen.jsonl: which narratives were seen" in said
+    assert "results/development/seen.jsonl: the list of seen narratives" in said
     command = said.partition("perhaps of the same workbook. `")[2].partition("`")[0]
     done(project, *command.split(), "--yes")
     assert [path.name for path in (project.folder / "results/development").rglob("*")] == ["seen.jsonl"]

@@ -268,7 +268,7 @@ READ: dict[str, tuple[str, Callable[[Path], Path], dict[str, Any], list[str]]] =
         "raters.xlsx",
         lambda path: book(path, {"Cases": [LABELLED, row(1, 1, 0, 1), row(1, 0, 0, 0), row(2, 1, 1, 1)]}),
         {},
-        ["2 keys repeat with another label, and have none now: 0001 cme (rows 2, 3), 0001 le"],
+        ["2 keys are repeated with another label, and now have none: 0001 cme (rows 2, 3), 0001 le"],
     ),
     "a cell in the last row and column": (
         "stray.xlsx",

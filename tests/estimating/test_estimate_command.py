@@ -135,7 +135,7 @@ def test_estimates_of_older_reviews_are_told(
     n_before = content()["variables"]["detected"]["incident"]["n_reviewed"]
     capsys.readouterr()
     review(monkeypatch, "ben")
-    assert "estimates.json is of older reviews than there are now; to make it anew" in capsys.readouterr().out
+    assert "estimates.json is of older reviews than there are now; to recreate it" in capsys.readouterr().out
     [line] = proof.prove_estimates(Path("params.yaml"))
     assert "not proved, as it is of older reviews" in line
     made_anew()

@@ -106,7 +106,7 @@ def test_export_for_review(page: PageServer) -> None:
     sheets = sorted(FOLDER.path.glob("review*.xlsx"))
     assert len(sheets) == 2 and all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in sheets)
     refused = act(page, "export", what="review", count="many")
-    assert refused.status == 409 and "How many incidents: 'many' is no whole number." in said(refused)
+    assert refused.status == 409 and "How many incidents: 'many' is not a whole number." in said(refused)
     assert 'value="many"' in refused.text and 'value="review" checked' in refused.text
 
 

@@ -88,7 +88,7 @@ def test_screen_shows_all_that_was_left_out(tmp_path: Path) -> None:
         "5 rows, 4 narratives (2 CME, 2 LE); 3 blank narratives skipped; 2 duplicates dropped",
         "3 of them labelled, 1 positive",
         "Dropped (the first was kept): 1 cme, 1 le",
-        "1 narratives left out for want of an id (rows 5)",
+        "1 narratives left out because they have no id (rows 5)",
         "1 odd labels: row 6 ipv_manualLE 'maybe'",
         "WARNING: ipv_manualLE: 1 labels that cannot be read, taken as blank: E6",
         "4 very short texts: B2, C2, B3, C6",
@@ -112,7 +112,7 @@ def test_labels_under_another_name_are_noticed(tmp_path: Path) -> None:
     assert quality.as_dict("0123")["columns_unread"] == ["ipv_CME", "ipv_LE"]
     assert summary_lines(quality)[-2:] == [
         "No labels were found, so nothing will be measured against them.",
-        "Other columns go along into the results: ipv_CME, ipv_LE",
+        "Other columns are copied into the results: ipv_CME, ipv_LE",
     ]
 
 

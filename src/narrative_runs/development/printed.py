@@ -158,8 +158,9 @@ class PrintedTry:
 
 
 _READING = (
-    "better by: the mean score less that of A; where nothing else is said, the share right. may be chance: were both "
-    "equally good, one try in twenty, or more, would still show so large a difference among all that are shown."
+    "better by: the mean score minus that of A; unless stated otherwise, the score is the share of right answers. "
+    "may be chance: were both equally good, one try in twenty, or more, would still show so large a difference among "
+    "all that are shown."
 )
 
 
@@ -178,7 +179,7 @@ def agreement_lines(agreements: Sequence[AgreementSoFar]) -> Iterator[str]:
     longest = max((len(each.variable) for each in agreements), default=0)
     for each in agreements:
         yield f"  {each.variable:{longest}}  {agreement_in_words(each)}"
-    yield "This is of the narratives shown, among which the labels are as even as can be; in the workbook they are not."
+    yield "These figures are of the narratives shown, among which labels are balanced; in the workbook they are not."
 
 
 def agreement_in_words(agreement: AgreementSoFar) -> str:

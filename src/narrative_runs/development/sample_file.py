@@ -55,8 +55,9 @@ def read_sample(data_file: Path) -> KeptSample | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DevelopmentError(
-            f"{path} cannot be read ({error}), so that nobody knows which narratives the development sample has. "
-            "Restore the file from a backup, or delete it: the same sample is drawn again, unless the workbook changed."
+            f"{path} cannot be read ({error}), so it is not known which narratives the development sample has. "
+            "Restore the file from a backup, or delete it: the same sample is drawn again, unless the workbook has "
+            "changed."
         ) from None
 
 

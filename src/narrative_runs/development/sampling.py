@@ -40,8 +40,8 @@ def _check_hold_out(candidates: Sequence[Candidate], n: int, kept: KeptSample) -
     if kept.is_hold_out:
         raise DevelopmentError(
             f"The development sample of {kept.data_file} was drawn with --holdout, and has {len(kept.narratives)} "
-            f"narratives: a larger one would use some that are to stay unseen. Ask for at most {len(kept.narratives)} "
-            "narratives, or give the hold-out up by `narrative-runs try` with --no-holdout."
+            f"narratives: a larger one would use some that should stay unseen. Ask for at most {len(kept.narratives)} "
+            "narratives, or give up the hold-out: `narrative-runs try` with --no-holdout."
         )
     most = most_with_hold_out(candidates, kept.seed)
     if n > most:

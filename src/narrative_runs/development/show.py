@@ -44,4 +44,4 @@ def show(file: Path, n: int, html: Path | None = None, force: bool = False) -> N
     else:
         write_page(html, sample, answered)
         print_agreement(sample, answered)
-        print(f"{html} holds texts of narratives: keep it as safe as the workbook.")
+        print(f"{html} contains narratives: protect it as you protect the workbook.")

@@ -57,7 +57,7 @@ def read_configurations(files: Sequence[Path]) -> list[Configuration]:
         ParamsError: a file cannot be used, or their `data` differ.
     """
     if twice := [str(file) for file in dict.fromkeys(files) if files.count(file) > 1]:
-        raise ParamsError(f"{', '.join(twice)}: named twice. Each configuration is a file of its own.")
+        raise ParamsError(f"{', '.join(twice)}: named twice. Each configuration needs its own file.")
     if len(files) > len(LETTERS):
         raise ParamsError(f"{len(files)} params files: at most {len(LETTERS)} configurations are compared at once.")
     configurations: list[Configuration] = []
@@ -70,7 +70,7 @@ def read_configurations(files: Sequence[Path]) -> list[Configuration]:
         if apart:
             raise ParamsError(
                 f"{other.file} and {configurations[0].file} differ in {', '.join(f'data.{key}' for key in apart)}: "
-                "prompts and models are compared on the same narratives. Let these keys be the same in all files."
+                "prompts and models are compared on the same narratives. Give these keys the same values in all files."
             )
     return configurations
 

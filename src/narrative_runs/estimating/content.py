@@ -172,7 +172,7 @@ def _grouped(folder: ExperimentFolder, columns: Sequence[str]) -> pd.DataFrame:
     if not columns:
         return pd.DataFrame()
     if not folder.other_columns.exists():
-        raise FindingsError(f"--by {columns[0]}: the workbook has no columns besides those of its layout.")
+        raise FindingsError(f"--by {columns[0]}: the workbook has no columns other than those of its layout.")
     table: pd.DataFrame = read_groups(folder.other_columns, columns, "--by").to_pandas()
     return table.set_index("row_num")
 
@@ -185,4 +185,4 @@ def _n_coders(read: ToReview, lines: Sequence[review_file.Line]) -> int:
 def _notes(name: str, reviewed: Reviewed) -> list[str]:
     if not reviewed.n_older:
         return []
-    return [f"{name}: {reviewed.n_older} reviews are of older answers, and do not count."]
+    return [f"{name}: {reviewed.n_older} reviews are of older answers, and are not counted."]

@@ -68,9 +68,7 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
     if n_labelled == n:
         return Sampling(LABELS, RANDOM, is_census=True)
     older = (
-        f" The {reviewed.n_older} reviews that there are, are of older answers, and do not count."
-        if reviewed.n_older
-        else ""
+        f" The {reviewed.n_older} reviews so far are of older answers, and are not counted." if reviewed.n_older else ""
     )
     to_deal = f"`narrative-runs export {slug} --review 200 --coders NAME --variable {name}`"
     if not n_labelled:
@@ -79,10 +77,10 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
             "one."
         )
     raise FindingsError(
-        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook, and nobody can say how they were "
-        "chosen: if it was for what they say, a prevalence that follows from them is wrong, and its interval with "
-        f"it.{older} Have a sample reviewed: {to_deal} deals one. Or, if the labelled incidents are a random sample of "
-        f"all, say so, and the methods paragraph will: `narrative-runs estimate {slug} --assume-random`"
+        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook, and it is not known how they were "
+        "chosen: if they were chosen for what they say, a prevalence computed from them is wrong, and so is its "
+        f"interval.{older} Have a sample reviewed: {to_deal} deals one. Or, if the labelled incidents are a random "
+        f"sample of all, say so, and the methods paragraph will: `narrative-runs estimate {slug} --assume-random`"
     )
 
 
@@ -105,11 +103,11 @@ def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool)
     listed = ", ".join(f"{stratum} ({size:,} incidents)" for stratum, size in lacking.head(_SHOWN).items())
     more = f", and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
     raise FindingsError(
-        f"{name} in {slug}: nobody reviewed an incident of: {listed}{more}. That is {part:.0%} of all incidents, of "
-        "which the reviews say nothing; those on chosen rows alone, such as where model and label disagree, are no "
-        f"sample. Each stratum needs {FEWEST_REVIEWS} reviews (all it has, where it has fewer): `narrative-runs export "
-        f"{slug} --review N --coders NAME --variable {name}` deals from all of them, and sheets are filled in from the "
-        "top."
+        f"{name} in {slug}: nobody reviewed an incident of: {listed}{more}. That is {part:.0%} of all incidents, "
+        "about which the reviews say nothing; reviews of chosen rows alone, such as those where model and label "
+        f"disagree, are not a sample. Each stratum needs {FEWEST_REVIEWS} reviews (all it has, where it has fewer): "
+        f"`narrative-runs export {slug} --review N --coders NAME --variable {name}` deals from all of them, and "
+        "sheets are filled in from the top."
         + (
             " If the workbook's labels, with the reviews in their stead, are a random sample of all incidents, say so, "
             f"and the methods paragraph will: `narrative-runs estimate {slug} --assume-random`"

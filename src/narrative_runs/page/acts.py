@@ -110,7 +110,7 @@ def _one(form: Form, field: str) -> str:
 def _whole(form: Form, field: str, name: str) -> int:
     typed = _one(form, field)
     if not (typed.isascii() and typed.isdigit() and 0 < len(typed) < 10):
-        raise FindingsError(f"{name}: {typed or 'nothing'!r} is no whole number.")
+        raise FindingsError(f"{name}: {typed or 'nothing'!r} is not a whole number.")
     return int(typed)
 
 
@@ -118,8 +118,8 @@ ACTS = {
     "cancel": Act(
         "Cancel",
         "Cancel this experiment?",
-        "The run ends: no new request is sent, and what is in flight may end, for up to 30 s, and is kept. The "
-        "experiment is marked as cancelled. Nothing is lost: it can be continued at any time.",
+        "The run ends: no new request is sent; those in flight have up to 30 s to finish, and their answers are "
+        "kept. The experiment is marked as cancelled. Nothing is lost: it can be continued at any time.",
         lambda state: state not in (COMPLETED, CANCELLED),
         _cancel,
     ),
@@ -127,8 +127,8 @@ ACTS = {
         "Retry errors",
         "Ask the model again for the errors?",
         "A run begins that asks the model again for exactly the narratives whose result is an error, then merges "
-        "again. It outlives this page. Where the model server takes a key, `narrative-runs serve` has to be started "
-        "with it.",
+        "again. It goes on when this page is closed. Where the model server takes a key, `narrative-runs serve` has "
+        "to be started with it.",
         lambda state: state != RUNNING,
         _retry,
         "act_retry_errors.html.j2",
@@ -137,8 +137,8 @@ ACTS = {
     "snapshot": Act(
         "Snapshot",
         "Keep a snapshot of this moment?",
-        "The state of this moment is kept by a name, whether the experiment runs or not. `compare` takes it, and "
-        "`rollback` leads back to it.",
+        "The current state is kept under a name, whether or not the experiment is running. `compare` can use it, and "
+        "`rollback` can return to it.",
         lambda _: True,
         _snapshot,
         "act_snapshot.html.j2",

@@ -38,7 +38,7 @@ HEADERS = {
 }
 _READING = ("GET", "HEAD")
 _FORM = "application/x-www-form-urlencoded"
-_WITHOUT_TOKEN = "This page opens by its link alone. The terminal in which `narrative-runs serve` runs shows it."
+_WITHOUT_TOKEN = "This page opens only with its link. The terminal in which `narrative-runs serve` runs shows it."
 
 
 def gates(token: str, names: Collection[str] = LOOPBACK_NAMES) -> list[Middleware]:
@@ -84,9 +84,9 @@ def _explained(status: int) -> str:
         case 404:
             return "There is no such page, or no such experiment. The page `Now` shows all experiments."
         case 405:
-            return "This page cannot be asked in that way."
+            return "This page does not accept that kind of request."
         case 413:
-            return "That is more than a form of this page holds."
+            return "That is more than any form of this page sends."
         case _:
             return "The request cannot be understood."
 
@@ -176,7 +176,7 @@ async def _own_forms(request: web.Request, handler: Handler) -> web.StreamRespon
     else:
         is_foreign = not is_own or site not in ("", "same-origin")
     if is_foreign:
-        return refused(request, 403, "Not from here", "Another site's page asked for that. Nothing was done.")
+        return refused(request, 403, "Not from here", "A page of another site asked for that. Nothing was done.")
     if request.method not in _READING and request.content_type != _FORM:
-        return refused(request, 415, "No form", "The page takes nothing but its own forms.")
+        return refused(request, 415, "No form", "This page accepts only its own forms.")
     return await handler(request)

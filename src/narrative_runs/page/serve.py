@@ -85,8 +85,8 @@ def lines(host: str, port: int, token: str) -> list[str]:
     if not access.is_loopback(host):
         words.append(
             "WARNING: other machines can reach this page. Whoever has the link can read all narratives and cancel "
-            "runs, and the connection is not encrypted: whoever listens on the way has the link. Keep the page to "
-            "this machine where you can (leave out --host), and reach it by `ssh -L`."
+            "runs, and the connection is not encrypted: anyone who can read the traffic has the link. If you can, "
+            "open the page to this machine only (leave out --host), and reach it by `ssh -L`."
         )
     elif command := access.by_ssh(port, os.environ.get("SSH_CONNECTION", "")):
         words.append(

@@ -165,7 +165,7 @@ def _csv_rows(path: Path, delimiter: str) -> Rows:
             except UnicodeDecodeError:
                 raise SourceError(
                     f"Data file is not UTF-8 text: {path}\n"
-                    f"  the first character that is not stands in line {_line_not_utf8(path.read_bytes())}\n"
+                    f"  the first character that is not UTF-8 is in line {_line_not_utf8(path.read_bytes())}\n"
                     "Save it as `CSV UTF-8`, or as .xlsx."
                 ) from None
             yield number, cells

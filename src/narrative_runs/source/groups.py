@@ -27,7 +27,7 @@ def column_of(name: str, there: Sequence[str], asked_by: str = "report.groups") 
             return wanted if wanted in found else found[0]
     raise FindingsError(
         f"{asked_by} names {name}, and the workbook has no such column. "
-        + (f"There are: {', '.join(there)}." if there else "It has none besides those of its layout.")
+        + (f"There are: {', '.join(there)}." if there else "It has no columns other than those of its layout.")
     )
 
 

@@ -84,8 +84,8 @@ def conflict(conflicting: pd.DataFrame, sheets: Sequence[str], parts: Sequence[s
             f"has {len(keys)} keys (incident and narrative type) with more than one text:",
             *keys[:_SHOWN],
             *more,
-            "If the same id is used again for other incidents, name the columns that make the key together in the "
-            f"params{', such as' if not parts else ':'}",
+            "If the same id is used again for other incidents, name the columns that together identify an incident "
+            f"in the params{', such as' if not parts else ':'}",
             f"  data.id: [{', '.join([*example, id_column])}]",
             "Otherwise correct these rows.",
         ]

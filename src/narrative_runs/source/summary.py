@@ -19,7 +19,7 @@ def summary_lines(quality: DataQuality) -> list[str]:
         lines.insert(0, _sheet_line(quality))
     lines += [*_label_lines(quality), *_left_out_lines(quality), *_doubtful_lines(quality)]
     if quality.tells_all and quality.columns_unread:
-        lines.append(_list("Other columns go along into the results", quality.columns_unread, _LISTED_COLUMNS))
+        lines.append(_list("Other columns are copied into the results", quality.columns_unread, _LISTED_COLUMNS))
     return lines + [f"WARNING: {warning}" for warning in quality.warnings]
 
 
@@ -57,7 +57,7 @@ def _left_out_lines(quality: DataQuality) -> list[str]:
             f"{repeat.incident_id} {repeat.narrative_type} (rows {', '.join(map(str, repeat.rows))})"
             for repeat in quality.repeats.listed
         ]
-        what = f"WARNING: {quality.repeats.other_label} keys repeat with another label, and have none now"
+        what = f"WARNING: {quality.repeats.other_label} keys are repeated with another label, and now have none"
         lines.append(_list(what, shown, total=quality.repeats.other_label))
     if quality.tells_all and quality.blank_labels.positive:
         shown = [
@@ -71,7 +71,7 @@ def _left_out_lines(quality: DataQuality) -> list[str]:
     if quality.without_id.total:
         rows = ", ".join(str(row) for row in quality.without_id.rows[:_SHOWN])
         more = ", ..." if len(quality.without_id.rows) > _SHOWN else ""
-        lines.append(f"{quality.without_id.total} narratives left out for want of an id (rows {rows}{more})")
+        lines.append(f"{quality.without_id.total} narratives left out because they have no id (rows {rows}{more})")
     if quality.odd_labels.total:
         shown = [f"row {odd.row} {odd.column} {odd.value!r}" for odd in quality.odd_labels.examples]
         lines.append(_list(f"{quality.odd_labels.total} odd labels", shown, total=quality.odd_labels.total))
@@ -95,8 +95,8 @@ def _doubtful_lines(quality: DataQuality) -> list[str]:
         lines.append(_list(f"{quality.repeated_texts.total} narratives share their text with others", shown))
     if quality.probably_cut.total:
         what = (
-            f"WARNING: {quality.probably_cut.total} texts are exactly as long as a cell of Excel can be, and were "
-            "probably cut"
+            f"WARNING: {quality.probably_cut.total} texts have exactly the maximum length of an Excel cell, and "
+            "were probably cut off"
         )
         lines.append(_list(what, quality.probably_cut.cells, total=quality.probably_cut.total))
     return lines

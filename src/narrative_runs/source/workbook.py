@@ -120,7 +120,7 @@ def _source(path: Path, choice: Choice, found: Collected, how: Reading, objectio
     if kept.empty:
         raise SourceError(
             f"{where} has {found.rows_read} rows, but no narrative with an id.\n"
-            "Check that the narratives stand in the columns that carry their names."
+            "Check that the narratives are in the columns that have their names."
         )
     keys = kept.assign(row_num=range(1, len(kept) + 1), source_row=kept["row"]).reset_index(drop=True)
     odd.sort(key=lambda label: label.row)

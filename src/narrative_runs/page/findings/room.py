@@ -88,7 +88,7 @@ def findings_shown(known: ExperimentRow) -> tuple[list[Section], list[str]]:
     experiment.must_not_be_between(folder)
     notes = []
     if known.state == RUNNING:
-        notes.append("It runs: these are the findings of its last merge, which the next one replaces.")
+        notes.append("It is running: these are the findings of its last merge, which the next one replaces.")
     elif known.state != COMPLETED:
         notes.append(f"It is not completed ({known.state}): these are the findings of its last merge.")
     return sections(_read(named(known), folder, begun, metrics)), notes
@@ -99,9 +99,9 @@ def _of_record(known: ExperimentRow, begun: ExperimentState | None) -> tuple[lis
     counts = error_counts(known.row["experiment_id"])
     below = 0 if begun is None else limit_in(begun)
     if known.state == RUNNING:
-        note = "It runs: findings come with its merge, at the end. What the record has so far:"
+        note = "It is running: findings come with its merge, at the end. What the record has so far:"
     elif begun is None:
-        note = "Its folder is not here, as of one of the R system: this is what the record has."
+        note = "Its folder is not here, as with an experiment of the R system: this is what the record has."
     else:
         note = "It has no findings yet: they come when its run is at its end. What the record has:"
     return record_findings.sections(named(known), known.row, counts, below), [note]

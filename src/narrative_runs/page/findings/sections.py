@@ -77,8 +77,8 @@ def _summary(found: Findings) -> Section:
     sentences = [*found.summary, *(f"{each[0].upper()}{each[1:]}" for each in warnings(dict(found.metrics)))]
     if found.below:
         sentences.append(
-            f"Counts below {found.below} are masked, with the rates that would tell them, and so are others from which "
-            "they could be computed (`report.suppress_below`). Curves and thresholds are left out."
+            f"Counts below {found.below} are masked, with the rates that would reveal them, and so are others from "
+            "which they could be computed (`report.suppress_below`). Curves and thresholds are left out."
         )
     return Section("summary", "Summary", sentences)
 

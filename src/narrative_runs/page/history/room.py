@@ -106,7 +106,7 @@ def sides_of(labels: Sequence[str], known: Sequence[ExperimentRow]) -> list[Side
         JournalError: the journals of one cannot be read.
     """
     if len(labels) > MOST:
-        raise ExperimentError(f"At most {MOST} experiments can be compared; chosen were {len(labels)}.")
+        raise ExperimentError(f"At most {MOST} experiments can be compared; you chose {len(labels)}.")
     by_name = {name: each for each in reversed(known) for name in (each.row["experiment_id"], each.row["slug"]) if name}
     found: list[Side] = []
     for label in labels:
@@ -176,8 +176,8 @@ def why_not_compared(sides: Sequence[Side]) -> str:
     if masking := [side.label for side in sides if side.below]:
         return (
             f"Counts below a limit are masked in {', '.join(masking)} (`report.suppress_below`). Paired tests, the "
-            "narratives that changed, and the measures of snapshots would tell them, and are left out; `narrative-runs "
-            "compare` shows them on your terminal."
+            "narratives that changed, and the measures of snapshots would reveal them, and are left out; "
+            "`narrative-runs compare` shows them on your terminal."
         )
     if sum(side.has_findings for side in sides) < 2:
         return "Fewer than two of them have findings: there is nothing to test. They come at the end of a run."

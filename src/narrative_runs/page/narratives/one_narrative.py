@@ -61,8 +61,8 @@ def narrative_shown(row: dict[str, Any], codebook: Codebook, terms: Sequence[Ter
     passages = [value for variable in shown_variables if variable.is_text for value in variable.values] + indicators
     texts = {
         "What the model names as signs": indicators,
-        "Why it answered so": [readable(row["rationale"])],
-        "What it thought before": [readable(row["reasoning_steps"])],
+        "Why it gave this answer": [readable(row["rationale"])],
+        "Reasoning before the answer": [readable(row["reasoning_steps"])],
     }
     return NarrativeShown(
         title_of(row),

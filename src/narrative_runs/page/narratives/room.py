@@ -200,7 +200,7 @@ def _of_index(indexed: Indexed, known: ExperimentRow) -> list[str]:
         return ["The run adds narratives: load the page again to see more."] if known.state == RUNNING else []
     of = known.row["n_narratives_processed"]
     so_far = f"{indexed.n_narratives:,}" + (f" of {of:,}" if of else "")
-    return [f"The search index is being made: it has {so_far} narratives so far. Load the page again to see more."]
+    return [f"The search index is being built: it has {so_far} narratives so far. Load the page again to see more."]
 
 
 def _in_words(count: Count, below: int) -> str:
