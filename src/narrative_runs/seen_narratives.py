@@ -91,7 +91,7 @@ def seen_digests() -> frozenset[str]:
         return frozenset()
     except OSError as error:
         raise DevelopmentError(
-            f"{SEEN} cannot be read ({error.strerror}), so that nobody knows which narratives were seen. Check its "
+            f"{SEEN} cannot be read ({error.strerror}), so it is not known which narratives were seen. Check its "
             "permissions, and whether its drive is connected."
         ) from None
     return frozenset(str(line["text_sha256"]) for line in _lines(content))
@@ -152,6 +152,6 @@ def _lines(content: bytes) -> Iterator[dict[str, Any]]:
             yield {name: values[name] for name in _KEY}
         except (ValueError, TypeError, KeyError):
             raise DevelopmentError(
-                f"{SEEN}, line {number} is damaged, so that nobody knows which narratives were seen. Restore the file "
+                f"{SEEN}, line {number} is damaged, so it is not known which narratives were seen. Restore the file "
                 "from a backup, or delete the line: its narrative then counts as unseen."
             ) from None

@@ -76,7 +76,7 @@ def test_without_reviews_and_labels_there_is_no_ground() -> None:
     """Where nothing is known the message says how to have a sample reviewed, and that older reviews do not count."""
     with pytest.raises(FindingsError, match="no incident is reviewed, and none has a label") as refused:
         sampling(Made(counts(true_negative=(100, 0, 0)), n_older=7))
-    assert "7 reviews that there are, are of older answers" in str(refused.value)
+    assert "7 reviews so far are of older answers" in str(refused.value)
 
 
 @pytest.mark.parametrize("assume_random", [False, True])

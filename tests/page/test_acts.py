@@ -122,7 +122,7 @@ def test_the_words_of_an_export() -> None:
         "--variable=--output=/x",
     ]
     for count in ("", "-1", "1e3", "٣", "1" * 10):
-        with pytest.raises(FindingsError, match="is no whole number"):
+        with pytest.raises(FindingsError, match="is not a whole number"):
             export_words("cases", {"what": ["review"], "count": [count]})
 
 

@@ -26,7 +26,7 @@ def test_an_experiment_of_the_r_system_has_findings_and_a_history(
     before = RECORD.read_bytes()
     with page_served() as server:
         findings = server.ask(f"/experiments/{r_system.EXPERIMENT_ID}/findings")
-        assert findings.status == 200 and "as of one of the R system" in findings.text
+        assert findings.status == 200 and "as with an experiment of the R system" in findings.text
         assert f"/experiments/{r_system.EXPERIMENT_ID}/narratives?outcome=tp" in findings.text
         assert "0.75" in findings.text
         assert r_system.EXPERIMENT_ID in server.ask("/history").text

@@ -105,7 +105,7 @@ def test_csv_in_another_encoding_is_told(tmp_path: Path) -> None:
     """A CSV file in Latin-1 raises SourceError with the line to look at and how to save it."""
     rows: Rows = [[str(number), "e", ""] for number in range(3000)]
     path = comma_separated(tmp_path / "x.csv", PRODUCTION, [*rows, ["1", "é", ""]], "latin-1")
-    with pytest.raises(SourceError, match=r"not UTF-8 text: .*x\.csv\n.*stands in line 3002\n.*CSV UTF-8"):
+    with pytest.raises(SourceError, match=r"not UTF-8 text: .*x\.csv\n.*is in line 3002\n.*CSV UTF-8"):
         read(path)
 
 
