@@ -40,6 +40,7 @@ ROOMS_WITHOUT_COMMON = (
     "lock_watch",
     "notebook",
     "one_result",
+    "page",
     "params",
     "paths",
     "permissions",
