@@ -47,6 +47,7 @@ ROOMS_WITHOUT_COMMON = (
     "plain_console",
     "plain_text",
     "record",
+    "report",
     "results",
     "results_file",
     "review_file",

@@ -24,9 +24,9 @@ Form = Mapping[str, list[str]]
 class Act:
     """An act: its title, the question that the page asks first, what a person should know, and the function.
 
-    suits: in which states of an experiment it is offered; known_before: lines to show first, for one experiment; fields:
-    the template of its own fields, empty for none; do: takes the experiment and the form, and returns lines that say
-    what was done.
+    suits: in which states of an experiment it is offered; known_before: lines to show first, for one experiment;
+    fields: the template of its own fields, empty for none; do: takes the experiment and the form, and returns lines
+    that say what was done.
     """
 
     title: str
