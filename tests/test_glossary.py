@@ -33,6 +33,7 @@ ROOMS_WITHOUT_COMMON = (
     "estimates",
     "export",
     "file_systems",
+    "findings",
     "front",
     "job_environment",
     "journal_checksums",
