@@ -144,7 +144,7 @@ def _folder_of(which: str) -> ExperimentFolder:
     folder = ExperimentFolder(which)
     if folder.journals.is_dir() and experiment.find(folder) is not None:
         return folder
-    return finished.found(which)[0]
+    return finished.named(which)[0]
 
 
 def _begun(folder: ExperimentFolder) -> ExperimentState:

@@ -18,7 +18,7 @@ def read_at(which: str, name: str, columns: Columns, with_labels: bool = False) 
         JournalError: a session of the snapshot is missing, or was altered.
         SourceError: the workbook is not here, or not the one that the experiment began with.
     """
-    folder, begun = finished.found(which)
+    folder, begun = finished.named(which)
     snapshot = snapshots.named(folder, name)
     with derived_at(snapshot, begun, folder) as aside:
         derived = finished.read_in(

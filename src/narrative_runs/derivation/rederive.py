@@ -23,7 +23,7 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
         ExperimentError: it is not completed, or it could not be derived.
         NarrativeRunsError: the workbook or an answer is missing.
     """
-    folder, begun = finished.found(which)
+    folder, begun = finished.named(which)
     if not begun.has_journals:
         raise ExperimentError(f"{folder.path}/ has no answers to derive findings from.")
     if run_lock.is_running(folder.path):

@@ -67,7 +67,7 @@ def write_disagreements(
             ]
         )
         strata = {key: next(iter(of.values())).stratum for key, of in still_open.items()}
-        deal = _deal(read.experiment.begun.experiment_id, name, keys, strata, texts)
+        deal = _deal(read.experiment.state.experiment_id, name, keys, strata, texts)
         if deal["deal"] not in review_file.deals(reviews.lines):
             reviews.append([deal])
     index = pd.MultiIndex.from_frame(shown[_KEY])

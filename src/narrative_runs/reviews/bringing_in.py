@@ -46,7 +46,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
         raise ReviewsError("--coder is blank. Give the name of the person who filled in the sheet: --coder ana")
     rows = filled_rows(path)
     is_chosen = not any(row.row for row in rows)
-    folder, begun = finished.found(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
+    folder, begun = finished.named(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
     codebook = experiment.codebook_of(begun.params)
     problems: list[str] = []
     with review_file.opened(folder) as reviews:
@@ -247,7 +247,7 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
             f"{path}: none of its {len(ids)} rows was dealt here, so that nothing is known of how they were drawn. Is "
             "it a sheet of another project, or of an experiment that was removed?"
         )
-    wanted = finished.found(which)[0].slug if which else next(iter(owners))
+    wanted = finished.named(which)[0].slug if which else next(iter(owners))
     if set(owners) != {wanted}:
         shares = ", ".join(f"{n} rows of {slug}" for slug, n in owners.items())
         raise ReviewsError(f"{path} holds {shares}: reviews of experiments are not mixed. Nothing was imported.")

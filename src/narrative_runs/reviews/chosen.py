@@ -54,7 +54,7 @@ def chosen_rows(which: str, variable: str, coder: str, rows: Sequence[FilledRow]
     problems: list[str] = []
     dealt: list[FilledRow] = []
     new: list[Line] = []
-    experiment_id = read.experiment.begun.experiment_id
+    experiment_id = read.experiment.state.experiment_id
     for row in rows:
         key = (row.cells[_KEY[0]].strip(), row.cells[_KEY[1]].strip().casefold())
         shown_text = None if row.text is None else checksum_of_text(row.text)

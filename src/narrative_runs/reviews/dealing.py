@@ -76,7 +76,7 @@ def deal_review(
     check_free(list(paths.values()), force)
     for coder, path in paths.items():
         check_git_ignores(path, _path_of(None, folder, by_name, coder and "NAME"))
-    draw = Draw(read.experiment.begun.experiment_id, name, count, seed, coders, overlap, blind)
+    draw = Draw(read.experiment.state.experiment_id, name, count, seed, coders, overlap, blind)
     deal = deal_of(read.population, read.variable, draw)
     shown = _shown(read, blind)
     texts = shown["narrative_text"].map(checksum_of_text)

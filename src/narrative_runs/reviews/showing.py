@@ -51,7 +51,7 @@ def show(which: str, variable: str, tell: Callable[[RenderableType], None]) -> N
 def _shown(read: ToReview, lines: list[review_file.Line]) -> Group:
     found = reviewed_of(read.name, read.variable, read.population, lines)
     verdicts = counting_verdicts(read.name, read.population, lines)
-    params = last_params(read.experiment.folder, read.experiment.begun)
+    params = last_params(read.experiment.folder, read.experiment.state)
     seed = bootstrap_seed(params.get("run", {}).get("seed"))
     values = values_by_coder(read.variable, verdicts)
     agreed = agreement(read.variable, values, seed)

@@ -179,7 +179,7 @@ def _with_limit(begun: ExperimentState, folder: ExperimentFolder, params: Params
 
 def _tell_of_the_same(params: Params, source_md5: str) -> None:
     """Say before the first question that another experiment has asked the same already, as after a change of name."""
-    for folder, begun in experiment.found_here():
+    for folder, begun in experiment.all_here():
         if isinstance(begun, ExperimentState) and begun.has_answers and begun.source_md5 == source_md5:
             if experiment.differences(begun, params):
                 continue
