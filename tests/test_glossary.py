@@ -27,6 +27,7 @@ ROOMS_WITHOUT_COMMON = (
     "coordination",
     "data_columns",
     "demo",
+    "derivation",
     "embedded",
     "error_patterns",
     "errors",
