@@ -55,6 +55,7 @@ ROOMS_WITHOUT_COMMON = (
     "results",
     "results_file",
     "review_file",
+    "reviews",
     "run_context",
     "run_spec",
     "secrets_in_params",

@@ -32,8 +32,8 @@ class Chosen(NamedTuple):
 
 
 def chosen_rows(which: str, variable: str, coder: str, rows: Sequence[FilledRow], lines: Sequence[Line]) -> Chosen:
-    """Know each row again by incident and type, or where Excel changed the id, by its text; and by the answer that it
-    shows, which must be the one of now.
+    """Recognise each row by incident and type, or where Excel changed the id, by its text; and by the answer that it
+    shows, which must be the present one.
 
     In: slug or id of the experiment, and the variable, the first binary one where it is empty; the coder; the rows of
     the sheet; the lines of the reviews so far.
