@@ -39,6 +39,7 @@ ROOMS_WITHOUT_COMMON = (
     "finished",
     "front",
     "job_environment",
+    "jobs",
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",
