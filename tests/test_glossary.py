@@ -21,6 +21,7 @@ ROOMS_WITHOUT_COMMON = (
     "__init__",
     "__main__",
     "atomic_files",
+    "checkpoints",
     "code",
     "codebook",
     "commands",

@@ -1,4 +1,4 @@
-"""`narrative-runs snapshot`: snapshots that a person makes, and the list of all."""
+"""`narrative-runs snapshot`: makes, deletes and lists snapshots."""
 
 from collections.abc import Iterator
 
@@ -39,10 +39,10 @@ def keep(which: str, name: str, note: str, tell: Tell) -> None:
         tell(f"Snapshot {have_run_do(folder, 'snapshot', {'name': name, 'note': note}, RUN_MAY_TAKE_S)}")
         return
     with held(folder, tell):
-        _, begun = finished.named(which)
-        counts = counts_of(folder, begun)
+        _, state = finished.named(which)
+        counts = counts_of(folder, state)
         made = snapshots.keep(
-            folder, begun.experiment_id, experiment.last_params(folder, begun), counts, name, note, snapshots.USER
+            folder, state.experiment_id, experiment.last_params(folder, state), counts, name, note, snapshots.USER
         )
     tell(f"Snapshot {snapshots.words_of(folder, made)}")
 
@@ -73,10 +73,10 @@ def table_of(which: str) -> Table:
     return table
 
 
-def counts_of(folder: ExperimentFolder, begun: ExperimentState) -> Counts:
-    """How far an experiment is that does not run, by its journals."""
-    params = check(experiment.last_params(folder, begun), str(folder.description))
-    tail = JournalTail(folder, begun.experiment_id, params, Progress(began=0.0))
+def counts_of(folder: ExperimentFolder, state: ExperimentState) -> Counts:
+    """The progress of an experiment that does not run, from its journals."""
+    params = check(experiment.last_params(folder, state), str(folder.description))
+    tail = JournalTail(folder, state.experiment_id, params, Progress(began=0.0))
     tail.follow()
     return tail.counts()
 
