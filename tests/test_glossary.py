@@ -45,6 +45,7 @@ ROOMS_WITHOUT_COMMON = (
     "journal_set_aside",
     "lock_watch",
     "notebook",
+    "observation",
     "one_result",
     "page",
     "params",
