@@ -33,6 +33,7 @@ ROOMS_WITHOUT_COMMON = (
     "error_patterns",
     "errors",
     "estimates",
+    "estimating",
     "experiment",
     "export",
     "file_systems",

@@ -1,4 +1,4 @@
-"""What `narrative-runs estimate` does."""
+"""The command `narrative-runs estimate`."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Tell = Callable[[RenderableType], None]
 
 def estimate(which: str, wish: Wish, tell: Tell) -> None:
     """Write estimates.json and estimates.csv of an experiment (slug, id, or empty for the one started last), and its
-    report anew, and show them; asks nothing, and can be repeated.
+    report again, and show them; asks nothing, and can be repeated.
 
     tell: shows something to the user.
 
@@ -27,12 +27,12 @@ def estimate(which: str, wish: Wish, tell: Tell) -> None:
         FindingsError: there is no such experiment, variable or column, or an estimate would have no ground.
         ReviewsError: the reviews are not as they were written.
     """
-    folder, begun = experiment_named(which)
+    folder, state = experiment_named(which)
     if run_lock.is_running(folder.path):
         raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait until it has ended.")
     estimates = estimates_of(folder.slug, wish)
     write_estimates(estimates.content, folder)
-    report_anew(folder, begun)
+    report_anew(folder, state)
     for part in shown_estimates(estimates):
         tell(part)
 

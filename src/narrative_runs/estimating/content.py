@@ -1,4 +1,4 @@
-"""The content of estimates.json: it follows from answers, reviews and what is asked for, without clock and host."""
+"""The content of estimates.json: it follows from answers, reviews and the user's wish, not from clock or host."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ _TYPES = "binary, category, ordinal and number"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. variables: their names, all that can be estimated where there is none; by: columns of the
-    workbook; assume_random: whether the user says that the labels are a random sample."""
+    """The estimates that the user wants. variables: their names; all that can be estimated where there is none; by:
+    columns of the workbook; assume_random: whether the user says that the labels are a random sample."""
 
     variables: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
@@ -52,8 +52,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Estimates:
-    """content: of estimates.json; notes: what its user has to know besides, a line each, why a variable could not be
-    estimated among them."""
+    """content: of estimates.json; notes: further lines for the user, such as why a variable could not be estimated."""
 
     folder: ExperimentFolder
     content: dict[str, Any]
@@ -69,13 +68,13 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
             ground; the message says why.
         ReviewsError: the reviews are not as they were written.
     """
-    folder, begun = experiment_named(which)
-    codebook = experiment.codebook_of(begun.params)
+    folder, state = experiment_named(which)
+    codebook = experiment.codebook_of(state.params)
     names = wish.variables or variables_to_estimate(codebook)
     if not names:
         raise FindingsError(f"{folder.slug} has no variable of a type that is estimated: {_TYPES}.")
     first = experiment_read.read(folder.slug, names[0])
-    below = below_of(folder, begun)
+    below = below_of(folder, state)
     lines = review_file.read(folder)
     grouped = _grouped(folder, wish.by)
     variables: dict[str, dict[str, Any]] = {}
@@ -122,14 +121,14 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
 
 
 def wish_of(content: Mapping[str, Any]) -> Wish:
-    """What was asked for when these estimates were made."""
+    """The wish with which these estimates were made."""
     asked = content[ASKED]
     return Wish(tuple(asked["variables"]), tuple(asked["by"]), bool(asked["assume_random"]))
 
 
-def below_of(folder: ExperimentFolder, begun: ExperimentState) -> int:
+def below_of(folder: ExperimentFolder, state: ExperimentState) -> int:
     """The limit below which counts are masked, as the params of the experiment's last session have it."""
-    report = experiment.last_params(folder, begun).get("report", {})
+    report = experiment.last_params(folder, state).get("report", {})
     return int(report.get("suppress_below", default_of("report", "suppress_below")))
 
 

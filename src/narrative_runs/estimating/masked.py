@@ -1,8 +1,8 @@
-"""Estimates as they may be published: small counts are masked, and what would reveal them.
+"""Estimates as they may be published: small counts are masked, with all that would reveal them.
 
 A level is shown whole or not at all, and so are all groups of a column, so that nobody computes a masked part from a
-sum and its other parts. What the metrics mask of a variable is masked here too. How many are errors, or were not asked
-about, tells of the run, and is shown.
+sum and its other parts. Whatever the metrics mask of a variable is masked here too. The numbers of errors, and of those
+not asked about, describe the run, and are shown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -72,7 +72,7 @@ def _sizes(scope: Scope) -> list[int]:
 
 
 def _counts(kind: str, scope: Scope) -> Iterator[int]:
-    """The counts that a scope shows or tells; of what does not occur at all there is nothing to hide."""
+    """The counts that a scope shows or reveals; counts of what does not occur need not be hidden."""
     yield scope["n_answered"]
     yield from (count for name in ("n_reviewed", "n_without_a_value") if (count := scope[name]))
     for rates in by_value(kind, scope.get(PREVALENCE, {})).values():
@@ -100,7 +100,7 @@ def _has_small(counts: Iterable[int], below: int) -> bool:
 
 
 def _shown_of(name: str, shown: Mapping[str, Any], first_binary: str | None) -> dict[str, list[Mapping[str, Any]]]:
-    """What the metrics show of a variable at each level."""
+    """The measures of a variable that the metrics show at each level."""
     scopes: dict[str, list[Mapping[str, Any]]] = {level: [] for level in LEVELS}
     if name == first_binary:
         scopes = {INCIDENT: [shown["incident"]], NARRATIVE: [shown["overall"]]}

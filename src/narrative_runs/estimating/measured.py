@@ -1,4 +1,4 @@
-"""The prevalences of one variable, or the means of its numbers: of all, of groups, and how these differ."""
+"""The prevalences of one variable, or the means of its numbers: of all, of groups, and the differences of groups."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,12 +20,12 @@ Compared = Callable[[Estimate, Estimate], Comparison]
 
 
 def quantity_of(variable: Variable) -> str:
-    """What is estimated of a variable: PREVALENCE or MEAN."""
+    """The quantity to estimate for a variable: PREVALENCE or MEAN."""
     return MEAN if isinstance(variable, Number) else PREVALENCE
 
 
 def level(variable: Variable, units: Units, sampling: Sampling, references: Mapping[str, str]) -> dict[str, Any]:
-    """What estimates.json has of a variable in incidents, or in narratives.
+    """The part of estimates.json about a variable in incidents, or in narratives.
 
     In: references: by column of groups the one with which the others are compared.
     """
@@ -84,11 +84,11 @@ def _measured(variable: Variable, units: Units, sampling: Sampling) -> tuple[dic
 
 
 def _mean(units: Units, design: str) -> Estimate:
-    """The mean of a number, of the units whose text tells one.
+    """The mean of a number, over the units whose text gives one.
 
-    Where a text does not, as people say, the mean is a ratio of two means over all units: of the numbers, where there
-    is one, and of whether there is one. Its interval is that of the mean of (number − ratio), over the second (Taylor's
-    linearization: Cochran, Sampling Techniques, 1977, chapter 6).
+    Where some texts give none, as people say, the mean is a ratio of two means over all units: of the numbers, where
+    there is one, and of whether there is one. Its interval is that of the mean of (number − ratio), over the second
+    (Taylor's linearization: Cochran, Sampling Techniques, 1977, chapter 6).
     """
     given = numbers(units)
     is_silent = units.is_known & ~given.is_reviewed

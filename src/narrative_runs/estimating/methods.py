@@ -73,7 +73,7 @@ _HOW: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str, str]) -> str:
-    """What was done, with which numbers, and what came out, ready to be copied.
+    """The method, the numbers used and the results, in sentences ready to be copied.
 
     In: `variables` of estimates.json, as they may be published; by column of groups the one with which the others are
     compared.
@@ -110,7 +110,7 @@ def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str,
 
 
 def works_cited(variables: Mapping[str, Mapping[str, Any]], has_groups: bool) -> list[str]:
-    """What the paragraph cites, in the order of the alphabet."""
+    """The works that the paragraph cites, in alphabetical order."""
     cited = {work for estimator in _estimators(variables) if estimator in _HOW for work in _HOW[estimator][1]}
     return sorted(cited | ({_ZOU, _DONNER} if has_groups else set()))
 

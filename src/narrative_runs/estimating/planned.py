@@ -28,7 +28,7 @@ from narrative_runs.reviews.reviewed import reviewed_of
 
 
 class PlannedReviews(NamedTuple):
-    """A plan for a variable, or for that of its values which takes most reviews. value: which, None for a binary
+    """A plan for a variable, or for the one of its values that takes most reviews. value: which, None for a binary
     variable; n_dealt: how many incidents `export --review` has to deal, so that each stratum gets as many as the plan
     has; n_reviewed: how many are reviewed so far."""
 
@@ -55,8 +55,8 @@ def planned_reviews(which: str, variable: str, width: float) -> PlannedReviews:
             f"--width {width:g}: give the width of the interval, from its lower to its upper bound, between 0 and 1, "
             "such as .03 for 3 points."
         )
-    folder, begun = experiment_named(which)
-    names = variables_to_estimate(experiment.codebook_of(begun.params))
+    folder, state = experiment_named(which)
+    names = variables_to_estimate(experiment.codebook_of(state.params))
     read = experiment_read.read(folder.slug, variable or next(iter(names), ""))
     must_have_estimates(read)
     if isinstance(read.variable, Number):
@@ -64,7 +64,7 @@ def planned_reviews(which: str, variable: str, width: float) -> PlannedReviews:
             f"{read.name} in {folder.slug} is a number: reviews are planned for prevalences. Name a binary, category "
             "or ordinal variable: --variable NAME"
         )
-    if below_of(folder, begun):
+    if below_of(folder, state):
         raise FindingsError(
             f"A plan shows how many incidents are in each stratum, and report.suppress_below of {folder.slug} masks "
             "small counts."
@@ -98,7 +98,7 @@ def dealt_for(made: Plan, sizes: dict[str, int]) -> int:
 
 
 def shown_plan(planned: PlannedReviews, width: float) -> Iterator[RenderableType]:
-    """What the user is shown."""
+    """The plan as the user sees it."""
     made = planned.plan
     what = f"{planned.variable} {planned.value}" if planned.value else planned.variable
     unknown = (

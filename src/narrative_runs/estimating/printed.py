@@ -25,7 +25,7 @@ _TITLES = {INCIDENT: "incidents", "narrative": "narratives"}
 
 
 def shown_estimates(estimates: Estimates) -> Iterator[RenderableType]:
-    """What the user is shown: a table for each variable, by groups too, notes, and the paragraph."""
+    """The estimates as the user sees them: a table for each variable, by groups too, notes, and the paragraph."""
     content, folder = estimates.content, estimates.folder
     for name, of_variable in content["variables"].items():
         yield _levels(name, of_variable)

@@ -1,4 +1,4 @@
-"""`narrative-runs prove`, of the estimates: derived once more from answers and reviews, and compared byte for byte."""
+"""`narrative-runs prove`, for the estimates: derived again from answers and reviews, and compared byte for byte."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,20 +15,20 @@ from narrative_runs.source.checksum import md5_of
 
 
 def prove_estimates(params_file: Path) -> list[str]:
-    """Prove the estimates of the experiment that a params file describes; returns what was seen, in words, and nothing
-    where nothing was estimated. Those of older answers or reviews are not proved, which is said.
+    """Prove the estimates of the experiment that a params file describes; returns the result in words, and nothing
+    where nothing was estimated. Estimates of older answers or reviews are not proved; the result says so.
 
     Raises:
         ExperimentError: they do not follow.
         NarrativeRunsError: the params, the answers or the reviews cannot be used.
     """
     folder = ExperimentFolder(params_module.check(params_module.read_file(params_file), str(params_file)).slug)
-    content, begun = read_estimates(folder), experiment.find(folder)
-    if content is None or begun is None:
+    content, state = read_estimates(folder), experiment.find(folder)
+    if content is None or state is None:
         return []
     wish = _wish_in(content, folder)
     command = wish.command(folder.slug)
-    if older := older_in(content, made_from(folder, below_of(folder, begun))):
+    if older := older_in(content, made_from(folder, below_of(folder, state))):
         return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to recreate it: `{command}`"]
     derived = estimates_of(folder.slug, wish).content
     made = {folder.estimates: json_of(derived), folder.estimates_table: csv_of(derived, folder)}
@@ -49,10 +49,10 @@ def older_estimates() -> list[str]:
     for path in sorted(RESULTS.glob("*/estimates.json")):
         folder = ExperimentFolder(path.parent.name)
         try:
-            content, begun = read_estimates(folder), experiment.find(folder)
-            if content is None or begun is None:
+            content, state = read_estimates(folder), experiment.find(folder)
+            if content is None or state is None:
                 continue
-            older = older_in(content, made_from(folder, below_of(folder, begun)))
+            older = older_in(content, made_from(folder, below_of(folder, state)))
             command = _wish_in(content, folder).command(folder.slug)
         except NarrativeRunsError as error:
             lines.append(str(error))

@@ -1,4 +1,4 @@
-"""The report with the estimates in it: it is written anew, and nothing is asked."""
+"""The report with the estimates in it: written again, without asking anything."""
 
 from narrative_runs import __version__, experiment
 from narrative_runs.errors import FindingsError
@@ -9,24 +9,24 @@ from narrative_runs.paths import ExperimentFolder
 from narrative_runs.run_context import RunContext
 
 
-def report_anew(folder: ExperimentFolder, begun: ExperimentState) -> None:
+def report_anew(folder: ExperimentFolder, state: ExperimentState) -> None:
     """Write figures and report of a completed experiment, as its last run did.
 
     Raises:
         FindingsError: what the report is made from is missing.
     """
-    params = check(experiment.last_params(folder, begun), str(folder.description))
+    params = check(experiment.last_params(folder, state), str(folder.description))
     # No session: a report tells of those in the journals alone.
     context = RunContext(
         slug=folder.slug,
-        experiment_id=begun.experiment_id,
-        source_md5=begun.source_md5,
-        reading_rules=begun.reading_rules,
+        experiment_id=state.experiment_id,
+        source_md5=state.source_md5,
+        reading_rules=state.reading_rules,
         params=params,
         session=0,
         retry_errors=False,
         retry_categories=(),
-        began_at=begun.began_at,
+        began_at=state.began_at,
         session_began_at="",
         host="",
         git_commit=None,

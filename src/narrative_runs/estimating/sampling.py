@@ -1,6 +1,6 @@
-"""Which truths count, and how they were chosen: what nobody can say of them is refused.
+"""Which truths count, and how they were chosen: estimates without a ground are refused.
 
-Reviews that were dealt were drawn at random within strata. Labels of the workbook were chosen by whoever labelled them:
+Reviews that were dealt were drawn at random within strata. Whoever labelled the workbook chose its labels:
 they count where every incident has one, or where the user says that they are a random sample.
 """
 

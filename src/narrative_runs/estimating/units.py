@@ -25,7 +25,7 @@ class Units:
     """One variable in all incidents, or in all narratives; arrays of shape (units,).
 
     incident: the number of each unit's incident; predicted: the model's value, None without one; truth: people's value,
-    None where the text does not tell, or where it is not known; is_known: whether it counts; stratum: from which the
+    None where the text does not say, or where it is not known; is_known: whether it counts; stratum: from which the
     incident was drawn; is_error, is_unasked: why there is no answer; group: of each unit in a column, None where its
     narratives are in several, by the column.
     """
@@ -40,7 +40,7 @@ class Units:
     group: dict[str, NDArray[np.object_]]
 
     def at(self, rows: Mask) -> "Units":
-        """Those of these rows."""
+        """The units of these rows."""
         return Units(
             self.incident[rows],
             self.predicted[rows],
@@ -59,10 +59,10 @@ def values_of(variable: Variable) -> tuple[str, ...]:
 
 
 def population(units: Units, value: str | None) -> Population:
-    """The units as one finding that is there or not. value: which of the values is the finding, None for a binary
+    """The units as one finding that is present or absent. value: which of the values is the finding, None for a binary
     variable's yes.
 
-    Where the text does not tell, the finding is not there.
+    Where the text does not say, the finding counts as absent.
     """
     wanted = "yes" if value is None else value
 
