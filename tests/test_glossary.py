@@ -29,6 +29,7 @@ ROOMS_WITHOUT_COMMON = (
     "data_columns",
     "demo",
     "derivation",
+    "development",
     "embedded",
     "error_patterns",
     "errors",

@@ -1,7 +1,7 @@
 """The answers to one question about the narratives of development samples, kept apart from every experiment.
 
-A question is all that decides an answer but the narrative: model, settings, prompts, codebook. Its answers are journals
-like those of an experiment, in `results/development/answers/<question>/journal/`.
+A question is all that decides an answer except the narrative: model, settings, prompts, codebook. Its answers are
+journals like those of an experiment, in `results/development/answers/<question>/journal/`.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ _DIGITS = 16
 
 
 class Answers:
-    """What is known of one question: entries by fingerprint; path: the folder, which a run of the question locks."""
+    """The answers to one question: entries by fingerprint; path: the folder, which a run of the question locks."""
 
     def __init__(self, question: Question) -> None:
         """Read what earlier tries have asked.
@@ -39,7 +39,7 @@ class Answers:
         return self.path / "journal"
 
     def add(self, entry: dict[str, Any]) -> None:
-        """One more entry; of two about the same narrative the first with an answer counts, else the last."""
+        """Add an entry; of two about the same narrative the first with an answer counts, else the last."""
         self.spent_tokens += tokens_of(entry)
         if "response" in entry:
             self.model = self.model or model_of(entry["response"]) or ""
@@ -47,7 +47,7 @@ class Answers:
             self._entries[entry["fingerprint"]] = entry
 
     def has_answer(self, fingerprint: str) -> bool:
-        """Whether the model has answered, readably or not. That it failed to is no answer: it is asked again."""
+        """Whether the model has answered, readably or not. A failed request is no answer: it is asked again."""
         return "response" in self._entries.get(fingerprint, {})
 
     def entry(self, fingerprint: str) -> dict[str, Any] | None:

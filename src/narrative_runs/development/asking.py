@@ -1,7 +1,7 @@
 """Asks one question about the narratives of a sample, with the servers, limits, retries and budget of a run.
 
-The answers are no experiment's: see `answers`. What was answered before is not asked again, and an interrupted try
-continues.
+The answers belong to no experiment: see `answers`. Narratives answered before are not asked again, and an interrupted
+try continues.
 """
 
 import asyncio
@@ -42,9 +42,9 @@ LOOK_EVERY_S = 1.0
 
 
 def ask_sample(name: str, params: Params, narratives: Sequence[Narrative]) -> list[dict[str, Any]]:
-    """What a journal holds of each of these narratives, in their order; those without an answer are asked first.
+    """The journal entry of each of these narratives, in their order; those without an answer are asked first.
 
-    name: of what is asked, in messages; params: which model, prompts and codebook, which servers, and which limits.
+    name: of the configuration, in messages; params: which model, prompts and codebook, which servers, and which limits.
 
     Raises:
         DevelopmentError: not all could be asked; says why, and that the same command continues.
@@ -91,7 +91,7 @@ class _Session:
         self._began_at = datetime.now().astimezone().isoformat(timespec="seconds")
 
     async def ask(self, narratives: Sequence[Narrative]) -> str:
-        """Ask for those that have no answer; returns why some have none at the end, empty where all have theirs."""
+        """Ask about those that have no answer; returns why some still have none, empty where all have one."""
         params, run = self._params, self._params.run
         answers = Answers(self._question)
         observer = _Observer(self._name, params, len(narratives), answers.model, self._terminal)
@@ -195,7 +195,7 @@ class _AnsweredNarratives:
         return max((len(narrative.narrative_text) for narrative in self._answered), default=0)
 
     def add(self, narrative: Narrative) -> None:
-        """It was answered just now."""
+        """Add one that was answered just now."""
         self.has_new = True
         self._answered.append(narrative)
         self._progress.done = len(self._answered)
@@ -210,7 +210,7 @@ class _AnsweredNarratives:
 
 
 class _Observer:
-    """Gives account of the asking on the terminal; no text of a narrative is in it."""
+    """Reports the asking on the terminal, without any text of a narrative."""
 
     def __init__(self, name: str, params: Params, total: int, model: str, terminal: Terminal) -> None:
         now = time.monotonic()
@@ -234,7 +234,7 @@ class _Observer:
         """A request gave no answer: the limiter says so where it makes the user wait."""
 
     def evidence(self, job: str, outcome: str, requests: int) -> None:
-        """Evidence requests were sent: nothing that the user has to know."""
+        """Evidence requests were sent: the user need not know."""
 
     def unsupported(self, part: str) -> None:
         """Say what the server does not take or give."""
@@ -249,7 +249,7 @@ class _Observer:
         """No further request begins: the command's own message says why."""
 
     def show(self, limiter: Limiter) -> None:
-        """Show how far it is: on a terminal as the panel of a run, elsewhere as a line now and then."""
+        """Show the progress: on a terminal as the panel of a run, elsewhere as a line now and then."""
         now = time.monotonic()
         self.progress.note(now)
         status = self._status(now, limiter)

@@ -1,4 +1,5 @@
-"""What is tried: configurations (a prompt, a model, a codebook), the sample that each is asked, and its answers."""
+"""The parts of a try: configurations (a prompt, a model, a codebook), the sample that each is asked, and its
+answers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Configuration:
 
     @property
     def codebook(self) -> Codebook:
-        """What is asked."""
+        """The codebook that is asked."""
         return self.params.variables
 
 
@@ -45,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Answered:
-    """What one configuration answered.
+    """The answers of one configuration.
 
     results: one a narrative, in the order of the sample; labels: of the variables of its codebook that have any, as
     `labels_to_measure` gives them, of narratives by the index 0, 1, 2 … of the results. Without a codebook there are

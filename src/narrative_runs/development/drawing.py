@@ -1,4 +1,4 @@
-"""Which narratives a prompt is developed on: drawn once, in an order that a larger sample only continues."""
+"""Draws the narratives on which a prompt is developed: once, in an order that a larger sample only continues."""
 
 import hashlib
 from collections import Counter, defaultdict, deque

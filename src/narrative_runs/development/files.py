@@ -1,4 +1,4 @@
-"""What `try` shows as CSV files, for R and pandas; no narrative text, but ids."""
+"""The tables of `try` as CSV files, for R and pandas; with ids, but no narrative text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ NAMES = ("measures.csv", "differences.csv", "differing.csv", "tokens.csv")
 
 
 def check_files_free(folder: Path | None, force: bool) -> None:
-    """See that none of NAMES stands in the folder; with `force` they may.
+    """See that none of NAMES is in the folder; with `force` they may be.
 
     Raises:
         FindingsError: one does.
@@ -29,13 +29,13 @@ def write_files(folder: Path, sample: Sample, answered: Sequence[Answered]) -> N
     Raises:
         FindingsError: a file cannot be written.
     """
-    found, names = tried(sample, answered), [each.configuration.name for each in answered]
-    tests = [found.pairs[index].tests for index in range(1, len(names))]
+    comparison, names = tried(sample, answered), [each.configuration.name for each in answered]
+    tests = [comparison.pairs[index].tests for index in range(1, len(names))]
     tables = [
-        files.measure_table(found.measures, names).rename(columns={"experiment": "configuration"}),
+        files.measure_table(comparison.measures, names).rename(columns={"experiment": "configuration"}),
         files.variable_test_table(tests, names),
-        differing_table(found.differing, names),
-        spent_table(found.spent, names),
+        differing_table(comparison.differing, names),
+        spent_table(comparison.spent, names),
     ]
     files.write_files(tables, folder, NAMES)
 

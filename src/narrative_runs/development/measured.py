@@ -1,4 +1,4 @@
-"""How good each configuration is on the development sample, what it takes, and which differences may be chance."""
+"""How good each configuration is on the development sample, its cost, and which differences may be chance."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -54,7 +54,7 @@ Coded = CodedExperiment | None
 
 
 class Spent(NamedTuple):
-    """What the answers of one configuration took, and what those about the whole workbook would take.
+    """Tokens, time and cost of one configuration's answers, and those expected for the whole workbook.
 
     n, n_errors: narratives asked, and those whose answer is an error; prompt_tokens, completion_tokens: of the sample,
     None where the server does not count; seconds: from question to answer, on average; cost: of the sample, in the
@@ -83,8 +83,8 @@ class Differing(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """What a try shows: measures with the value of each configuration, in their order; of each what it took; by the
-    index of each other configuration how it differs from the first; and where any of them differ."""
+    """The comparison of a try: measures with the value of each configuration, in their order; of each what it took; by
+    the index of each other configuration how it differs from the first; and where any of them differ."""
 
     measures: list[MeasureBeside]
     spent: list[Spent]
@@ -104,7 +104,7 @@ class AgreementSoFar(NamedTuple):
 
 
 def tried(sample: Sample, answered: Sequence[Answered]) -> Tried:
-    """All that is to be shown of some configurations, the first of which the others are compared with.
+    """The comparison of some configurations with the first of them.
 
     In: what each answered about the same sample. A variable is compared where it has the same type and the same values
     in the first configuration, whose `run.seed` is that of bootstrap and sign flips.
@@ -131,7 +131,7 @@ def may_be_chance(test: VariableTest) -> bool:
 
 
 def other_less_first(test: VariableTest) -> Rate:
-    """How much better the other configuration is than the first, with its interval; below 0 where it is worse."""
+    """How much better the other configuration is than the first, with its interval; below 0 if it is worse."""
     difference = test.difference
     return difference and {"value": -difference["value"], "low": -difference["high"], "high": -difference["low"]}
 
@@ -201,15 +201,15 @@ def _units(coded: CodedExperiment, name: str, level: str) -> Units:
 
 
 def _right(variable: Variable, units: Units) -> tuple[Mask, Mask]:
-    """Whether each answer is right, and whether it is one or the other."""
+    """Whether each answer is right, and whether it can be compared at all."""
     words = outcomes(variable, units)
     is_right = words.isin(RIGHT_OUTCOMES).to_numpy(bool)
     return is_right, is_right | words.isin(WRONG_OUTCOMES).to_numpy(bool)
 
 
 def _measures(sample: Sample, coded: Sequence[Coded], seed: int) -> list[MeasureBeside]:
-    """The measures of all variables that any configuration has; a configuration has none of one that is not the same
-    variable as in the first that has it."""
+    """The measures of all variables that any configuration has; a configuration has none for a variable that differs
+    from that of the first configuration that has it."""
     rows = []
     for name in dict.fromkeys(chain.from_iterable(each.codebook.names for each in coded if each)):
         owner = next(each for each in coded if each and name in each.codebook.names)
@@ -233,10 +233,10 @@ def _measured(sample: Sample, coded: CodedExperiment, name: str, level: str, see
     if isinstance(variable, Quote):
         passages = Passages(coded.narratives[name], coded.table[not_in_text_column(name)])
     levels = Levels(variable, coded.narratives[name], coded.incidents[name], passages, seed)
-    found = (levels.of_incidents() if level == INCIDENT else levels.of_narratives()) or {}
+    measures_of_level = (levels.of_incidents() if level == INCIDENT else levels.of_narratives()) or {}
     main = main_measure(variable.type)
     rates = ["recall", "specificity"] if isinstance(variable, Binary) else [main] if main else []
-    measured = {measure: found.get(measure) for measure in [*COUNTS, *rates]}
+    measured = {measure: measures_of_level.get(measure) for measure in [*COUNTS, *rates]}
     if not isinstance(variable, Quote):
         measured[AGREEMENT] = _weighted_agreement(sample, coded, name, level)
     return measured
@@ -262,11 +262,11 @@ def _weighted_agreement(sample: Sample, coded: CodedExperiment, name: str, level
 
 
 def _differing(sample: Sample, coded: Sequence[Coded], reasons: Sequence[Mapping[str, str | None]]) -> list[Differing]:
-    """In the order of the sample. That one gave a value and another an error alone is no difference."""
+    """The differing values in the order of the sample. A value in one and only an error in another is no difference."""
     if coded[0] is None:
         return []
     order = np.argsort(np.argsort([narrative.row_num for narrative in sample.narratives], kind="stable"))
-    found = []
+    rows = []
     for name, variable in coded[0].codebook.variables.items():
         same = [
             each if each and reason.get(name, NO_VALUE) is None else None
@@ -277,12 +277,13 @@ def _differing(sample: Sample, coded: Sequence[Coded], reasons: Sequence[Mapping
         for narrative, row in zip(sample.narratives, order, strict=True):
             if len({key[row] for key in keys} - {ERROR, NO_VALUE}) > 1:
                 of_all = tuple(of_one[row] for of_one in values)
-                found.append(Differing(narrative.incident_id, narrative.narrative_type, name, labels[row], of_all))
-    return found
+                rows.append(Differing(narrative.incident_id, narrative.narrative_type, name, labels[row], of_all))
+    return rows
 
 
 def _values(name: str, coded: Coded, n: int) -> tuple[list[str], list[str]]:
-    """The value of each narrative in words, and what tells it from others: of passages these themselves."""
+    """The value of each narrative in words, and the key by which values differ: for passages the passages
+    themselves."""
     if coded is None:
         return [NO_VALUE] * n, [NO_VALUE] * n
     variable, units = coded.codebook.variables[name], coded.narratives[name]

@@ -34,7 +34,7 @@ _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'"
 
 
 def write_page(path: Path, sample: Sample, answered: Answered) -> None:
-    """Write the page, whole or not at all. That nothing stands in its place is to be seen to before
+    """Write the page, whole or not at all. The caller sees to it that no such file exists yet
     (`user_files.check_free`).
 
     Raises:
@@ -69,5 +69,5 @@ def page(sample: Sample, answered: Answered) -> str:
 
 
 def _plain(value: object) -> object:
-    """What is filled in, without what would turn its lines round."""
+    """A text to fill in, without characters that would reverse the direction of its lines."""
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value

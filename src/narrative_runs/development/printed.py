@@ -40,7 +40,7 @@ _DIFFERING_SHOWN = 20
 
 
 def print_try(sample: Sample, answered: Sequence[Answered]) -> None:
-    """Print how these configurations compare: what `PrintedTry.show` shows."""
+    """Print how these configurations compare: the tables of `PrintedTry.show`."""
     printed = PrintedTry([each.configuration for each in answered], PlainConsole(highlight=False))
     printed.show(tried(sample, answered), sample.n_in_workbook)
 
@@ -61,21 +61,21 @@ def print_agreement(sample: Sample, answered: Answered) -> None:
 
 
 class PrintedTry:
-    """The tables of one try; `console` is where they go."""
+    """The tables of one try, printed to `console`."""
 
     def __init__(self, configurations: Sequence[Configuration], console: Console) -> None:
         self._configurations = configurations
         self._letters = LETTERS[: len(configurations)]
         self._console = console
 
-    def show(self, found: Tried, n_in_workbook: int) -> None:
-        """All of it: who is who, what each takes, how good each is, which differences may be chance, and where they
-        differ; n_in_workbook: narratives that a run of the whole workbook would ask about."""
-        self._show_configurations(found.spent)
-        self._show_spent(found.spent, n_in_workbook)
-        self._show_measures(found.measures)
-        self._show_differences(found)
-        self._show_differing(found.differing)
+    def show(self, comparison: Tried, n_in_workbook: int) -> None:
+        """All of it: the configurations, the cost of each, how good each is, which differences may be chance, and where
+        they differ; n_in_workbook: narratives that a run of the whole workbook would ask about."""
+        self._show_configurations(comparison.spent)
+        self._show_spent(comparison.spent, n_in_workbook)
+        self._show_measures(comparison.measures)
+        self._show_differences(comparison)
+        self._show_differing(comparison.differing)
 
     def _show_configurations(self, spent: Sequence[Spent]) -> None:
         table = _table("", "configuration", "model", "answers", "errors", title="Configurations")
@@ -120,8 +120,8 @@ class PrintedTry:
                 "Agreement: the share of right answers in the workbook's mix of labels; the sample has its own mix."
             )
 
-    def _show_differences(self, found: Tried) -> None:
-        rows = [(index, test) for index, pair in found.pairs.items() for test in pair.tests]
+    def _show_differences(self, comparison: Tried) -> None:
+        rows = [(index, test) for index, pair in comparison.pairs.items() for test in pair.tests]
         if rows:
             table = _table(
                 "", "variable", "labelled", "better by", "p", "p (Holm)", "", title="Differences from A, in the sample"
@@ -131,7 +131,7 @@ class PrintedTry:
             self._console.print(table)
             if any(test.p_value is not None for _, test in rows):
                 self._console.print(_READING)
-        for index, pair in found.pairs.items():
+        for index, pair in comparison.pairs.items():
             letters = {"first": self._letters[0], "other": self._letters[index]}
             reasons = {name: reason for name, reason in pair.not_compared.items() if reason != A_TEXT}
             if reasons:
@@ -164,13 +164,13 @@ _READING = (
 )
 
 
-def narrative_lines(narrative: ShownNarrative, place: str, width: int) -> list[str]:
+def narrative_lines(narrative: ShownNarrative, position: str, width: int) -> list[str]:
     """One narrative of `preflight --show`: text, answer, label and reasons, in lines that are no longer than `width`.
 
-    place: what stands before its title, such as `3 of 20`; behind it are named the variables that are wrong.
+    position: the words before its title, such as `3 of 20`; after them the variables with a wrong answer are named.
     """
     wrong = f" (WRONG: {', '.join(narrative.wrong)})" if narrative.wrong else ""
-    return as_lines(narrative.row, width, place + wrong)
+    return as_lines(narrative.row, width, position + wrong)
 
 
 def agreement_lines(agreements: Sequence[AgreementSoFar]) -> Iterator[str]:
@@ -202,7 +202,7 @@ def _difference_cells(test: VariableTest) -> list[str | Text]:
 
 
 def _table(*columns: str | Text, title: str = "", is_left: bool = False) -> Table:
-    """A table with these columns, the numbers of which stand to the right; is_left: whether all are words."""
+    """A table with these columns, whose numbers are aligned to the right; is_left: whether all are words."""
     table = Table(title=f"\n{title}" if title else "", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         is_words = is_left or column in ("", "configuration", "model", "variable") or index == 0
@@ -211,7 +211,7 @@ def _table(*columns: str | Text, title: str = "", is_left: bool = False) -> Tabl
 
 
 def _shown(text: str) -> Text:
-    """A text from outside, without what would steer the terminal."""
+    """A text from outside, without characters that would control the terminal."""
     return Text(plain(text))
 
 

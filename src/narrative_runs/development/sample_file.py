@@ -1,5 +1,5 @@
-"""The development sample of a workbook, as it is kept below results/development/: drawn once, and the same for every
-prompt and model that is tried."""
+"""The file of a workbook's development sample, below results/development/: drawn once, and the same for every prompt
+and model that is tried."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def read_sample(data_file: Path) -> KeptSample | None:
 def keep_sample(
     data_file: Path, source_md5: str, narratives: Sequence[tuple[str, str]], is_hold_out: bool, seed: int
 ) -> None:
-    """Keep what was drawn, for whoever tries the next prompt."""
+    """Keep the drawn sample, for whoever tries the next prompt."""
     path = sample_file(data_file)
     path.parent.mkdir(mode=folder_mode(), parents=True, exist_ok=True)
     now = datetime.now().astimezone().isoformat(timespec="seconds")

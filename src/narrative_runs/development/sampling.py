@@ -14,8 +14,8 @@ def draw_kept(
 ) -> tuple[Drawn, list[str]]:
     """The first `n` narratives of the workbook's development sample, which is extended where it has fewer.
 
-    hold_out: whether all others are to stay unseen from now on; None for what was said when the sample was drawn.
-    Returns what was drawn, and lines that describe it.
+    hold_out: whether all others are to stay unseen from now on; None for the choice made when the sample was drawn.
+    Returns the drawn narratives, and lines that describe them.
 
     Raises:
         DevelopmentError: a hold-out sample has fewer narratives, or would leave too few of a label unseen; or the kept

@@ -16,9 +16,9 @@ from narrative_runs.user_files import check_free, check_git_ignores
 
 
 def show(file: Path, n: int, html: Path | None = None, force: bool = False) -> None:
-    """Ask `n` narratives of the development sample as the params in `file` say, and show what came of each.
+    """Ask about `n` narratives of the development sample by the params in `file`, and show the result of each.
 
-    html: the page to write instead of what is shown on the terminal; force: whether it may be overwritten. No
+    html: the page to write instead of showing them on the terminal; force: whether it may be overwritten. No
     experiment begins; which narratives were shown is recorded.
 
     Raises:

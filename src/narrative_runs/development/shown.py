@@ -25,11 +25,11 @@ from narrative_runs.variable_outcomes import narrative_outcomes
 
 
 class ShownValue(NamedTuple):
-    """What was answered for one variable.
+    """The answer for one variable.
 
     answer: in words, or several passages or values; label: in words, None without one; outcome: right or wrong by the
     label, in words, empty where it is neither; probability: the model's own confidence, or that of its tokens; None
-    where there is none; not_in_text: passages that do not stand in the narrative.
+    where there is none; not_in_text: passages that are not in the narrative.
     """
 
     variable: str
@@ -53,7 +53,7 @@ class ShownNarrative(NamedTuple):
 
 
 def shown_narratives(sample: Sample, answered: Answered) -> list[ShownNarrative]:
-    """The narratives of a sample with what was answered, in the order of the sample."""
+    """The narratives of a sample with their answers, in the order of the sample."""
     codebook = answered.configuration.codebook
     rated = _rated(sample, answered)
     return [
@@ -63,7 +63,7 @@ def shown_narratives(sample: Sample, answered: Answered) -> list[ShownNarrative]
 
 
 def _rated(sample: Sample, answered: Answered) -> dict[str, pd.DataFrame]:
-    """By variable what `narrative_outcomes` gives, in the order of the sample."""
+    """The result of `narrative_outcomes` by variable, in the order of the sample."""
     codebook, table = answered.configuration.codebook, table_of(answered)
     labels: Mapping[str, VariableLabels] = answered.labels
     names = list(codebook.names)
@@ -125,7 +125,7 @@ def _value(variable: Variable, coded: Mapping[str, Any], wrong: list[str]) -> Sh
 
 
 def _usual_value(row: Mapping[str, Any], name: str, label: str | None, outcome: str, wrong: list[str]) -> ShownValue:
-    """The same of the usual question, of which the record's own columns hold the answer."""
+    """The same for the usual question, whose answer is in the record's own columns."""
     answer = "error" if row["error_occurred"] else "yes" if row["detected"] else "no"
     return ShownValue(name, answer, label, outcome, name in wrong, row["confidence"], row["p_detected"], [])
 

@@ -20,9 +20,9 @@ from narrative_runs.source.summary import summary_lines
 def try_configurations(
     files: Sequence[Path], n: int, hold_out: bool | None = None, csv_folder: Path | None = None, force: bool = False
 ) -> None:
-    """Ask each configuration the same `n` narratives, one configuration after the other, and show how they compare.
+    """Ask each configuration about the same `n` narratives, one after the other, and show how they compare.
 
-    files: one params file a configuration; hold_out: see `draw_kept`; csv_folder: where the tables are written too.
+    files: one params file a configuration; hold_out: see `draw_kept`; csv_folder: also write the tables there.
 
     Raises:
         NarrativeRunsError: a params file, the workbook or a server cannot be used; what was answered is kept.

@@ -29,10 +29,10 @@ from narrative_runs.source.variable_labels import LabelsOfVariable, check_labels
 
 @dataclass(frozen=True)
 class WorkbookOfTry:
-    """A workbook as the params of one configuration have it read.
+    """A workbook as read by the params of one configuration.
 
-    source: its narratives; source_md5: of the file; folder: where incidents and other columns lie meanwhile, as a run
-    would write them.
+    source: its narratives; source_md5: of the file; folder: the temporary one with incidents and other columns, as a
+    run would write them.
     """
 
     source: workbook.Source
@@ -63,7 +63,7 @@ class WorkbookOfTry:
     def answered(
         self, configuration: Configuration, narratives: Sequence[Narrative], entries: Sequence[Mapping[str, Any]]
     ) -> Answered:
-        """What a configuration answered of these narratives; entries: what the journal holds of each."""
+        """The answers of a configuration about these narratives; entries: the journal's entry of each."""
         numbers = [narrative.row_num - 1 for narrative in narratives]
         # With the labels that this configuration's codebook names.
         own = self._narratives(numbers)
