@@ -62,6 +62,7 @@ ROOMS_WITHOUT_COMMON = (
     "review_file",
     "reviews",
     "run_context",
+    "run_lock",
     "run_spec",
     "secrets_in_params",
     "seen_narratives",

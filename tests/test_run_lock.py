@@ -20,9 +20,9 @@ from narrative_runs.run_lock import (
     hold_as_child,
     holder,
     is_running,
+    lock_content,
     other_host,
     running,
-    told,
     wait_for_killed_run,
 )
 from tests.project import wait_until
@@ -307,7 +307,7 @@ def test_a_silent_run_on_another_host_is_waited_for(folder: Path, monkeypatch: p
     assert time.monotonic() - began >= run_lock.SILENT_S
     (line,) = lines
     assert "PID 123 on node2" in line
-    assert told(folder)["token"] == lock.token and other_host(folder) == ""
+    assert lock_content(folder)["token"] == lock.token and other_host(folder) == ""
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
@@ -341,7 +341,7 @@ def test_a_lock_that_was_given_back_is_free_on_any_host(folder: Path, start: Sta
     lock.acquire()
     lock.tell("", ended="the disk is full")
     lock.release()
-    assert told(folder)["ended"] == "the disk is full" and not is_running(folder)
+    assert lock_content(folder)["ended"] == "the disk is full" and not is_running(folder)
     began = time.monotonic()
     assert says(start(on("node2", TRIES))) == "holds"
     assert time.monotonic() - began < 30
@@ -385,8 +385,8 @@ def test_a_holder_gives_signs_of_life(folder: Path, monkeypatch: pytest.MonkeyPa
     lock = RunLock(folder)
     lock.acquire()
     lock.tell("/somewhere")
-    first = told(folder)
-    later = wait_until(lambda: (words := told(folder))["counter"] > first["counter"] and words, every=0.005)
+    first = lock_content(folder)
+    later = wait_until(lambda: (words := lock_content(folder))["counter"] > first["counter"] and words, every=0.005)
     lock.release()
     assert {**later, "counter": 0} == {**first, "counter": 0}
     assert first["address"] == "/somewhere" and (first["host"], first["boot"]) == (this_host().name, this_host().boot)
@@ -400,7 +400,7 @@ def test_the_lock_is_read_after_a_silence_of_its_own(folder: Path) -> None:
     lock._is_released.set()
     held = HeldLock(folder, lock.token, lambda: now)
     assert held.why_lost() == ""
-    counter = told(folder)["counter"]
+    counter = lock_content(folder)["counter"]
     write_words(folder)
     now += OVERDUE_S - 0.1
     assert held.why_lost() == ""

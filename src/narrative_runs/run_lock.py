@@ -1,12 +1,12 @@
 """One run of an experiment at a time, on this host and on others that have the same folder.
 
-On one host by locks that the kernel frees when their holder ends, however it ends. `run` is held by the main process
+On one host, the kernel frees the locks when their holder ends, however it ends. `run` is held by the main process
 alone, for the whole run. `children` is shared by all that it starts; a new run waits until the last of them is gone, so
 that no answer of theirs is missed or asked for twice.
 
-Between hosts that is not enough: both may be given the kernel's lock, and a host that is gone may keep it. There the
-file of `run` decides. It names its holder by a random token, and holds a counter that the holder advances; `lock_watch`
-says what that means to who looks. Who writes to the file reads it first: another token there is another run's lock.
+Between hosts that is not enough: both may get the kernel's lock, and a host that is gone may keep it. There the file of
+`run` decides. It names its holder by a random token, and holds a counter that the holder advances; `lock_watch` says
+what that means to others. Whoever writes to the file reads it first: another token in it means another run's lock.
 """
 
 import fcntl
@@ -50,18 +50,19 @@ def _tell_nobody(_: str) -> None: ...
 
 
 def _now() -> float:
-    """Seconds by a clock that goes on while the machine sleeps: macOS has it by the second name."""
+    """Seconds by a clock that runs on while the machine sleeps: macOS has it by the second name."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class HeldLock:
-    """A lock that is held, as each process of the run that looks after it knows it.
+    """A held lock, as known to each process of the run that looks after it.
 
-    is_orphan: whether the main process is gone. A new run on this host has its lock then, and waits for us.
+    is_orphan: whether the main process is gone. Then a new run on this host has its lock, and waits for this one.
     """
 
     def __init__(self, folder: Path, token: str, clock: Callable[[], float] = _now) -> None:
-        """folder: the experiment's; token: of this run, as its `RunLock` has it; clock: one that goes on in sleep."""
+        """folder: the experiment's; token: of this run, as its `RunLock` has it; clock: one that runs on during
+        sleep."""
         self.is_orphan = False
         self._folder = folder
         self._token = token
@@ -70,15 +71,15 @@ class HeldLock:
         self._why_lost = ""
 
     def why_lost(self, after_s: float = OVERDUE_S) -> str:
-        """Why this run may neither ask nor write any more: another one has its lock. Empty while it may.
+        """Why this run may neither ask nor write any more: another run has its lock. Empty while it may.
 
-        after_s: the file is read, and the counter advanced, when that was last done so many seconds ago. Left out, this
+        after_s: read the file and advance the counter if that was last done so many seconds ago. Without it, the call
         costs nothing unless the process was asleep.
         """
         now = self._clock()
         if self._why_lost or now - self._read_at < after_s:
             return self._why_lost
-        words = told(self._folder)
+        words = lock_content(self._folder)
         if words:
             self._read_at = now
         if words.get("token") == self._token:
@@ -90,7 +91,7 @@ class HeldLock:
 
 
 class RunLock:
-    """The lock on an experiment, held by the process that runs it; token: what names this holder."""
+    """The lock on an experiment, held by the process that runs it; token: names this holder."""
 
     def __init__(self, folder: Path) -> None:
         """folder: the experiment's folder; it is made if missing."""
@@ -146,7 +147,7 @@ class RunLock:
     def tell(self, address: str, ended: str = "") -> None:
         """Write into the lock's file the address of its coordinator, for other terminals; nothing if it was lost.
 
-        ended: why the run ends: on a full disk the record cannot be told any more.
+        ended: why the run ends: on a full disk the record cannot hold the reason.
         """
         assert self._descriptor is not None
         self._say(address=address, ended=ended[:_LONGEST_REASON])
@@ -170,12 +171,12 @@ class RunLock:
     def _take(self, tell: Tell) -> tuple[int, bool]:
         """The descriptor of the lock's file, and whether another host may have taken it in the same moment."""
         # `running` holds the lock for a moment, and `forget` may just have removed its file: hence some tries.
-        tries, began, is_told = 10, time.monotonic(), False
+        tries, began, is_reported = 10, time.monotonic(), False
         while True:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = _open(self._run)
             is_ours = _try(descriptor, fcntl.LOCK_EX) and _is_still(descriptor, self._run)
-            words = told(self._folder)
+            words = lock_content(self._folder)
             meaning = _seen(self._folder, words, SILENT_S)
             if meaning is Meaning.SILENT:
                 # The kernel may keep what a host held that is gone, or asleep; it holds it in files that are no more.
@@ -191,8 +192,8 @@ class RunLock:
             tries -= meaning is not Meaning.UNKNOWN
             if meaning is Meaning.ALIVE or not tries:
                 raise self._already_running()
-            if time.monotonic() - began > TELL_AFTER_S and not is_told:
-                is_told = True
+            if time.monotonic() - began > TELL_AFTER_S and not is_reported:
+                is_reported = True
                 tell(
                     f"The lock of this experiment names another host: {holder(self._folder)}. Waiting for a sign of "
                     f"life from there; if there is none for {SILENT_S:.0f} s, this run takes over."
@@ -208,7 +209,7 @@ class RunLock:
             self._words |= changed
             # Where the folder was removed, nobody looks.
             with suppress(FileNotFoundError):
-                _write(self._folder, _content(told(self._folder), self._words))
+                _write(self._folder, _content(lock_content(self._folder), self._words))
 
     def _keep(self) -> None:
         while not self._is_released.wait(REFRESH_EVERY_S) and not self._held.why_lost(0.0):
@@ -218,25 +219,25 @@ class RunLock:
 def wait_for_killed_run(folder: Path, tell: Tell) -> None:
     """Wait until the children of a run whose main process was killed have kept what was in flight; changes nothing.
 
-    What they keep is to be known before a new run is planned; on another host, `acquire` tells whether any is alive.
+    A new run is planned only once their answers are known; on another host, `acquire` sees whether any is alive.
     tell: called where that takes more than a moment.
 
     Raises:
         AlreadyRunning: they do not end.
     """
     children = folder / ".children.lock"
-    if children.exists() and not names_another(told(folder), this_host()) and not _is_locked(folder):
+    if children.exists() and not names_another(lock_content(folder), this_host()) and not _is_locked(folder):
         _wait_for_children(children, tell)
 
 
 def _wait_for_children(path: Path, tell: Tell = _tell_nobody) -> None:
     children = _open(path)
-    began, is_told = time.monotonic(), False
+    began, is_reported = time.monotonic(), False
     try:
         while not _try(children, fcntl.LOCK_EX):
             waited = time.monotonic() - began
-            if waited > TELL_AFTER_S and not is_told:
-                is_told = True
+            if waited > TELL_AFTER_S and not is_reported:
+                is_reported = True
                 tell("Waiting up to 30 s for requests of an earlier, killed run to finish.")
             if waited > CHILDREN_MAY_TAKE_S:
                 raise AlreadyRunning(
@@ -262,14 +263,14 @@ def is_running(folder: Path) -> bool:
 def running(folders: Iterable[Path]) -> set[Path]:
     """The folders of those experiments that a process holds, on whichever host; changes nothing.
 
-    What the kernel knows is known at once. A lock of another host is looked at for up to LOOK_FOR_S seconds, unless
-    this process has done so before; all of them together.
+    The kernel knows at once about locks of this host. Those of other hosts are watched, all together, for up to
+    LOOK_FOR_S seconds, unless this process has watched them before.
     """
     held: set[Path] = set()
     unknown = set(folders)
     while True:
         for folder in list(unknown):
-            meaning = _seen(folder, told(folder), LOOK_FOR_S)
+            meaning = _seen(folder, lock_content(folder), LOOK_FOR_S)
             if meaning is not Meaning.UNKNOWN:
                 unknown.remove(folder)
             if meaning is Meaning.ALIVE or (meaning is Meaning.BY_KERNEL and _is_locked(folder)):
@@ -280,8 +281,8 @@ def running(folders: Iterable[Path]) -> set[Path]:
 
 
 def holder(folder: Path) -> str:
-    """Who holds the lock, in words."""
-    words = told(folder)
+    """The holder of the lock, in words."""
+    words = lock_content(folder)
     return f"{_named(words)}, since {words['since']}" if "since" in words else "another process"
 
 
@@ -291,19 +292,19 @@ def _named(words: dict[str, Any]) -> str:
 
 def other_host(folder: Path) -> str:
     """The name of the host that the lock's file names, where it is another one; else empty."""
-    words = told(folder)
+    words = lock_content(folder)
     return str(words.get("host", "")) if names_another(words, this_host()) else ""
 
 
 def address_of(folder: Path) -> str:
     """The address of the coordinator that runs the experiment; empty when nobody can say."""
-    return str(told(folder).get("address", ""))
+    return str(lock_content(folder).get("address", ""))
 
 
-def told(folder: Path) -> dict[str, Any]:
-    """What the holder wrote of itself; empty when nobody can say.
+def lock_content(folder: Path) -> dict[str, Any]:
+    """The content of the lock's file, which the holder wrote about itself; empty where there is none to be read.
 
-    pid, host, boot, since, address; token: what names it; counter: what it advances; ended: why its run ended;
+    pid, host, boot, since, address; token: names the holder; counter: advanced by it; ended: why its run ended;
     released: whether it gave the lock back. Release 0.1.0 wrote pid, host, since, address and ended.
     """
     try:
@@ -315,13 +316,13 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 def _counter(words: dict[str, Any]) -> bytes:
-    """The beginning of the lock's file, with the counter one further than in these words; always as long."""
+    """The beginning of the lock's file, with the counter one higher than in these words; always of the same length."""
     before = words.get("counter")
     return b'{"counter": %12d, ' % (((before if isinstance(before, int) else 0) + 1) % 10**12)
 
 
 def _content(before: dict[str, Any], words: dict[str, Any]) -> bytes:
-    """The whole file. Always as long: what is written over needs no room on the disk."""
+    """The whole file. Always of the same length: overwriting needs no room on the disk."""
     return (_counter(before) + json.dumps(words).encode()[1:]).ljust(_LENGTH)[:_LENGTH]
 
 
@@ -336,7 +337,7 @@ def _write(folder: Path, content: bytes) -> None:
 
 
 def _seen(folder: Path, words: dict[str, Any], silent_s: float) -> Meaning:
-    """What the lock means now, given what this process has seen of it before."""
+    """The meaning of the lock now, given what this process has seen of it before."""
     if words.get("host") == this_host().name and not may_be_shared(folder):
         # This machine was started anew since: on a disk of its own no other one of this name can be meant.
         words = {**words, "boot": this_host().boot}

@@ -84,7 +84,7 @@ def check_is_project() -> None:
 
 def _known(row: dict[str, Any], state: str) -> ExperimentRow:
     """The experiment; where its record could not be told its end, as on a full disk, the lock's file may tell it."""
-    ended = run_lock.told(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
+    ended = run_lock.lock_content(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
     return ExperimentRow({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else ExperimentRow(row, state)
 
 

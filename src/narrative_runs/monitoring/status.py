@@ -113,7 +113,7 @@ def status_of(known: ExperimentRow) -> Status:
         n_narratives_total=row["n_narratives_total"] or status.n_narratives_total,
         n_narratives_processed=row["n_narratives_processed"] or 0,
     )
-    holder = run_lock.told(folder) if known.state == RUNNING else {}
+    holder = run_lock.lock_content(folder) if known.state == RUNNING else {}
     pid = holder.get("pid")
     return Status(
         known,
