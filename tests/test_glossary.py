@@ -25,6 +25,7 @@ ROOMS_WITHOUT_COMMON = (
     "code",
     "codebook",
     "commands",
+    "comparison",
     "coordination",
     "data_columns",
     "demo",

@@ -1,4 +1,4 @@
-"""All that is compared by variable: measures beside each other, and each experiment with the first one."""
+"""Comparison by variable: measures beside each other, and each experiment with the first one."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ Reasons = dict[int, dict[str, str | None]]
 
 
 class ByVariable(NamedTuple):
-    """The measures beside each other, and by the index of the other experiment what the first and it compare to."""
+    """The measures beside each other, and by the index of the other experiment its comparison with the first."""
 
     measures: list[MeasureBeside]
     pairs: Mapping[int, VariablePair]
@@ -47,7 +47,7 @@ def by_variable(experiments: Sequence[Finished], seed: int, name: str = "") -> B
 
 
 def _measures(experiments: Sequence[Finished], reasons: Reasons) -> list[MeasureBeside]:
-    """The measures of the variables that are compared, of each experiment those that are the same variable there."""
+    """The measures of the compared variables; of each experiment those that are the same variable there."""
     is_compared = {
         index: {name for name, reason in of_pair.items() if reason is None} for index, of_pair in reasons.items()
     }

@@ -15,7 +15,7 @@ from narrative_runs.finished import Finished
 
 @dataclass(frozen=True)
 class CodedExperiment:
-    """The variables of one experiment that are no texts.
+    """The variables of one experiment, without texts.
 
     table: one row a narrative, in the order of `row_num`, with `incident_id`, `narrative_type` and `narrative_text`;
     narratives: by variable its units, one a row of the table; incidents: one an incident, in the order of their ids.
@@ -54,7 +54,7 @@ def coded_results(
     first: Codebook,
     unasked: Collection[str] = (),
 ) -> CodedExperiment | None:
-    """The same of a table of results, with the labels of the variables of its codebook; unasked: incidents with a
+    """The same for a table of results, with the labels of the variables of its codebook; unasked: incidents with a
     narrative that is not in the table."""
     compared = with_answers_to_compare(codebook, first)
     if compared is None:

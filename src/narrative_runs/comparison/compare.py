@@ -15,8 +15,8 @@ from narrative_runs.user_files import check_free
 
 
 def compare(named: Sequence[str], csv_folder: Path | None, force: bool, variable: str = "") -> None:
-    """Print how the experiments with these slugs or ids, or their snapshots (`SLUG@NAME`), differ; with a folder, write
-    that as CSV files too. variable: the name of the one that is shown alone, with the narratives that changed.
+    """Print how the experiments with these slugs or ids, or their snapshots (`SLUG@NAME`), differ; with a folder, also
+    write CSV files. variable: the name of the only one to show, with the narratives that changed.
 
     Raises:
         FindingsError: one of them cannot be found or has no findings, is named twice, none has such a variable, or a
@@ -34,28 +34,28 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool, variable
     _compare_all(compared(experiments, variables), csv_folder)
 
 
-def _compare_all(found: Compared, csv_folder: Path | None) -> None:
-    slugs, variables = [one.label for one in found.experiments], found.variables
+def _compare_all(comparison: Compared, csv_folder: Path | None) -> None:
+    slugs, variables = [one.label for one in comparison.experiments], comparison.variables
     names: Sequence[str] = files.NAMES
     if csv_folder is not None:
         tables = [
-            files.param_table(found.params, slugs),
-            files.metric_table(found.metrics, slugs),
-            files.pair_table(found.tests, slugs),
-            files.changed_table(found.changes, slugs),
+            files.param_table(comparison.params, slugs),
+            files.metric_table(comparison.metrics, slugs),
+            files.pair_table(comparison.tests, slugs),
+            files.changed_table(comparison.changes, slugs),
         ]
         if variables.pairs:
             names = (*files.NAMES, *files.NAMES_BY_VARIABLE)
             tables += _tables(variables, slugs)
         files.write_files(tables, csv_folder, names)
-    printed = PrintedComparison(found.experiments, PlainConsole(highlight=False), bool(variables.pairs))
+    printed = PrintedComparison(comparison.experiments, PlainConsole(highlight=False), bool(variables.pairs))
     printed.show_experiments()
-    printed.show_params(found.params)
-    if found.has_detections:
-        printed.show_metrics(found.metrics)
+    printed.show_params(comparison.params)
+    if comparison.has_detections:
+        printed.show_metrics(comparison.metrics)
     printed.show_variables(variables.measures)
-    for index, (of_pair, changes_of_pair) in enumerate(zip(found.tests, found.changes, strict=True), start=1):
-        if found.has_pair(index):
+    for index, (of_pair, changes_of_pair) in enumerate(zip(comparison.tests, comparison.changes, strict=True), start=1):
+        if comparison.has_pair(index):
             printed.show_pair(index, of_pair, changes_of_pair)
         if (pair := variables.pairs.get(index)) is not None:
             printed.show_variable_pair(index, pair)

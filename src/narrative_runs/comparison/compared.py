@@ -1,4 +1,4 @@
-"""All that is compared between finished experiments, before it is shown: each with the first one named."""
+"""The comparison of finished experiments, before it is shown: each with the first one named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ LETTERS = ascii_uppercase
 
 @dataclass(frozen=True)
 class Compared:
-    """What experiments differ in.
+    """The comparison of experiments.
 
     tests, changes: with each of the others, in their order: over all narratives and by type, and the narratives whose
-    detection is another; of those with a pair, see `has_pair`. variables: measures beside each other, and pairs by the
+    detection changed; of those with a pair, see `has_pair`. variables: measures beside each other, and pairs by the
     index of the other experiment. The p values are adjusted for the number of all tests.
     """
 
@@ -41,7 +41,7 @@ class Compared:
 
     @property
     def has_detections(self) -> bool:
-        """Whether any experiment has a variable of yes or no: without one, nothing is in the columns that all have."""
+        """Whether any experiment has a variable of yes or no: without one, the columns that all have are empty."""
         return any(one.codebook.first_binary is not None for one in self.experiments)
 
     def has_pair(self, index: int) -> bool:
@@ -64,7 +64,7 @@ def read_named(named: Sequence[str]) -> list[Finished]:
 
 
 def variables_compared(experiments: Sequence[Finished], variable: str = "") -> ByVariable:
-    """The variables of the experiments compared; variable: the name of the one that is compared alone.
+    """The variables of the experiments compared; variable: the name of the only one to compare.
 
     Raises:
         FindingsError: none has such a variable.
@@ -73,7 +73,7 @@ def variables_compared(experiments: Sequence[Finished], variable: str = "") -> B
 
 
 def compared(experiments: Sequence[Finished], variables: ByVariable) -> Compared:
-    """All that is compared of the experiments; variables: what `variables_compared` gives."""
+    """The comparison of the experiments; variables: the result of `variables_compared`."""
     first, seed = experiments[0], _seed(experiments)
     joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
     of_first = first.metrics["by_type"]

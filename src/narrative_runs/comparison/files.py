@@ -83,8 +83,8 @@ def measure_table(measures: Iterable[MeasureBeside], slugs: Sequence[str]) -> pd
 
 
 def variable_test_table(tests: Sequence[Sequence[VariableTest]], slugs: Sequence[str]) -> pd.DataFrame:
-    """One row a pair and variable: `first` and `other` (slugs), and the fields of `VariableTest`; of the rates among
-    them the value, and behind it its bounds as `same_low` and `same_high`."""
+    """One row a pair and variable: `first` and `other` (slugs), and the fields of `VariableTest`; a rate among
+    them has its value, then its bounds as `same_low` and `same_high`."""
     rows = []
     for other, of_pair in zip(slugs[1:], tests, strict=True):
         for test in of_pair:

@@ -18,8 +18,8 @@ class MetricBeside(NamedTuple):
 def metrics_beside(all_metrics: Sequence[dict[str, Any]]) -> list[MetricBeside]:
     """The metrics of all experiments, overall, by narrative type and by incident.
 
-    In: the contents of metrics.json, one an experiment. Of the narrative types, those of the first that another has as
-    well; where one does not have it, its values are None.
+    In: the contents of metrics.json, one an experiment. Of the narrative types, those of the first experiment that
+    another has as well; where an experiment does not have the type, its values are None.
     """
     first, *others = (list(metrics["by_type"]) for metrics in all_metrics)
     types = [kind for kind in first if any(kind in other for other in others)]

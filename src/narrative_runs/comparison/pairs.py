@@ -42,8 +42,8 @@ class PairTest:
     """Two experiments on the same narratives, of all types or of one (`scope`); counts of narratives.
 
     n_only_first, n_only_other: in one of the two alone; n_other_text: in both, with another text; n_error: the same
-    text, but an error in one or both. n_compared: all other; they are told apart by who detected. n_other_label: those
-    of them whose label is not the same in both; n_labelled: those with one label, told apart by who is right.
+    text, but an error in one or both. n_compared: all other, counted by which of the two detected. n_other_label: those
+    of them whose label is not the same in both; n_labelled: those with one label, counted by which of the two is right.
     p_value: McNemar's test over incidents; None without a labelled narrative. p_holm: adjusted for all that are shown.
     """
 
@@ -95,8 +95,8 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 def matched(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """The narratives of two experiments, one row each, in the order of their keys.
 
-    In: two tables with the key, `narrative_text` and any other columns. Out: these, with `_first` and `_other` behind
-    their names; `side` (left_only, right_only or both), and `has_same_text`.
+    In: two tables with the key, `narrative_text` and any other columns. Out: these, with `_first` and `_other` at the
+    end of their names; `side` (left_only, right_only or both), and `has_same_text`.
     """
     both = first.merge(other, on=list(KEY), how="outer", suffixes=("_first", "_other"), indicator="side", sort=True)
     both["has_same_text"] = both["narrative_text_first"].eq(both["narrative_text_other"]).fillna(False).astype(bool)
@@ -121,7 +121,7 @@ def adjusted(tests: Sequence[Sequence[AnyTest]]) -> list[list[AnyTest]]:
 
 
 def changed(pair: pd.DataFrame) -> pd.DataFrame:
-    """The narratives of a joined pair whose detection is another; no text."""
+    """The narratives of a joined pair whose detection changed, without texts."""
     is_changed = (pair["fate"] == "compared") & (pair["detected_first"] != pair["detected_other"])
     return pair.loc[is_changed].drop(columns="fate").reset_index(drop=True)
 
@@ -165,5 +165,5 @@ def _test(pair: pd.DataFrame, scope: str, seed: int) -> PairTest:
 
 
 def _crossed(first: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Of two bool arrays an array of shape (rows, 4): both, only the first, only the other, neither; 0 or 1."""
+    """From two bool arrays an array of shape (rows, 4): both, only the first, only the other, neither; 0 or 1."""
     return np.column_stack([first & other, first & ~other, ~first & other, ~first & ~other]).astype(np.int64)

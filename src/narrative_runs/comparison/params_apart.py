@@ -1,4 +1,4 @@
-"""The params in which experiments differ, and where two long texts do."""
+"""The params in which experiments differ, and the lines in which two long texts differ."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def params_apart(experiments: Sequence[ExperimentState]) -> list[ParamApart]:
 
     The workbook's checksum counts as one. The slug does not: it is the name under which an experiment is shown.
     """
-    flat = [{**_flat(begun.params), SOURCE: begun.source_md5} for begun in experiments]
+    flat = [{**_flat(state.params), SOURCE: state.source_md5} for state in experiments]
     keys = dict.fromkeys(key for params in flat for key in params if key != "experiment.slug")
     rows = [ParamApart(key, key in (*FROZEN_KEYS, SOURCE), tuple(params.get(key) for params in flat)) for key in keys]
     apart = [row for row in rows if any(value != row.values[0] for value in row.values)]
@@ -47,10 +47,10 @@ def as_text(value: Any) -> str | None:
 
 
 def lines_apart(first: str, other: str, width: int) -> list[str]:
-    """What differs between two texts, as a short diff: `line 3:`, then lines with `-` (first) and `+` (other).
+    """The differences between two texts, as a short diff: `line 3:`, then lines with `-` (first) and `+` (other).
 
     Of a long line only the part around its first difference is shown, in `width` characters; after a dozen lines
-    it is told how many more differ.
+    the last one says how many more differ.
     """
     before, after = first.splitlines(keepends=True), other.splitlines(keepends=True)
     shown: list[str] = []
@@ -59,9 +59,9 @@ def lines_apart(first: str, other: str, width: int) -> list[str]:
             continue
         shown.append(f"line {start + 1}:")
         for old, new in zip_longest(before[start:end], after[other_start:other_end]):
-            place = _first_difference(old or "", new or "")
+            index = _first_difference(old or "", new or "")
             shown += [
-                f"{sign} {_part(line, place, width - 2)}" for sign, line in (("-", old), ("+", new)) if line is not None
+                f"{sign} {_part(line, index, width - 2)}" for sign, line in (("-", old), ("+", new)) if line is not None
             ]
     if len(shown) > _SHOWN_LINES:
         return [*shown[:_SHOWN_LINES], f"… and {len(shown) - _SHOWN_LINES} more lines"]
@@ -70,14 +70,14 @@ def lines_apart(first: str, other: str, width: int) -> list[str]:
 
 def _first_difference(old: str, new: str) -> int:
     return next(
-        (place for place, (one, two) in enumerate(zip(old, new, strict=False)) if one != two), min(len(old), len(new))
+        (index for index, (one, two) in enumerate(zip(old, new, strict=False)) if one != two), min(len(old), len(new))
     )
 
 
-def _part(line: str, place: int, width: int) -> str:
-    """The part of a line around a place in it; line ends are shown, since they too can be what differs."""
+def _part(line: str, index: int, width: int) -> str:
+    """The part of a line around an index; line ends are shown, since they too may differ."""
     line = line.replace("\r", "␍").replace("\n", "⏎")
-    start = max(0, min(place - _SHOWN_BEFORE, len(line) - width + 1))
+    start = max(0, min(index - _SHOWN_BEFORE, len(line) - width + 1))
     part = ("…" if start else "") + line[start:]
     return part if len(part) <= width else part[: width - 1] + "…"
 

@@ -30,7 +30,7 @@ _NEEDLESS_ZERO = re.compile(r"^([<>]?-?)0\.")
 
 
 class PrintedComparison:
-    """The tables of one comparison; `console` is where they go; is_by_variable: whether variables are compared as well,
+    """The tables of one comparison, printed to `console`; is_by_variable: whether variables are compared as well,
     so that there is more than one test to adjust for."""
 
     def __init__(self, experiments: Sequence[Finished], console: Console, is_by_variable: bool = False) -> None:
@@ -39,7 +39,7 @@ class PrintedComparison:
         self._is_adjusted = is_by_variable or len(experiments) > 2
 
     def show_experiments(self) -> None:
-        """Who is who, and whether they read the same workbook."""
+        """The experiments by letter, and whether they read the same workbook."""
         table = _table("", "experiment", "model", "narratives", "errors", title="Experiments")
         for letter, finished in zip(LETTERS, self._experiments, strict=False):
             counts = (str(finished.metrics[count]) for count in ("n_processed", "n_errors"))
@@ -49,7 +49,7 @@ class PrintedComparison:
             self._console.print("The workbooks are not the same: only narratives with the same text are compared.")
 
     def show_params(self, params: Sequence[ParamApart]) -> None:
-        """The params that differ; of long texts, where they do."""
+        """The params that differ; of long texts, the lines that do."""
         if not params:
             self._console.print("\nNo param differs.")
             return
@@ -80,7 +80,7 @@ class PrintedComparison:
                 self._console.print(table)
 
     def show_pair(self, other: int, tests: Sequence[PairTest], changes: pd.DataFrame) -> None:
-        """What changed from the first experiment to the one in place `other`, and whether that may be chance."""
+        """The changes from the first experiment to the one with index `other`, and whether they may be chance."""
         letters = {"first": LETTERS[0], "other": LETTERS[other]}
         for start in range(0, len(tests), _TESTS_ABREAST):
             about = "" if start else f"A and {LETTERS[other]}"
@@ -175,7 +175,7 @@ class PrintedComparison:
         self._list_changes(letter, rows, len(changes))
 
     def _list_changes(self, letter: str, rows: Iterable[tuple[Any, ...]], number: int) -> None:
-        """The first of some narratives that changed, of each its incident, type, both values and both labels."""
+        """The first of some narratives that changed, each with its incident, type, both values and both labels."""
         if not number:
             self._console.print(f"\nNo narrative changed from A to {letter}.")
             return
@@ -200,7 +200,7 @@ def _scope_title(scope: str) -> str:
 
 
 def _table(*columns: str | Text, title: str = "", justify: JustifyMethod = "left", is_whole: bool = False) -> Table:
-    """A table with these columns; is_whole: whether no cell but those of the first column may be broken."""
+    """A table with these columns; is_whole: whether only cells of the first column may be broken over lines."""
     table = Table(title=f"\n{title}", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         is_first = index == 0
@@ -215,7 +215,7 @@ def _short(row: ParamApart, value: object) -> Text:
 
 
 def _shown(text: str) -> Text:
-    """A text from outside, without what would steer the terminal."""
+    """A text from outside, without characters that would control the terminal."""
     return Text("".join(character if character.isprintable() else "�" for character in text))
 
 

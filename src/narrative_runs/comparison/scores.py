@@ -1,4 +1,4 @@
-"""How good an answer is by its label, as a number: what a paired test of two experiments compares."""
+"""Scores: how good an answer is by its label, as a number that a paired test of two experiments compares."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ RIGHT_OR_WRONG, RANKS, JACCARD, ERROR, TOKEN_F1 = "right or wrong", "ranks apart
 
 
 def score_name(variable: Variable) -> str:
-    """What the score of a variable of this type is called."""
+    """The name of the score for variables of this type."""
     match variable:
         case Ordinal():
             return RANKS

@@ -1,6 +1,6 @@
-"""What the numbers of a comparison are called; `{first}` and `{other}` stand for the experiments.
+"""The titles of the numbers of a comparison; `{first}` and `{other}` stand for the experiments.
 
-What is indented is a part of what stands above.
+An indented title is a part of the one above it.
 """
 
 from narrative_runs.data_columns import type_title
@@ -40,5 +40,5 @@ LEVEL_TITLES = {"narrative": "narratives", "incident": "incidents"}
 
 
 def scope_title(scope: str) -> str:
-    """What is measured, in words: all narratives, those of a type, or incidents."""
+    """The scope of a measure in words: all narratives, those of a type, or incidents."""
     return _SCOPE_TITLES.get(scope) or type_title(scope)

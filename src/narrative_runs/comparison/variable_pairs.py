@@ -74,8 +74,8 @@ class VariableTest:
 
 
 class VariablePair(NamedTuple):
-    """Two experiments by variable: the tests, and by variable the narratives whose value changed; of the others why
-    they are not compared, with `{first}` and `{other}` for the experiments."""
+    """Two experiments by variable: the tests, and by variable the narratives whose value changed; and why the others
+    are not compared, with `{first}` and `{other}` for the experiments."""
 
     tests: list[VariableTest]
     changed: dict[str, pd.DataFrame]
@@ -236,7 +236,7 @@ def _have_same_label(variable: Variable, first: Units, other: Units) -> Mask:
 
 
 def _changed(name: str, level: str, first: CodedExperiment, other: CodedExperiment, same: _Same) -> pd.DataFrame:
-    """The narratives whose value is another, unclear and not asked among them, without errors: their key, and values
+    """The narratives whose value changed, including unclear and not asked, without errors: their key, and values
     and labels in words; of passages how many there are, since they are pieces of narratives."""
     variable = first.codebook.variables[name]
     units = _at(first.narratives[name], same.first), _at(other.narratives[name], same.other)
@@ -256,7 +256,7 @@ def _changed(name: str, level: str, first: CodedExperiment, other: CodedExperime
 
 
 def values_in_words(variable: Variable, units: Units) -> list[str | None]:
-    """The model's value of each unit in words, `unclear` and `not asked` among them; None where there is an error."""
+    """The model's value of each unit in words, including `unclear` and `not asked`; None where there is an error."""
     without = {Status.UNCLEAR.value: UNCLEAR, Status.NOT_ASKED.value: NOT_ASKED}
     values = in_words(variable, units.answer)
     return [without.get(int(status), value) for status, value in zip(units.status, values, strict=True)]
@@ -290,5 +290,5 @@ def _is_error(units: Units) -> Mask:
 
 
 def _at(units: Units, rows: Codes) -> Units:
-    """Those of these rows, in their order."""
+    """The units of these rows, in their order."""
     return Units(units.incident[rows], units.status[rows], units.answer.at(rows), units.label.at(rows))

@@ -22,7 +22,7 @@ class MeasureBeside(NamedTuple):
 
 
 def measured_variables(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """By variable what was measured of it, from the content of metrics.json; without a codebook `detected` alone."""
+    """The measures by variable, from the content of metrics.json; without a codebook only `detected`."""
     of_detected = {"type": "binary", NARRATIVE: metrics["overall"], INCIDENT: metrics["incident"]}
     measured: dict[str, Any] = metrics.get("variables", {DETECTED: of_detected})
     return measured
@@ -32,7 +32,7 @@ def variables_beside(names: Iterable[str], measured: Sequence[Mapping[str, Any]]
     """The measures of these variables: counts first, then the measure that stands for the type, then all others that
     any experiment has.
 
-    In: by experiment what `measured_variables` gives, of those variables alone that are compared; the first of the
+    In: by experiment the result of `measured_variables`, only of those variables that are compared; the first of the
     experiments that has a variable gives its type.
     """
     return [
