@@ -44,6 +44,7 @@ ROOMS_WITHOUT_COMMON = (
     "front",
     "job_environment",
     "jobs",
+    "journal",
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",

@@ -1,20 +1,20 @@
 """Journals: every model answer as it came. They are the authority; all else derives from them.
 
-A journal is a file of JSON lines, `results/<slug>/journal/session-0001/03-of-16.jsonl`: first a head, which tells the
-experiment, then one entry an answer. A session writes files of its own and never those of an earlier one, so that no
-two processes ever write one file. A line is written by a single call as soon as the answer has come, and is synced to
-disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
+A journal is a file of JSON lines, `results/<slug>/journal/session-0001/03-of-16.jsonl`: first a head, which describes
+the experiment, then one entry an answer. A session writes files of its own and never those of an earlier one, so that
+no two processes ever write one file. A line is written by a single call as soon as the answer has come, and is synced
+to disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
 
 While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
 `session-0001` and never changes again: its checksums lie beside its journals, and every reader compares each line with
 them. DVC tracks the sealed ones and does not look at open ones. Where a snapshot is made of a run, its session is
-sealed too, and what comes next is a session of its own.
+sealed too, and a new session begins.
 
 After a rollback, `set_aside.json` names the sessions that do not count: they stay where they are, and every reader
 passes them over.
 
-Only what this software names so is a journal. What others put beside them, such as the conflict copies of a program
-that synchronises folders, is passed over, and `strangers` names it.
+Only files with the names that this software gives are journals. Other files beside them, such as the conflict copies of
+a program that synchronises folders, are passed over, and `strangers` names them.
 """
 
 import fcntl
@@ -45,7 +45,7 @@ _BESIDE = (".gitignore", journal_set_aside.NAME, f".{journal_set_aside.NAME}.dra
 
 @dataclass(frozen=True, slots=True)
 class EntryReference:
-    """Where an entry lies: file, first byte, length in bytes."""
+    """Where an entry is: file, first byte, length in bytes."""
 
     path: Path
     offset: int
@@ -59,7 +59,7 @@ class EntryReference:
 
 
 def opened(path: Path) -> BinaryIO:
-    """A journal file, open for reading, also where its session was sealed since the path was looked up.
+    """A journal file, open for reading, even if its session was sealed since the path was looked up.
 
     Raises:
         OSError: it cannot be opened.
@@ -99,13 +99,13 @@ def files_of(session: Path) -> list[Path]:
 
 
 def name_of(path: Path) -> str:
-    """What a journal is called: by its shard, or RETRY; the second part of a shard, too, which another host wrote."""
+    """The name of a journal: its shard, or RETRY; also for the second part of a shard, which another host wrote."""
     match = _JOURNAL.fullmatch(path.name)
     return match["name"] if match else path.stem
 
 
 def new_file(journals: Path, session: int, name: str) -> Path:
-    """Where a journal called `name` can begin in a session: a second one, where a host that is gone has begun one."""
+    """The path for a new journal called `name` in a session: a second one, if a host that is gone left the first."""
     folder = growing(journals, session)
     parts = (folder / (f"{name}.{part}.jsonl" if part > 1 else f"{name}.jsonl") for part in count(1))
     return next(path for path in parts if not path.exists())
@@ -118,7 +118,7 @@ def _order(file: str) -> tuple[str, int]:
 
 
 def strangers(journals: Path) -> list[Path]:
-    """What lies among the journals and is none of them, such as the copies that a synchronising program makes.
+    """Files among the journals that are not journals, such as the copies that a synchronising program makes.
 
     Raises:
         JournalError: a folder cannot be read.
@@ -141,7 +141,7 @@ def sealed_sessions(journals: Path, with_set_aside: bool = False) -> list[Path]:
 def must_be_as_sealed(journals: Path, with_content: bool) -> None:
     """See that every sealed session is as it was sealed.
 
-    with_content: whether every byte is read; else sizes and times tell, in no time.
+    with_content: whether every byte is read; else only sizes and times are compared, which takes no time.
 
     Raises:
         JournalError: one is not; with its file and line, and the way back.
@@ -151,7 +151,7 @@ def must_be_as_sealed(journals: Path, with_content: bool) -> None:
 
 
 def session_must_be_as_sealed(session: Path, with_content: bool) -> None:
-    """The same of one session."""
+    """The same for one session."""
     names = [path.name for path in files_of(session)]
     if names and _is_sealed_with_checksums(session / names[0]) and journal_checksums.read(session) is None:
         raise journal_checksums.altered(session, f"the {journal_checksums.NAME} that it was sealed with is missing")
@@ -164,7 +164,7 @@ def next_session(journals: Path) -> int:
 
 
 def not_here(journals: Path) -> list[str]:
-    """The sealed sessions that a .dvc file names, and that are not in the folder, as in a clone before `dvc pull`."""
+    """The sealed sessions that a .dvc file names but that are not in the folder, as in a clone before `dvc pull`."""
     aside = journal_set_aside.sessions(journals)
     named = (match["name"] for match in _matches(journals) if match["ending"] == _TRACKED)
     return [name for name in named if name not in aside and not (journals / name).is_dir()]
@@ -182,7 +182,7 @@ def growing(journals: Path, session: int) -> Path:
 
 def heads(journals: Path) -> list[dict[str, Any]]:
     """The heads of all journal files that hold one, oldest session first."""
-    return [found for path in files(journals) if (found := head(path))]
+    return [first_line for path in files(journals) if (first_line := head(path))]
 
 
 def head(path: Path) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def head(path: Path) -> dict[str, Any]:
 def entries(path: Path, offset: int = 0, holding: str = "") -> Iterator[tuple[EntryReference, dict[str, Any]]]:
     """All whole entries of a journal file from byte `offset` on, without its head.
 
-    holding: of these those alone in whose line this stands, such as a fingerprint.
+    holding: only those whose line contains this, such as a fingerprint.
 
     Raises:
         JournalError: a line other than the last cannot be read, or one is not as it was sealed.
@@ -238,8 +238,8 @@ def entries(path: Path, offset: int = 0, holding: str = "") -> Iterator[tuple[En
 
 
 def first_entries(journals: Path, name: str = "") -> dict[str, EntryReference]:
-    """Where the answers lie in the journals called `name`, or in all but those of retries, by fingerprint; of two the
-    first counts.
+    """The references of the answers in the journals called `name`, or in all but those of retries, by fingerprint; of
+    two the first counts.
 
     Raises:
         JournalError: one cannot be read.
@@ -254,31 +254,31 @@ def first_entries(journals: Path, name: str = "") -> dict[str, EntryReference]:
 
 
 def passes(journals: Path) -> dict[str, dict[int, EntryReference]]:
-    """Where the answers of retries lie, by fingerprint and number of the pass.
+    """The references of the answers of retries, by fingerprint and number of the pass.
 
     Raises:
         JournalError: one cannot be read.
     """
-    found: dict[str, dict[int, EntryReference]] = {}
+    references: dict[str, dict[int, EntryReference]] = {}
     for path in files(journals, RETRY):
         for reference, entry in entries(path):
-            found.setdefault(entry["fingerprint"], {})[entry["attempt"]] = reference
-    return found
+            references.setdefault(entry["fingerprint"], {})[entry["attempt"]] = reference
+    return references
 
 
 def spans(journals: Path) -> list[tuple[datetime, datetime]]:
-    """For each sitting with answers when it first asked and when its last answer came, oldest first.
+    """For each sitting with answers the times of its first request and its last answer, oldest first.
 
     A session that a snapshot has sealed, and the one that followed it while requests were in flight, are one sitting.
     """
-    found: dict[int, tuple[datetime, datetime]] = {}
+    by_session: dict[int, tuple[datetime, datetime]] = {}
     for path in files(journals):
         ends = _first_and_last(path)
         if ends is not None:
-            first, last = found.get(session_of(path), ends)
-            found[session_of(path)] = min(first, ends[0]), max(last, ends[1])
+            first, last = by_session.get(session_of(path), ends)
+            by_session[session_of(path)] = min(first, ends[0]), max(last, ends[1])
     sittings: list[tuple[datetime, datetime]] = []
-    for _, (first, last) in sorted(found.items()):
+    for _, (first, last) in sorted(by_session.items()):
         if sittings and first <= sittings[-1][1]:
             first, last = sittings[-1][0], max(last, sittings.pop()[1])
         sittings.append((first, last))
@@ -286,11 +286,11 @@ def spans(journals: Path) -> list[tuple[datetime, datetime]]:
 
 
 def seal(journals: Path, before: int | None = None) -> int:
-    """Seal what sessions left open, however they ended; to be called while none of them can write any more.
+    """Seal the journals that sessions left open, however they ended; call it only when none of them can write any more.
 
     before: only the sessions with a lower number than this.
 
-    What a kill or a power cut left of a last line is cut off; returns how many journals had such a line.
+    A last line that a kill or a power cut left unfinished is cut off; returns how many journals had such a line.
 
     Raises:
         JournalError: the disk is full.
@@ -331,7 +331,7 @@ class Journal:
         self._syncing = threading.Lock()
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Write one entry; it outlives the process when this returns.
+        """Write one entry; once this returns, it survives the end of the process.
 
         Raises:
             JournalError: the disk is full or the file cannot be written; no torn line is left.
@@ -351,14 +351,14 @@ class Journal:
         self._unsynced = True
 
     def sync(self) -> None:
-        """Bring all entries to the disk, so that they outlive a power cut."""
+        """Bring all entries to the disk, so that they survive a power cut."""
         with self._syncing:
             if self._descriptor is not None and self._unsynced:
                 self._unsynced = False
                 os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Sync and close; once more does nothing."""
+        """Sync and close; a second call does nothing."""
         self.sync()
         with self._syncing:
             if self._descriptor is not None:
@@ -395,7 +395,7 @@ def _matches(journals: Path) -> list[re.Match[str]]:
 
 
 def _names(folder: Path) -> list[str]:
-    """What lies in a folder, in order; nothing where there is no such folder."""
+    """The names in a folder, in order; none where there is no such folder."""
     try:
         return sorted(path.name for path in folder.iterdir())
     except NotADirectoryError:
@@ -416,8 +416,8 @@ def _unreadable(path: Path, error: OSError) -> JournalError:
 
 
 def _is_sealed_with_checksums(path: Path) -> bool:
-    """Whether a release wrote this journal that seals with checksums: only the first one, which named no rules of
-    reading, did not."""
+    """Whether this journal is from a release that seals with checksums: all do but the first, which named no reading
+    rules."""
     return "reading_rules" in head(path)
 
 
@@ -428,7 +428,7 @@ def _line_number(path: Path, offset: int) -> int:
 
 
 def _first_and_last(path: Path) -> tuple[datetime, datetime] | None:
-    """When the first entry of a journal was asked, and when the last one was answered: they are in the order of the
+    """The time of the first request in a journal, and that of its last answer: entries are in the order of the
     answers."""
     first = next(entries(path), None)
     if first is None:
@@ -454,9 +454,9 @@ def _end_of_last_line(file: BinaryIO, end: int) -> int:
     while end > 0:
         begin = max(0, end - 65536)
         file.seek(begin)
-        found = file.read(end - begin).rfind(b"\n")
-        if found >= 0:
-            return begin + found + 1
+        line_end = file.read(end - begin).rfind(b"\n")
+        if line_end >= 0:
+            return begin + line_end + 1
         end = begin
     return 0
 
