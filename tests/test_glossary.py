@@ -48,6 +48,7 @@ ROOMS_WITHOUT_COMMON = (
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",
+    "monitoring",
     "notebook",
     "observation",
     "one_result",

@@ -1,1 +1,1 @@
-"""Looking at experiments from another terminal: what the record, the locks and a running session tell of them."""
+"""Looking at experiments from another terminal, by the record, the locks and a running session."""

@@ -1,4 +1,5 @@
-"""The experiments of this folder and their states: the record says what was last written, the lock who is alive."""
+"""The experiments of this folder and their states: the record says what was last written, the lock which runs are
+alive."""
 
 import socket
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class ExperimentRow:
 
     @property
     def folder(self) -> ExperimentFolder:
-        """Its folder, which need not be here."""
+        """Its folder, which may be elsewhere."""
         return ExperimentFolder(self.row["slug"] or "")
 
     @property
@@ -34,7 +35,7 @@ class ExperimentRow:
 
     @property
     def explanation(self) -> str:
-        """What the state means, and what to do; empty where that is plain."""
+        """The meaning of the state, and what to do; empty where that is plain."""
         match self.state:
             case "died":
                 return f"killed or crashed. {self._to_continue}"
@@ -83,7 +84,7 @@ def check_is_project() -> None:
 
 
 def _known(row: dict[str, Any], state: str) -> ExperimentRow:
-    """The experiment; where its record could not be told its end, as on a full disk, the lock's file may tell it."""
+    """The experiment; if its end could not be recorded, as on a full disk, from the lock's file."""
     ended = run_lock.lock_content(ExperimentFolder(row["slug"]).path).get("ended") if state == DIED else None
     return ExperimentRow({**row, "notes": f"{STOPPED}{ended}"}, FAILED) if ended else ExperimentRow(row, state)
 
@@ -95,16 +96,16 @@ def chosen(which: str) -> ExperimentRow:
         ExperimentError: there is none.
         RecordError: the record cannot be read.
     """
-    found = [known for known in experiments() if which in ("", known.row["slug"], known.row["experiment_id"])]
-    if not found:
+    matches = [known for known in experiments() if which in ("", known.row["slug"], known.row["experiment_id"])]
+    if not matches:
         raise ExperimentError(
             f"There is no experiment {which or 'yet'} in this folder's record. `narrative-runs list` shows all."
         )
-    return next((known for known in found if known.state == RUNNING), found[0])
+    return next((known for known in matches if known.state == RUNNING), matches[0])
 
 
 def state_of(row: dict[str, Any], is_alive: bool, host: str, is_here: bool) -> str:
-    """The state of an experiment, told by its row, by whether a run holds its lock, and by where it was begun.
+    """The state of an experiment, from its row, whether a run holds its lock, and the host on which it was started.
 
     host: the name of this machine; is_here: whether the experiment's folder is in this folder.
     """

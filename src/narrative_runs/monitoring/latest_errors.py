@@ -14,14 +14,14 @@ _LINE = re.compile(rf"(?P<when>\S+ \S+) ERROR .*? \w+ (?P<category>{'|'.join(ERR
 
 @dataclass(frozen=True)
 class LatestError:
-    """What a category's latest error says, and the local time at which it was written."""
+    """The message of a category's latest error, and the local time at which it was written."""
 
     when: str
     message: str
 
 
 def latest_errors(folder: ExperimentFolder) -> dict[str, LatestError]:
-    """The latest error by category, of those that the end of the log holds; none where there is no log."""
+    """The latest error by category, among those at the end of the log; none where there is no log."""
     try:
         with (folder.logs / "errors.log").open("rb") as file:
             size = file.seek(0, 2)

@@ -14,7 +14,7 @@ COLUMNS = ("slug", "name", "state", "done", *MEASURES, "started")
 
 
 def table_of(experiments: list[ExperimentRow]) -> Table:
-    """A table with name, state, progress, measures of completed ones and beginning of each experiment."""
+    """A table with each experiment's name, state, progress, measures if it is completed, and start time."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("slug", "name", "state"):
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""`narrative-runs resume`: the latest unfinished experiment, what is known of it, and the command that goes on."""
+"""`narrative-runs resume`: shows the latest unfinished experiment, and continues it."""
 
 import os
 import sys
@@ -22,9 +22,9 @@ UNFINISHED = (DIED, FAILED, CANCELLED)
 
 
 def resume(which: str, cores: int, is_sure: bool) -> None:
-    """Show what is known of an unfinished experiment, ask whether to go on, and become the run that does.
+    """Show the status of an unfinished experiment, ask whether to continue, and become the run that does.
 
-    which: its slug or its id; empty for the latest; cores: jobs at once; is_sure: go on without asking.
+    which: its slug or its id; empty for the latest; cores: jobs at once; is_sure: continue without asking.
 
     Raises:
         ExperimentError: there is none, or this one cannot be resumed here.
@@ -46,9 +46,9 @@ def unfinished(which: str) -> ExperimentRow:
     """
     if not which:
         everything = experiments()
-        found = next((known for known in everything if known.state in UNFINISHED and known.folder.path.exists()), None)
-        if found is not None:
-            return found
+        latest = next((known for known in everything if known.state in UNFINISHED and known.folder.path.exists()), None)
+        if latest is not None:
+            return latest
         running = next((known for known in everything if known.state == RUNNING), None)
         if running is None:
             raise ExperimentError("No incomplete experiments found. `narrative-runs list` shows all.")

@@ -1,4 +1,4 @@
-"""What is told before error rows are asked again: how many, of which kinds, and which are hardly worth it."""
+"""The lines shown before asking again about error rows: how many, of which kinds, and which are hardly worth it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ _OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refus
 
 
 class Retries(NamedTuple):
-    """What a retry would ask again, in words; not_worth_it: which errors are hardly worth it, empty where none is said
-    to be so; without_these: the categories that hold none of these."""
+    """The error rows that a retry would ask about again, in words; not_worth_it: the errors that are hardly worth it,
+    empty for none; without_these: the categories that hold none of these."""
 
     lines: list[str]
     not_worth_it: str
@@ -22,7 +22,7 @@ class Retries(NamedTuple):
 
 
 def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
-    """The lines to show for an experiment; categories: those that are asked again, all when empty."""
+    """The lines to show for an experiment; categories: those to ask about again, all when empty."""
     lines, not_worth_it, without_these = retries_of(experiment_id, categories)
     if not_worth_it:
         lines.append(f"{not_worth_it} To leave them out: --config retry={','.join(without_these)}")
@@ -30,7 +30,7 @@ def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
 
 
 def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
-    """What a retry of an experiment's errors would ask again; categories: those that are asked again, all when
+    """The errors of an experiment that a retry would ask about again; categories: those to ask about, all when
     empty."""
     rows = list(error_rows(experiment_id).values())
     counts = Counter(str(row["category"]) for row in rows)
@@ -52,7 +52,7 @@ def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
 
 
 def _reason(message: str) -> str:
-    """Why the text itself fails; empty where that is not said."""
+    """Why the text itself fails; empty where the message does not say so."""
     return next((name for words, name in _OF_THE_TEXT if words in message), "")
 
 

@@ -1,4 +1,4 @@
-"""How the shards of an experiment are: done, at work, or waiting."""
+"""The states of an experiment's shards: done, at work, or waiting."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class ShardState:
 
 
 def shard_states(folder: ExperimentFolder, runs: bool, jobs: Collection[str]) -> list[ShardState]:
-    """All shards that the workbook was dealt into, in their order; none before it was read, or where they are not here.
+    """All shards that the workbook was dealt into, in their order; none before it is read, or if they are not here.
 
     runs: whether a run holds the experiment: then a shard without its file is at work if this session has answers of
-    it; jobs: those at work, as a running session tells them.
+    it; jobs: those at work, from a running session.
 
     Raises:
         JournalError: the folder of the journals cannot be read.

@@ -24,7 +24,7 @@ from narrative_runs.record.state import TIME
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of one experiment; `is_live`: whether its session told the status, and not the record alone.
+    """The status of one experiment; `is_live`: whether it comes from its running session, not only from the record.
 
     pid, host, running_since: of the run that holds the lock, None where there is none.
     """
@@ -66,14 +66,14 @@ class Status:
         }
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """The status as lines for people."""
         row = self.known.row
         yield f"{row['experiment_name']} ({row['slug']})" if row["slug"] else row["experiment_name"]
         for name, text in self.facts():
             yield f"{name:<12} {text}"
 
     def facts(self) -> list[tuple[str, str]]:
-        """(name, what there is to say) of each line for people."""
+        """(name, text) of each line for people."""
         row, status = self.known.row, self.status
         explanation = f": {self.known.explanation}" if self.known.explanation else ""
         facts = [("state", self.known.state + explanation), ("id", row["experiment_id"])]
@@ -100,7 +100,7 @@ class Status:
 
 
 def status_of(known: ExperimentRow) -> Status:
-    """All that is known of an experiment now. The counts are the record's, so that they never go backwards.
+    """The status of an experiment now. The counts are the record's, so that they never decrease.
 
     Raises:
         RecordError: the record cannot be read.
@@ -127,7 +127,8 @@ def status_of(known: ExperimentRow) -> Status:
 
 
 def ask(folder: Path) -> RunStatus | None:
-    """What the session that runs the experiment in this folder tells; None when there is none, or none that answers."""
+    """The run status from the session that runs the experiment in this folder; None if there is none, or none that
+    answers."""
     try:
         return RunStatus.of_json(ask_coordinator(run_lock.address_of(folder), "GET", "status"))
     except (OSError, ValueError, TypeError):
@@ -155,8 +156,8 @@ def _of_record(known: ExperimentRow) -> RunStatus:
 
 def _cost(known: ExperimentRow, prompt_tokens: int, completion_tokens: int) -> float | None:
     try:
-        begun = experiment.find(known.folder)
-        run = None if begun is None else check(begun.params, "the experiment's params").run
+        state = experiment.find(known.folder)
+        run = None if state is None else check(state.params, "the experiment's params").run
     except NarrativeRunsError:
         return None
     return None if run is None else cost_of(prompt_tokens, completion_tokens, run)

@@ -12,7 +12,8 @@ EVERY_S = 1.0
 
 
 def watch(which: str) -> bool:
-    """Show an experiment until its run ends or Ctrl-C is pressed; returns whether it is completed, or may still be.
+    """Show an experiment until its run ends or Ctrl-C is pressed; returns whether it is completed, or may still become
+    so.
 
     which: its slug or its id; empty for the one that runs.
 
