@@ -27,7 +27,7 @@ class Finished:
     """An experiment with findings.
 
     snapshot: the name of the one whose state this is, empty for the present state; metrics: the content of
-    metrics.json; results: one row a narrative, those columns of ours that were asked for, and behind them `others`, the
+    metrics.json; results: one row a narrative, those of our columns that were requested, then `others`, the
     workbook's other columns that were, with the types of the file; labels: of the codebook's variables that have any,
     where they were asked for.
     """

@@ -6,7 +6,7 @@ no two processes ever write one file. A line is written by a single call as soon
 to disk within a second. A torn last line, which a power cut can leave, is passed over: that answer is asked again.
 
 While a session writes, its folder is called `session-0001.open`; sealed, at its end or by the next session, it is
-`session-0001` and never changes again: its checksums lie beside its journals, and every reader compares each line with
+`session-0001` and never changes again: its checksums are beside its journals, and every reader compares each line with
 them. DVC tracks the sealed ones and does not look at open ones. Where a snapshot is made of a run, its session is
 sealed too, and a new session begins.
 
@@ -182,7 +182,7 @@ def growing(journals: Path, session: int) -> Path:
 
 def heads(journals: Path) -> list[dict[str, Any]]:
     """The heads of all journal files that hold one, oldest session first."""
-    return [first_line for path in files(journals) if (first_line := head(path))]
+    return [head_of_file for path in files(journals) if (head_of_file := head(path))]
 
 
 def head(path: Path) -> dict[str, Any]:
@@ -316,12 +316,12 @@ def seal(journals: Path, before: int | None = None) -> int:
 
 
 class Journal:
-    """One journal file, open for this process alone."""
+    """One journal file, which only this process has open."""
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         """Nothing is written before the first entry.
 
-        path: the file, which this session alone writes; head: experiment_id, source_md5, params, began_at and more.
+        path: the file, which only this session writes; head: experiment_id, source_md5, params, began_at and more.
         """
         self._path = path
         self._head = head

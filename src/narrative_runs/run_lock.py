@@ -291,7 +291,7 @@ def _named(words: dict[str, Any]) -> str:
 
 
 def other_host(folder: Path) -> str:
-    """The name of the host that the lock's file names, where it is another one; else empty."""
+    """The host that the lock's file names, if it is another one than this; else empty."""
     words = lock_content(folder)
     return str(words.get("host", "")) if names_another(words, this_host()) else ""
 

@@ -25,7 +25,7 @@ def by_variable(experiments: Sequence[Finished], seed: int, name: str = "") -> B
     """The experiments compared by variable with the first of them.
 
     In: experiments, read with the columns that `coded_experiment.columns` gives and with labels; the seed of bootstrap
-    and sign flips; the name of the variable that is compared alone. Without one, pairs are compared that both have a
+    and sign flips; the name of the only variable to compare. Without one, pairs are compared that both have a
     codebook; where there is none, nothing is compared.
 
     Raises:

@@ -20,7 +20,7 @@ def compare(named: Sequence[str], csv_folder: Path | None, force: bool, variable
 
     Raises:
         FindingsError: one of them cannot be found or has no findings, is named twice, none has such a variable, or a
-            file stands in the way.
+            file is in the way.
     """
     names = files.NAMES_OF_ONE_VARIABLE if variable else files.NAMES
     _check_free(names, csv_folder, force)

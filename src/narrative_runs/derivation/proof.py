@@ -66,7 +66,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
 
 
 def recorded_as_reference(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    """The MD5s that a dvc.lock requires of the findings, whatever became of the code, by path.
+    """The MD5s that a dvc.lock requires of the findings, by path, even if the code has changed.
 
     In: the content of dvc.lock; the MD5s of workbook and journals by path; the content of the params file. Out: the
     outs of the last stage `record`, if it had the same workbook, answers and params; else nothing.

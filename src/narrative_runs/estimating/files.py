@@ -55,7 +55,7 @@ def table_of(content: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def csv_of(content: Mapping[str, Any], folder: ExperimentFolder) -> bytes:
-    """estimates.csv; `folder` is where a draft of it may lie."""
+    """estimates.csv; `folder`: may hold a draft of it for a moment."""
     draft = folder.estimates_table.with_name(f".{folder.estimates_table.name}.made")
     try:
         write_csv(pa.Table.from_pandas(table_of(content), preserve_index=False), draft)

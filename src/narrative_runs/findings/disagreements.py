@@ -75,9 +75,9 @@ def disagreements_by_variable(
 
     In: finished results, one row a narrative in the order of `row_num`; the labels of those variables that have any, by
     the same index; incidents with a narrative that the limit left out.
-    Out: false positives first, then false negatives, each in the order of `row_num`. A narrative that is listed for its
-    incident alone stands where the incident's outcome has it. Values are logicals, numbers or texts, of several values
-    JSON lists, as in the results.
+    Out: false positives first, then false negatives, each in the order of `row_num`. A narrative that is listed only
+    for its incident is sorted by the incident's outcome. Values are logicals, numbers or texts, of several values JSON
+    lists, as in the results.
     """
     if codebook.fits_the_record:
         return []

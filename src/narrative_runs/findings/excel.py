@@ -3,11 +3,10 @@
 Sheets: `results` (all rows), `read_first` (see `findings.read_first`), `disagreements` (false positives and false
 negatives, with room for a reviewer's verdict), `metrics`, `data_quality`, and `columns`, which explains the columns of
 the others. With a codebook a sheet for each variable follows (see `findings.disagreements`), which `columns` explains
-too. The source's other columns are in `results` and `disagreements`, as they are; our own fractions are rounded.
-Every text is text, even one that begins like a formula, and wraps; the names of metrics and of facts stand in one line.
+too. The source's other columns are in `results` and `disagreements`, as they are; our own fractions are rounded. Every
+text is text, even one that begins like a formula, and wraps; the names of metrics and of facts are each in one line.
 Left out are raw_response and fingerprint, which are for programs and would make it large; results.parquet has them, and
-all digits.
-It is written anew at every merge: a reviewer works on a copy under another name.
+all digits. It is written again at every merge: a reviewer works on a copy under another name.
 """
 
 import json
@@ -87,7 +86,7 @@ def write_workbook(
 
 
 def columns_sheet(sheets: Iterable[Sheet], codebook: Codebook = DEFAULT) -> Sheet:
-    """The sheet that tells of every column of these sheets, in their order, what it means."""
+    """The sheet that explains every column of these sheets, in their order."""
     named = [(sheet.title, name) for sheet in sheets for name in sheet.columns]
     meanings = [(title, name, meaning_of(title, name, codebook)) for title, name in named]
     widths = {"sheet": 16, "column": 30, "meaning": 100}

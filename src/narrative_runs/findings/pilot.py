@@ -1,4 +1,4 @@
-"""What a pilot tells of the whole: how long it takes, how many tokens and how much money."""
+"""A projection from a pilot to the whole workbook: time, tokens and money."""
 
 from dataclasses import dataclass
 

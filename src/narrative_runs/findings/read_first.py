@@ -23,7 +23,7 @@ def read_first(results: pd.DataFrame) -> pd.DataFrame:
 
     In: results with the columns of NEEDED; `confidence` and `p_detected` are 0 to 1, or missing. Out: `row_num`, `why`
     (one of the texts above) and `certainty`: how sure the model is of its own answer, 0 to 1, by token probabilities,
-    and where there are none by what it says; missing where it says nothing.
+    or where there are none by its own statement; missing where it states none.
     """
     answered = results[results["detected"].notna() & ~results["error_occurred"].astype(bool)]
     table = pd.DataFrame(

@@ -157,7 +157,7 @@ class _Archive(ZipFile):
         super().writestr(_entry(zinfo_or_arcname), data)
 
     def write(self, filename: Any, arcname: Any = None, *_: Any, **__: Any) -> None:
-        """Add the next sheet, whose file holds its header alone: openpyxl adds nothing else as a file."""
+        """Add the next sheet, whose file holds only its header: openpyxl adds nothing else as a file."""
         before, end, after = Path(filename).read_bytes().partition(b"</sheetData>")
         with self.open(_entry(arcname), "w", force_zip64=True) as target:
             target.write(before)

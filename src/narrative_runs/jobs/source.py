@@ -57,7 +57,7 @@ def read_source(context: RunContext, channel: Channel) -> None:
     write_source(source, folder, params)
     _keep_in_record(context, md5, source)
     write_quality(source, md5, folder)
-    # How many groups a column has is told by its cells, which lie there now.
+    # Only the cells, which are there now, show how many groups a column has.
     read_groups(folder.other_columns, groups)
     for line in summary_lines(source.quality):
         channel.show(line)

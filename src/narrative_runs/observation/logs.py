@@ -98,7 +98,7 @@ class _Log:
             self._rotate()
 
     def write(self, text: str) -> None:
-        """Add one line, whatever breaks the text has; a log that cannot be written stops no run."""
+        """Add one line, whatever line breaks the text has; a log that cannot be written stops no run."""
         line = plain(" ".join(text.splitlines())).encode(errors="backslashreplace") + b"\n"
         with self._writing, suppress(OSError):
             if self._file.closed:

@@ -119,7 +119,7 @@ class RunMonitor:
             self._logs = Logs(self._folder.logs)
             self._logs.event(f"session started, version {__version__}, PID {os.getpid()}")
             self._tail.follow()
-            # Of an earlier session this was told then.
+            # An earlier session has reported this already.
             self._is_budget_reported = self._is_most_of_budget_used()
         if spec.resumes and not spec.recorded:
             self._tell_resume()
@@ -181,7 +181,7 @@ class RunMonitor:
     def bring_up_to_date(self, is_at_the_end: bool = False) -> None:
         """Bring all that the journals hold into the record, however long other programs keep it.
 
-        is_at_the_end: whether nothing more comes, so that the errors are searched once more.
+        is_at_the_end: whether nothing more comes, so that the errors are searched again.
 
         Raises:
             RecordError: the record cannot be written.
@@ -222,13 +222,13 @@ class RunMonitor:
         return bool(texts)
 
     def _notify_of_pattern(self) -> None:
-        # What is told on the screen may hold words of the server.
+        # Lines on the screen may hold words of the server.
         errors, done = self.progress.errors.total(), self.progress.done
         self.notify(Event.PATTERN, f"Errors show a pattern: {errors:,} of {done:,} results are errors so far.")
 
     def _tell_progress_if_due(self, now: float) -> None:
         if self._interval is None:
-            # What was done before this session was told then.
+            # Earlier sessions have reported what they did.
             self._interval = Interval(now, self.progress.done_before)
         if self._logs is not None and self._interval.is_due(now, self.progress.done):
             text = line(self.status())
@@ -252,7 +252,7 @@ class RunMonitor:
         return budget is not None and self.progress.tokens >= MOST_OF_BUDGET * budget
 
     def status(self) -> RunStatus:
-        """How the run stands now, without what the limiter alone knows."""
+        """The run status now, without what only the limiter knows."""
         progress, now = self.progress, time.monotonic()
         run = self._params.run
         cost = cost_of(progress.prompt_tokens, progress.completion_tokens, run)

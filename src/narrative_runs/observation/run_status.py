@@ -32,8 +32,8 @@ class RunStatus:
     that; elapsed_sec: of this session; errors: error rows by category; tokens and cost: over all sessions;
     cost_estimate: of the whole experiment; jobs: at work, such as `03-of-16` or `record`; waiting: why nothing is asked
     for now, and waiting_sec for how long; stopping: why the run ends; servers: the status of each of several model
-    servers, none where there is one; error_patterns: what the errors have in common, a sentence each. Empty or None:
-    not so, or not known.
+    servers, none where there is one; error_patterns: what the errors have in common, a sentence each.
+    Empty or None: not so, or not known.
     """
 
     experiment_name: str

@@ -105,7 +105,7 @@ def _live(stream: TextIO) -> "Live":
     from narrative_runs.plain_console import PlainConsole
 
     class Terminal(PlainConsole):
-        """A console that leaves the cursor alone: who is killed could not bring a hidden one back."""
+        """A console that leaves the cursor alone: a killed process could not bring a hidden one back."""
 
         def show_cursor(self, show: bool = True) -> bool:
             return False

@@ -1,1 +1,1 @@
-"""The local page: runs as they stand, findings, experiments side by side, narratives, and acts on all of these."""
+"""The local page: the state of runs, findings, experiments side by side, narratives, and acts on all of these."""

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 def address_of(room: str, which: str = "", *further: str, **filters: str | list[str]) -> str:
     """The address of a room.
 
-    room: `now`, `findings`, `history`, `narratives` or `acts`, or `experiment` for one experiment as it stands;
+    room: `now`, `findings`, `history`, `narratives` or `acts`, or `experiment` for the state of one experiment;
     which: the experiment's slug or id, where the room is one of an experiment; further: the rest of the path, such as
     an incident and a narrative type; filters: the query, empty ones left out.
     """

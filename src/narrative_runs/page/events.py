@@ -44,7 +44,7 @@ class Listener:
         self.has_news.set()
 
     def taken(self) -> Fragments:
-        """What is to be sent."""
+        """The elements to send."""
         unsent, self.unsent = self.unsent, {}
         self.has_news.clear()
         return unsent

@@ -38,7 +38,7 @@ class ErrorsOfCategory:
 
 @dataclass(frozen=True)
 class Card:
-    """One experiment as it stands.
+    """The state of one experiment.
 
     name: by which addresses name it; facts: the lines of `narrative-runs status` that are shown as such; shards: each
     with its state, and how many have it; acts: what may be done with it, titles by name.

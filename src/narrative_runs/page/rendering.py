@@ -43,7 +43,7 @@ def render(
 
     room: which one it belongs to, as the navigation marks it; experiment: the slug or id that the navigation leads to,
     empty where it is the one that runs or was started last; values: what the template names. Beside them it knows
-    `texts_shown`: whether narratives are shown without being asked for one by one.
+    `texts_shown`: whether narratives are shown without opening them one by one.
     """
     html = fragment(
         template,

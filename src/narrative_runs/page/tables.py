@@ -8,8 +8,8 @@ from narrative_runs.report import cells
 
 
 class Cell(NamedTuple):
-    """What stands in a cell, and the address that it leads to, empty where it leads nowhere; about: what a listener
-    hears of the address beside the words, such as `false positives, CME`."""
+    """The words in a cell, and the address that it links to, empty for none; about: what a screen reader says of the
+    address beside the words, such as `false positives, CME`."""
 
     words: str
     address: str = ""
@@ -30,7 +30,7 @@ class Table(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of a page under one heading: sentences, in which what is typed stands in backticks, tables, and parts."""
+    """A part of a page under one heading: sentences, with typed words in backticks, tables, and parts."""
 
     name: str
     title: str

@@ -1,6 +1,6 @@
 """Whether narratives are shown: hidden until somebody asks, so that a projector does no harm.
 
-The switch lasts as long as the browser is open. Without it a single text is opened where it stands.
+The switch lasts as long as the browser is open. Without it each text opens singly, in its own position.
 """
 
 from aiohttp import web

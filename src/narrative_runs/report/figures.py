@@ -119,7 +119,7 @@ def agreement(metrics: dict[str, Any]) -> Drawing:
 
 
 def _two_by_two(axes: Axes, cells: list[list[tuple[str, int]]]) -> None:
-    """A table of named counts; what lies off the diagonal is hatched."""
+    """A table of named counts; cells off the diagonal are hatched."""
     whole = sum(count for row in cells for _, count in row)
     for y, row in enumerate(cells):
         for x, (name, count) in enumerate(row):

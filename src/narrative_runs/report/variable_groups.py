@@ -15,7 +15,7 @@ _SIZES = {"narrative": "Labelled", "incident": "Labelled incidents"}
 def group_tables(of_variable: Mapping[str, Any]) -> list[Table]:
     """A table for each column of groups: narratives, labels and the measure that stands for the type, and errors.
 
-    In: what `measure_variables` gives of one variable. The measure of incidents stands beside that of narratives, or
+    In: what `measure_variables` gives of one variable. The measure of incidents is shown beside that of narratives, or
     alone where there are no labels of narratives.
     """
     main = main_rate(of_variable)

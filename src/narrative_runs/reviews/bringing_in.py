@@ -255,7 +255,7 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
 
 
 def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]], lines: Sequence[Line]) -> str:
-    """The coder's name as it was dealt, or for a sheet dealt to nobody as first given, whatever its case here.
+    """The coder's name as it was dealt, or for a sheet dealt to nobody as first given, regardless of case.
 
     In: the name; what the rows of the sheet are of, and the lines so far.
 

@@ -61,9 +61,9 @@ def deal_review(
     many incidents all coders read.
 
     Raises:
-        ExperimentError: what was read of the workbook is not in the experiment's folder. FindingsError: there are no
-        findings or no such columns or variable, too few are asked for, a name is no name, or
-            a file cannot be written.
+        ExperimentError: what was read of the workbook is not in the experiment's folder.
+        FindingsError: there are no findings or no such columns or variable, too few are asked for, a name is no name,
+            or a file cannot be written.
         ReviewsError: the reviews cannot be read or written.
     """
     _check(coders, overlap, count)
@@ -107,8 +107,8 @@ def deal_review(
 
 @dataclass(frozen=True)
 class Draw:
-    """What is asked for. count: of incidents; coders: NOBODY alone where none was named; overlap: how many incidents
-    all coders read; blind: whether a coder sees neither answer nor label."""
+    """The draw that the user asks for. count: of incidents; coders: only NOBODY where none was named; overlap: how many
+    incidents all coders read; blind: whether a coder sees neither answer nor label."""
 
     experiment_id: str
     variable: str

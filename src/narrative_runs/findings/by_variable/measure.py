@@ -7,7 +7,7 @@ of all others it is counted as `n_not_asked_by_model` and left out of the rates.
 passages that are in the text, need no label, and are over all rows with a value.
 
 An incident has a value where none of its narratives has an error of the variable and none was left unasked; narratives
-that are unclear, or were not asked for the variable, are passed over, unless there are no others. But a no stands only
+that are unclear, or were not asked for the variable, are passed over, unless there are no others. But a no counts only
 where no narrative is unclear.
 """
 

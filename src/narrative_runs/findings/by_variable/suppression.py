@@ -6,7 +6,7 @@ are the values of a variable, its labels, its incidents, all of its narrative ty
 nobody computes a masked part from a sum and its other parts. The variables in `only_if` reveal how often it
 was not asked: where they are masked, so is the variable. Where the table of a category's labels and answers is masked,
 the accuracy may be shown, but nothing else that follows from it. How many answers are errors or unclear, over all
-narratives, those of a type, or incidents, tells of the run, and is shown; of groups it is masked as all else is. The
+narratives, those of a type, or incidents, describes the run, and is shown; of groups it is masked as all else is. The
 lowest and the highest number are each somebody's, and are never shown.
 """
 

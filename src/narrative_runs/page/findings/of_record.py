@@ -27,7 +27,7 @@ def sections(which: str, row: Mapping[str, Any], error_counts: Mapping[str, int]
     """The sections of an experiment's findings, from its row in the record.
 
     In: its slug or id; the row; how many of its narratives are errors of each category; the limit below which counts
-    are masked: with one, only what tells of the run is shown.
+    are masked: with one, only facts about the run are shown.
     """
     links = NarrativeLinks(which)
     names = {title: name for title, name in _COUNTS.items() if not below or name in _OF_THE_RUN}

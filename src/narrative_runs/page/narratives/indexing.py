@@ -52,7 +52,7 @@ class Indexing:
         """Bring the index of an experiment up to date, and wait for that, but no longer than this.
 
         row: the experiment's row in the record. Out: why it cannot be brought up to date, in words; empty where that is
-        done, or goes on.
+        done, or continues.
         """
         end = time.monotonic() + patience_s
         with self._changed:

@@ -35,7 +35,7 @@ class VariableShown:
 
 @dataclass(frozen=True)
 class NarrativeShown:
-    """One narrative. facts: by what they are; texts: what the model wrote, by its heading, one or more to each."""
+    """One narrative. facts: by name; texts: what the model wrote, by its heading, one or more to each."""
 
     title: str
     text: list[Piece]
@@ -80,7 +80,7 @@ def title_of(row: dict[str, Any]) -> str:
 
 
 def marked(text: str, terms: Sequence[Term], passages: Sequence[str]) -> list[Piece]:
-    """A text with the words of a search and the passages that stand in it marked."""
+    """A text in which the words of a search and the passages are marked."""
     return pieces(text, spans_of_words(terms, text), passages_in(text, passages))
 
 
@@ -90,8 +90,8 @@ def passages_in(text: str, passages: Sequence[str]) -> list[Span]:
 
 
 def facts_of(row: dict[str, Any]) -> dict[str, str]:
-    """Label, answer and outcome of a narrative, and what else is known of its answer, by what they are; what is not
-    there is left out."""
+    """Label, answer and outcome of a narrative, and further facts about its answer, by name; missing ones are left
+    out."""
     facts: dict[str, str | None] = {}
     if row["outcome"] == "error":
         facts["Answer"] = "none, as it is an error"

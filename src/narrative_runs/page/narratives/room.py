@@ -266,8 +266,8 @@ def _steps_from(indexing: Indexing, known: ExperimentRow, asked: Asked, row: dic
 
 @dataclass(frozen=True)
 class Traced:
-    """Where a result comes from, by what it is; earlier: what earlier passes brought; problem: why it cannot be traced,
-    in words."""
+    """Where a result comes from, by the names of the facts; earlier: results of earlier passes; problem: why it cannot
+    be traced, in words."""
 
     facts: dict[str, str] = field(default_factory=dict)
     earlier: list[Attempt] = field(default_factory=list)
