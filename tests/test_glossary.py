@@ -56,6 +56,7 @@ ROOMS_WITHOUT_COMMON = (
     "shell",
     "signals",
     "snapshots",
+    "source",
     "started_server",
     "steering",
     "user_files",
