@@ -20,6 +20,7 @@ COMMON = {"begun", "found", "place", "places", "told"}
 ROOMS_WITHOUT_COMMON = (
     "__init__",
     "__main__",
+    "asking",
     "atomic_files",
     "code",
     "codebook",
