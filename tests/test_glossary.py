@@ -63,6 +63,7 @@ ROOMS_WITHOUT_COMMON = (
     "user_files",
     "variable_outcomes",
     "walk",
+    "workflow",
 )
 
 Words = tuple[str, ...]
