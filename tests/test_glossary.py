@@ -39,6 +39,7 @@ ROOMS_WITHOUT_COMMON = (
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",
+    "migration",
     "notebook",
     "one_result",
     "params",
