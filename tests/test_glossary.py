@@ -47,6 +47,7 @@ ROOMS_WITHOUT_COMMON = (
     "permissions",
     "plain_console",
     "plain_text",
+    "preflight",
     "record",
     "results",
     "results_file",
