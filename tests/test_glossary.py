@@ -48,6 +48,7 @@ ROOMS_WITHOUT_COMMON = (
     "plain_console",
     "plain_text",
     "preflight",
+    "provenance",
     "record",
     "results",
     "results_file",
