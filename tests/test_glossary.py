@@ -50,6 +50,7 @@ ROOMS_WITHOUT_COMMON = (
     "preflight",
     "provenance",
     "record",
+    "removal",
     "results",
     "results_file",
     "review_file",
