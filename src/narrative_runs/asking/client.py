@@ -73,7 +73,7 @@ class Client:
         )
 
     async def models(self, timeout_s: float) -> tuple[int, Any]:
-        """The status and the content of the list of models; None for content that is no JSON.
+        """The status and the content of the list of models; None for content that is not JSON.
 
         Raises:
             RequestFailed: there is no reply within timeout_s seconds.
@@ -139,7 +139,7 @@ def tls_for(server: Server) -> ssl.SSLContext | None:
 
 
 def _decoded(content: bytes) -> dict[str, Any] | None:
-    """The chat completion in a reply; None if it is none."""
+    """The chat completion in a reply; None if it is not one."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):

@@ -98,7 +98,7 @@ class Question:
         return self._template.replace(TEXT_MARK, text)
 
     def _around_the_message(self, unsupported: frozenset[str]) -> list[str]:
-        """The JSON of a request before and behind its message, which alone differs between narratives; written once, as
+        """The JSON of a request before and after its message, which alone differs between narratives; written once, as
         that takes longer than to write the message."""
         if unsupported not in self._around:
             self._around[unsupported] = json.dumps(self._request(_MESSAGE, unsupported)).split(json.dumps(_MESSAGE))

@@ -78,5 +78,5 @@ def _key_in(path: Path) -> str:
 
 
 def can_be_sent(key: str) -> bool:
-    """Whether a key can stand in an HTTP header."""
+    """Whether an HTTP header can hold a key."""
     return key.isascii() and (not key or key.isprintable())

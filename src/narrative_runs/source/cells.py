@@ -1,4 +1,4 @@
-"""What one cell of a workbook means: as text, as a label, or as a value that rides along."""
+"""What one cell of a workbook means: as text, as a label, or as a value that is only copied."""
 
 import re
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ class Match:
 
     layout: production, labelled or long. positions: the column, from 0, of each role that has one; names: what
     the column of each role is called; missing: names of columns that are not there; doubled: those that are there
-    twice, so that either may be meant; labels_ride_along: whether the columns of labels ride along too, as a codebook
+    twice, so that either may be meant; labels_ride_along: whether the columns of labels are copied too, as a codebook
     names them.
     """
 

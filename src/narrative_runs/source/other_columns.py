@@ -1,4 +1,4 @@
-"""The workbook's other columns, which ride along into the results as they are."""
+"""The workbook's other columns, which are copied into the results as they are."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence

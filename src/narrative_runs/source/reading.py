@@ -18,7 +18,7 @@ class Reading:
     together make the key; none for the layout's own. columns: the workbook's names by ours; see `layouts`. skips:
     whether placeholders are skipped; placeholders: texts that count as such besides the usual ones. labels: the columns
     of the labels that `detected` is compared with: OWN_LABEL for the layout's own, another name for one column, names
-    by narrative type and `incident`, or None where there are none.
+    by narrative type and `incident`, or None if there are none.
     """
 
     rules: ReadingRules = CURRENT

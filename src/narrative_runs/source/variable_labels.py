@@ -1,4 +1,4 @@
-"""The human labels of a codebook's variables: columns of the workbook that ride along, read by the variable's type."""
+"""The human labels of a codebook's variables: other columns of the workbook, read by the variable's type."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

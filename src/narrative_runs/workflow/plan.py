@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def findings(self) -> list[str]:
-        """All that is to be there in the end: tables, metrics and report."""
+        """All findings in the end: tables, metrics and report."""
         return [*self.findings_of_every_release, str(self.folder.metrics_to_publish)]
 
     @property
