@@ -20,6 +20,7 @@ COMMON = {"begun", "found", "place", "places", "told"}
 ROOMS_WITHOUT_COMMON = (
     "__init__",
     "__main__",
+    "asking",
     "atomic_files",
     "code",
     "codebook",
@@ -38,6 +39,7 @@ ROOMS_WITHOUT_COMMON = (
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",
+    "migration",
     "notebook",
     "one_result",
     "params",
@@ -45,7 +47,10 @@ ROOMS_WITHOUT_COMMON = (
     "permissions",
     "plain_console",
     "plain_text",
+    "preflight",
+    "provenance",
     "record",
+    "removal",
     "results",
     "results_file",
     "review_file",
@@ -56,11 +61,13 @@ ROOMS_WITHOUT_COMMON = (
     "shell",
     "signals",
     "snapshots",
+    "source",
     "started_server",
     "steering",
     "user_files",
     "variable_outcomes",
     "walk",
+    "workflow",
 )
 
 Words = tuple[str, ...]
