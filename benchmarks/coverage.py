@@ -27,7 +27,7 @@ from narrative_runs.findings.confusion import (
     ConfusionMatrix,
     Proportion,
     accuracy,
-    found_or_claimed,
+    jaccard_index,
     precision,
     recall,
     specificity,
@@ -61,7 +61,7 @@ METRICS = {
     "specificity": specificity,
     "precision": precision,
     # F1 holds the truth exactly where Jaccard's index does.
-    "F1": found_or_claimed,
+    "F1": jaccard_index,
 }
 
 

@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentFolder:
 def test_an_experiment_is_read_by_its_slug_or_id(folder: ExperimentFolder, which: str) -> None:
     """Its params, metrics and the columns asked for are there, without the record or the journals."""
     found = finished.read(which, COLUMNS)
-    assert (found.folder, found.begun.source_md5) == (folder, "md5")
+    assert (found.folder, found.state.source_md5) == (folder, "md5")
     assert tuple(found.results) == COLUMNS
     assert len(found.results) == found.metrics["n_total"]
 

@@ -1,4 +1,4 @@
-"""One experiment: its id, what of it is frozen, and how it is found again on disk.
+"""One experiment: its id, its frozen params, and how to read it from disk.
 
 What makes the answers is frozen at the first answer; all else may change from resume to resume.
 """
@@ -43,10 +43,10 @@ FROZEN_KEYS = (
 
 @dataclass(frozen=True)
 class ExperimentState:
-    """An experiment that lies on disk already.
+    """An experiment that is on disk already.
 
     `has_answers` tells whether its params are frozen: before the first answer a typo is just corrected. An error is no
-    answer; `has_errors_alone` tells whether nothing but errors was kept so far.
+    answer; `has_errors_alone` tells whether only errors were kept so far.
     `params` are the whole params of its latest session, as a file would hold them; `release` is the software of that
     session, empty where nobody can say; `reading_rules` is the number of the rules by which its workbook is read.
     `seen_before` are the digests of the narratives that were seen before the first answer (`seen_narratives`).
@@ -74,10 +74,10 @@ def frozen_params(params: Params) -> dict[str, Any]:
     return {key: _look_up(tree, key) for key in FROZEN_KEYS}
 
 
-def differences(begun: ExperimentState, params: Params) -> list[tuple[str, Any, Any]]:
+def differences(state: ExperimentState, params: Params) -> list[tuple[str, Any, Any]]:
     """(key, frozen value, value in the params file) of each frozen key that was changed."""
     now = frozen_params(params)
-    pairs = [(key, _look_up(begun.params, key), now[key]) for key in FROZEN_KEYS]
+    pairs = [(key, _look_up(state.params, key), now[key]) for key in FROZEN_KEYS]
     return [(key, old, new) for key, old, new in pairs if old != new or _is_in_another_order(key, old, new)]
 
 
@@ -86,17 +86,17 @@ def _is_in_another_order(key: str, old: Any, new: Any) -> bool:
     return key == CODEBOOK and json.dumps(old) != json.dumps(new)
 
 
-def must_not_differ(begun: ExperimentState, params: Params, origin: str) -> None:
-    """What proves an experiment must be its own params, to the letter.
+def must_not_differ(state: ExperimentState, params: Params, origin: str) -> None:
+    """See that these params are the experiment's own, to the letter: only those can prove it.
 
     Raises:
         ExperimentError: names each frozen key that differs, with both values.
     """
-    told = [f"  {key}: {', not '.join(apart(old, new))}" for key, old, new in differences(begun, params)]
-    if told:
+    lines = [f"  {key}: {', not '.join(apart(old, new))}" for key, old, new in differences(state, params)]
+    if lines:
         raise ExperimentError(
             f"The experiment was not run with the params in {origin}, so it proves nothing about them:\n"
-            + "\n".join(told)
+            + "\n".join(lines)
             + "\nRestore the old values, or start a new experiment with another name and slug."
         )
 
@@ -106,7 +106,7 @@ def apart(old: Any, new: Any) -> tuple[str, str]:
     first, second = (json.dumps(value, ensure_ascii=False) for value in (old, new))
     if max(len(first), len(second)) <= LONGEST_SHOWN:
         return first, second
-    same = next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+    same = next((index for index, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
     begin = max(0, min(same, len(second)) - BEFORE_DIFFERENCE)
     return _cut(first, begin), _cut(second, begin)
 
@@ -117,8 +117,8 @@ def _cut(text: str, begin: int) -> str:
 
 
 def changes(before: Mapping[str, Any], params: Params) -> list[str]:
-    """What differs from the params of the last session among those that may change, in words."""
-    found = []
+    """The changes since the last session's params, among those that may change, in words."""
+    lines = []
     tree = params.model_dump(mode="json")
     tree.pop(CODEBOOK, None)
     for section, values in tree.items():
@@ -126,27 +126,27 @@ def changes(before: Mapping[str, Any], params: Params) -> list[str]:
             # What an earlier release did not know had its default.
             old = before.get(section, {}).get(name, default_of(section, name))
             if f"{section}.{name}" not in FROZEN_KEYS and old != value:
-                found.append(f"{section}.{name}: {' is now '.join(apart(old, value))}")
-    return found
+                lines.append(f"{section}.{name}: {' is now '.join(apart(old, value))}")
+    return lines
 
 
-def last_params(folder: paths.ExperimentFolder, begun: ExperimentState) -> dict[str, Any]:
-    """The whole params of the last session, also of one that asked nothing and so left no journal."""
+def last_params(folder: paths.ExperimentFolder, state: ExperimentState) -> dict[str, Any]:
+    """The whole params of the last session, even of one that asked nothing and so left no journal."""
     described = _described(folder)
-    return described.params if described and described.experiment_id == begun.experiment_id else begun.params
+    return described.params if described and described.experiment_id == state.experiment_id else state.params
 
 
-def with_frozen(begun: ExperimentState, params: Params) -> Params:
+def with_frozen(state: ExperimentState, params: Params) -> Params:
     """`params` with every frozen key put back to the value that the experiment began with."""
     tree = params.model_dump(mode="json")
     for key in FROZEN_KEYS:
         *sections, name = key.split(".")
-        (tree[sections[0]] if sections else tree)[name] = _look_up(begun.params, key)
+        (tree[sections[0]] if sections else tree)[name] = _look_up(state.params, key)
     return check(tree, "the experiment's frozen params")
 
 
 def find(folder: paths.ExperimentFolder) -> ExperimentState | None:
-    """What was begun in this folder; its journals are the authority, experiment.yaml stands in before there are any.
+    """The experiment state in this folder, from its journals; from experiment.yaml before there are any.
 
     Raises:
         JournalError: the journals cannot be read, or are of several experiments.
@@ -155,7 +155,7 @@ def find(folder: paths.ExperimentFolder) -> ExperimentState | None:
     if not heads:
         return _described(folder)
     try:
-        return _begun(folder, heads)
+        return _state_of(folder, heads)
     except KeyError as missing:
         raise JournalError(
             f"{folder.journals}: the description of the experiment is damaged ({missing} is missing). Restore the "
@@ -163,8 +163,8 @@ def find(folder: paths.ExperimentFolder) -> ExperimentState | None:
         ) from None
 
 
-def _begun(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> ExperimentState:
-    """What these journals say, which begin with these heads, oldest session first."""
+def _state_of(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> ExperimentState:
+    """The experiment state from journals with these heads, oldest session first."""
     first, last = heads[0], heads[-1]
     if others := {head["experiment_id"] for head in heads} - {first["experiment_id"]}:
         raise JournalError(
@@ -199,7 +199,7 @@ def seen_before(folder: paths.ExperimentFolder) -> frozenset[str]:
 
 
 def _seen_before(answered: dict[str, Any] | None) -> frozenset[str]:
-    """The same from the head of the first journal with an answer; older releases wrote none into it."""
+    """The same, from the head of the first journal with an answer; older releases wrote no digests into it."""
     return frozenset((answered or {}).get("seen_before", ()))
 
 
@@ -220,7 +220,7 @@ def codebook_of(params: Mapping[str, Any]) -> Codebook:
 
 
 def _described(folder: paths.ExperimentFolder) -> ExperimentState | None:
-    """What experiment.yaml says, if there is a readable one."""
+    """The experiment state from experiment.yaml, if there is a readable one."""
     try:
         description = yaml.safe_load(folder.description.read_text(encoding="utf-8"))
         return ExperimentState(
@@ -250,46 +250,47 @@ def must_not_be_between(folder: paths.ExperimentFolder) -> None:
         )
 
 
-def found_here() -> Iterator[tuple[paths.ExperimentFolder, ExperimentState | JournalError]]:
-    """Every experiment under results/ with its folder, in the order of their names; of one that cannot be read, why."""
+def all_here() -> Iterator[tuple[paths.ExperimentFolder, ExperimentState | JournalError]]:
+    """Every experiment under results/ with its folder, in the order of their names; if one cannot be read, the
+    reason."""
     for path in sorted(paths.RESULTS.glob("*/")):
         folder = paths.ExperimentFolder(path.name)
         try:
-            begun: ExperimentState | JournalError | None = find(folder)
+            state: ExperimentState | JournalError | None = find(folder)
         except JournalError as error:
-            begun = error
-        if begun is not None:
-            yield folder, begun
+            state = error
+        if state is not None:
+            yield folder, state
 
 
 def find_by_id(experiment_id: str) -> tuple[paths.ExperimentFolder, ExperimentState]:
-    """The folder under results/ that holds this experiment, whatever else lies there.
+    """The folder under results/ that holds this experiment, and its state.
 
     Raises:
         ExperimentError: no folder holds it; names those that cannot be read, since it may be one of them.
     """
     damaged = []
-    for folder, begun in found_here():
-        if isinstance(begun, JournalError):
-            damaged.append(f"\n  {folder.path}/ cannot be read: {begun}")
-        elif begun.experiment_id == experiment_id:
-            return folder, begun
+    for folder, state in all_here():
+        if isinstance(state, JournalError):
+            damaged.append(f"\n  {folder.path}/ cannot be read: {state}")
+        elif state.experiment_id == experiment_id:
+            return folder, state
     raise ExperimentError(
         f"Experiment ID not found: {experiment_id}. No folder under {paths.RESULTS}/ has it. "
         f"Look up the ID in results/*/experiment.yaml.{''.join(damaged)}"
     )
 
 
-def describe(folder: paths.ExperimentFolder, begun: ExperimentState) -> None:
+def describe(folder: paths.ExperimentFolder, state: ExperimentState) -> None:
     """Write experiment.yaml: the id, the params and the source's md5, for people."""
     text = yaml.safe_dump(
         {
-            "experiment_id": begun.experiment_id,
-            "began_at": begun.began_at,
-            "source_md5": begun.source_md5,
-            "reading_rules": begun.reading_rules,
+            "experiment_id": state.experiment_id,
+            "began_at": state.began_at,
+            "source_md5": state.source_md5,
+            "reading_rules": state.reading_rules,
             "frozen": [*FROZEN_KEYS, "source_md5"],
-            "params": begun.params,
+            "params": state.params,
         },
         sort_keys=False,
         allow_unicode=True,

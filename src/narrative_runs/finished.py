@@ -26,14 +26,14 @@ Columns = Sequence[str] | Callable[[Codebook], Sequence[str]]
 class Finished:
     """An experiment with findings.
 
-    snapshot: the name of the one whose state it is, empty for the present one; metrics: the content of metrics.json;
-    results: one row a narrative, those columns of ours that were asked for, and behind them `others`, the workbook's
-    other columns that were, with the types of the file; labels: of the codebook's variables that have any, where they
-    were asked for.
+    snapshot: the name of the one whose state this is, empty for the present state; metrics: the content of
+    metrics.json; results: one row a narrative, those columns of ours that were asked for, and behind them `others`, the
+    workbook's other columns that were, with the types of the file; labels: of the codebook's variables that have any,
+    where they were asked for.
     """
 
     folder: ExperimentFolder
-    begun: ExperimentState
+    state: ExperimentState
     metrics: dict[str, Any]
     results: pd.DataFrame
     others: Sequence[str] = ()
@@ -42,20 +42,20 @@ class Finished:
 
     @property
     def codebook(self) -> Codebook:
-        """What was asked."""
-        return experiment.codebook_of(self.begun.params)
+        """The codebook that was asked."""
+        return experiment.codebook_of(self.state.params)
 
     @property
     def label(self) -> str:
-        """The name under which it is shown, such as `ipv` or `ipv@pilot`."""
+        """The name shown to users, such as `ipv` or `ipv@pilot`."""
         return f"{self.folder.slug}@{self.snapshot}" if self.snapshot else self.folder.slug
 
 
 def read(which: str, columns: Columns, others: Iterable[str] | None = (), with_labels: bool = False) -> Finished:
     """The experiment with this slug or id, or the one started last where `which` is empty.
 
-    columns: those that are to be read, or what gives them for a codebook; others: the workbook's other columns that are
-    to be read as well; None for all that there are; with_labels: whether the labels of a codebook's variables are
+    columns: those to read, or what gives them for a codebook; others: the workbook's other columns to read as well;
+    None for all that there are; with_labels: whether the labels of a codebook's variables are
     needed, for which the columns must hold `row_num`, `incident_id`, `narrative_type` and `manual_flag_ind`.
 
     Raises:
@@ -65,18 +65,18 @@ def read(which: str, columns: Columns, others: Iterable[str] | None = (), with_l
     if not which:
         row = chosen("").row
         which = row["slug"] or row["experiment_id"]
-    folder, begun = found(which)
-    return read_in(folder, begun, columns, others, with_labels)
+    folder, state = named(which)
+    return read_in(folder, state, columns, others, with_labels)
 
 
 def read_in(
     folder: ExperimentFolder,
-    begun: ExperimentState,
+    state: ExperimentState,
     columns: Columns,
     others: Iterable[str] | None = (),
     with_labels: bool = False,
 ) -> Finished:
-    """The same of an experiment whose findings are in this folder."""
+    """The same for an experiment whose findings are in this folder."""
     missing = next((path for path in (folder.result_table, folder.metrics) if not path.exists()), None)
     if missing is not None:
         raise FindingsError(
@@ -85,7 +85,7 @@ def read_in(
         )
     try:
         metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        codebook = experiment.codebook_of(begun.params)
+        codebook = experiment.codebook_of(state.params)
         ours, types = columns(codebook) if callable(columns) else columns, types_of(codebook)
         there = other_columns(pq.read_schema(folder.result_table).names, codebook)
         wanted = there if others is None else list(dict.fromkeys(others))
@@ -108,23 +108,23 @@ def read_in(
             + (f"There are: {', '.join(there)}." if there else "There is none.")
         )
     labels = labels_to_measure(read_labels(folder, codebook, results), folder, codebook, results) if with_labels else {}
-    return Finished(folder, begun, metrics, results, wanted, labels=labels)
+    return Finished(folder, state, metrics, results, wanted, labels=labels)
 
 
-def found(which: str) -> tuple[ExperimentFolder, ExperimentState]:
-    """The folder of the experiment with this slug or id, and what was begun in it, whatever the record holds.
+def named(which: str) -> tuple[ExperimentFolder, ExperimentState]:
+    """The folder of the experiment with this slug or id, and its state, whatever the record holds.
 
     Raises:
         FindingsError: there is none.
     """
     folder = ExperimentFolder(which)
-    begun = experiment.find(folder) if folder.path.is_dir() else None
+    state = experiment.find(folder) if folder.path.is_dir() else None
     try:
-        if begun is None:
-            folder, begun = experiment.find_by_id(which)
+        if state is None:
+            folder, state = experiment.find_by_id(which)
     except ExperimentError:
         raise FindingsError(
             f"There is no experiment {which} under {RESULTS}/. Give the name of its folder there, or its id."
         ) from None
     experiment.must_not_be_between(folder)
-    return folder, begun
+    return folder, state

@@ -35,7 +35,7 @@ def shown(*experiments: Finished, types: Sequence[str] = ("cme", "le")) -> str:
     joins = [joined(experiments[0].results, other.results) for other in experiments[1:]]
     with console.capture() as capture:
         screen.show_experiments()
-        screen.show_params(params_apart([one.begun for one in experiments]))
+        screen.show_params(params_apart([one.state for one in experiments]))
         screen.show_metrics(metrics_beside([one.metrics for one in experiments]))
         for place, tests in enumerate(adjusted([pair_tests(pair, 1, types) for pair in joins]), start=1):
             screen.show_pair(place, tests, changed(joins[place - 1]))
@@ -99,7 +99,7 @@ def test_another_workbook_and_other_labels_are_said() -> None:
     """Where labels or sources differ, a sentence says so and what follows from it."""
     first = finished("one", table_of({"detected": True, "manual_flag_ind": 0}))
     other = finished("two", table_of({"detected": True, "manual_flag_ind": 1}))
-    text = shown(first, dataclasses.replace(other, begun=dataclasses.replace(other.begun, source_md5="another")))
+    text = shown(first, dataclasses.replace(other, state=dataclasses.replace(other.state, source_md5="another")))
     assert "The workbooks are not the same" in text
     assert "Labels differ" in text
     assert line_of(text, "with another label") == ["1", "1", "0"]

@@ -43,7 +43,7 @@ def test_chosen_experiments_are_called_by_letters(known: list[ExperimentRow]) ->
     sides = sides_of(["two", "one", "two", label_of_r(known)], known)
     assert [(side.letter, side.label) for side in sides] == [("A", "two"), ("B", "one"), ("C", label_of_r(known))]
     assert [side.below for side in sides] == [5, 0, 0]
-    assert sides[2].begun.params["model"]["name"] == "older"
+    assert sides[2].state.params["model"]["name"] == "older"
 
 
 @pytest.mark.parametrize("label", ["../one", "nobody", "one@nothing", "one@../../secret", "@", ""])

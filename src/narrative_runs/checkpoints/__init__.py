@@ -2,6 +2,6 @@
 
 by_hand    `narrative-runs snapshot`: keeping, listing and deleting snapshots
 rollback   `narrative-runs rollback`: another state's answers count from now on
-held       an experiment that no run holds, while its state is kept or changed
-derived    what follows from the answers, taken back to a state: record, tables and findings
+held       the lock on an experiment while its state is kept or changed
+derived    record, tables and findings, taken back to an earlier state
 """

@@ -1,4 +1,4 @@
-"""`narrative-runs snapshot`: snapshots that a person makes, and the list of all."""
+"""`narrative-runs snapshot`: makes, deletes and lists snapshots."""
 
 from collections.abc import Iterator
 
@@ -33,16 +33,16 @@ def keep(which: str, name: str, note: str, tell: Tell) -> None:
         ExperimentError: the name cannot be used, nothing was answered yet, or its run cannot be reached.
         JournalError: the answers cannot be read or sealed.
     """
-    folder, _ = finished.found(which)
+    folder, _ = finished.named(which)
     snapshots.must_be_free(folder, name)
     if run_lock.is_running(folder.path):
         tell(f"Snapshot {have_run_do(folder, 'snapshot', {'name': name, 'note': note}, RUN_MAY_TAKE_S)}")
         return
     with held(folder, tell):
-        _, begun = finished.found(which)
-        counts = counts_of(folder, begun)
+        _, state = finished.named(which)
+        counts = counts_of(folder, state)
         made = snapshots.keep(
-            folder, begun.experiment_id, experiment.last_params(folder, begun), counts, name, note, snapshots.USER
+            folder, state.experiment_id, experiment.last_params(folder, state), counts, name, note, snapshots.USER
         )
     tell(f"Snapshot {snapshots.words_of(folder, made)}")
 
@@ -54,7 +54,7 @@ def delete(which: str, name: str, tell: Tell) -> None:
         FindingsError: there is no such experiment.
         ExperimentError: there is no such snapshot, or it is needed.
     """
-    folder, _ = finished.found(which)
+    folder, _ = finished.named(which)
     snapshots.delete(folder, name)
     tell(f"Snapshot {name} of {folder.slug} is deleted. Its answers stay as they are.")
 
@@ -66,17 +66,17 @@ def table_of(which: str) -> Table:
         FindingsError: there is no such experiment.
         ExperimentError: one of them is damaged.
     """
-    folder, _ = finished.found(which)
+    folder, _ = finished.named(which)
     table = Table(*("snapshot", "made", "narratives", "errors", "sessions", "release", "made for", "note"), box=None)
     for snapshot in snapshots.all_of(folder):
         table.add_row(*_row(snapshot))
     return table
 
 
-def counts_of(folder: ExperimentFolder, begun: ExperimentState) -> Counts:
-    """How far an experiment is that does not run, by its journals."""
-    params = check(experiment.last_params(folder, begun), str(folder.description))
-    tail = JournalTail(folder, begun.experiment_id, params, Progress(began=0.0))
+def counts_of(folder: ExperimentFolder, state: ExperimentState) -> Counts:
+    """The progress of an experiment that does not run, from its journals."""
+    params = check(experiment.last_params(folder, state), str(folder.description))
+    tail = JournalTail(folder, state.experiment_id, params, Progress(began=0.0))
     tail.follow()
     return tail.counts()
 

@@ -1,6 +1,6 @@
-"""What follows from the answers, taken back to a snapshot: the record, the tables, the findings.
+"""Takes all that follows from the answers back to a snapshot: the record, the tables, the findings.
 
-Every step can be repeated: killed at any point, it is done once more from its beginning.
+Every step can be repeated: if it is killed at any point, it starts again from its beginning.
 """
 
 import json
@@ -15,11 +15,11 @@ from narrative_runs.paths import ExperimentFolder
 from narrative_runs.snapshots import Snapshot
 
 
-def take_back(folder: ExperimentFolder, begun: ExperimentState, snapshot: Snapshot, derived: ExperimentFolder) -> None:
-    """Take all that is derived in the experiment's folder, and its rows in the record, back to a snapshot.
+def take_back(folder: ExperimentFolder, state: ExperimentState, snapshot: Snapshot, derived: ExperimentFolder) -> None:
+    """Take the derived files in the experiment's folder, and its rows in the record, back to a snapshot.
 
-    derived: where the findings of the snapshot are, as this code derives them. The experiment's own tables and figures
-    are removed, the findings being copied to `earlier_findings` first; the next run makes them.
+    derived: the folder with the findings of the snapshot, as this code derives them. The experiment's own tables and
+    figures are removed, after the findings were copied to `earlier_findings`; the next run makes them again.
 
     Raises:
         RecordError: the record cannot be written.
@@ -30,12 +30,12 @@ def take_back(folder: ExperimentFolder, begun: ExperimentState, snapshot: Snapsh
     _remove_findings(folder)
     put_back(
         derived,
-        begun.experiment_id,
+        state.experiment_id,
         params,
         f"rolled back to {snapshot.name}: {snapshot.counts.words}",
         snapshot.counts.total,
     )
-    describe(folder, replace(begun, params=dict(snapshot.params)))
+    describe(folder, replace(state, params=dict(snapshot.params)))
 
 
 def _remove_findings(folder: ExperimentFolder) -> None:

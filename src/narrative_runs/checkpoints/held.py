@@ -1,4 +1,4 @@
-"""An experiment that no run holds, held for as long as its state is kept or changed."""
+"""Holds an experiment that no run holds, for as long as its state is kept or changed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Tell = Callable[[str], None]
 
 @contextmanager
 def held(folder: ExperimentFolder, tell: Tell) -> Iterator[None]:
-    """Hold the experiment's lock, so that no run begins meanwhile; what sessions left open is sealed.
+    """Hold the experiment's lock, so that no run begins meanwhile, and seal what sessions left open.
 
     Raises:
         AlreadyRunning: a run holds it.

@@ -1,8 +1,7 @@
 """`narrative-runs rollback`: the answers of another state count from now on, and all else is derived from them again.
 
-The one moment at which the state changes is that in which `set_aside.json` appears: before it all is as it was, after
-it all readers of the journals have the other state. What is derived follows; where that is cut short, the next run or
-the same command does it.
+The state changes at the one moment when `set_aside.json` appears: before it all is as it was, after it all readers of
+the journals see the other state. Derived files follow; if that is cut short, the next run or the same command does it.
 """
 
 from collections.abc import Callable
@@ -40,30 +39,30 @@ def roll_back(which: str, name: str, confirm: Confirm, tell: Tell) -> None:
     folder = _folder_of(which)
     with held(folder, tell):
         was_cut_short = finish(folder, tell)
-        begun = _begun(folder)
+        state = _state_in(folder)
         target = snapshots.named(folder, name)
         counting = {session.name for session in journal.sealed_sessions(folder.journals)}
         is_there = counting == set(target.sessions)
         if not is_there:
-            _change(folder, begun, target, counting, confirm, tell)
+            _change(folder, state, target, counting, confirm, tell)
     if is_there and not was_cut_short:
         tell(f"{folder.slug} has the answers of {name} already. Nothing was changed.")
         return
-    _end(folder, begun, target, tell)
+    _end(folder, state, target, tell)
     tell(f"To restore the later answers: `narrative-runs rollback {folder.slug} --undo`")
 
 
 def _change(
-    folder: ExperimentFolder, begun: ExperimentState, target: Snapshot, counting: set[str], confirm: Confirm, tell: Tell
+    folder: ExperimentFolder, state: ExperimentState, target: Snapshot, counting: set[str], confirm: Confirm, tell: Tell
 ) -> None:
-    """Ask, see that the state can be derived, and make it the one that counts."""
+    """Ask, check that the state can be derived, and make it the one that counts."""
     _ask(folder, target, counting, confirm, tell)
-    with derived_at(target, begun, folder) as derived:
+    with derived_at(target, state, folder) as derived:
         before = snapshots.keep(
             folder,
-            begun.experiment_id,
-            experiment.last_params(folder, begun),
-            counts_of(folder, begun),
+            state.experiment_id,
+            experiment.last_params(folder, state),
+            counts_of(folder, state),
             made_for=snapshots.ROLLBACK,
         )
         last = journal_set_aside.read(folder.journals)
@@ -76,11 +75,11 @@ def _change(
             derive_from=target.name,
         )
         journal_set_aside.write(folder.journals, changed)
-        _take_back(folder, begun, target, derived)
+        _take_back(folder, state, target, derived)
 
 
 def undo(which: str, confirm: Confirm, tell: Tell) -> None:
-    """Bring back what the last rollback of an experiment (slug or id) has set aside.
+    """Bring back the answers that the last rollback of an experiment (slug or id) has set aside.
 
     Raises:
         FindingsError: there is no such experiment.
@@ -91,7 +90,7 @@ def undo(which: str, confirm: Confirm, tell: Tell) -> None:
     folder = _folder_of(which)
     with held(folder, tell):
         finish(folder, tell)
-        begun = _begun(folder)
+        state = _state_in(folder)
         last = journal_set_aside.read(folder.journals)
         if last is None or not last.undone_by:
             raise ExperimentError(f"{folder.slug} was not rolled back: there is nothing to undo.")
@@ -104,15 +103,15 @@ def undo(which: str, confirm: Confirm, tell: Tell) -> None:
                 f"them aside instead: `narrative-runs rollback {folder.slug} {target.name}`"
             )
         _ask(folder, target, counting, confirm, tell)
-        with derived_at(target, begun, folder) as derived:
+        with derived_at(target, state, folder) as derived:
             changed = Rollback(**last.earlier) if last.earlier else Rollback([], "", "", last.at)
             journal_set_aside.write(folder.journals, replace(changed, derive_from=target.name))
-            _take_back(folder, begun, target, derived)
-    _end(folder, begun, target, tell)
+            _take_back(folder, state, target, derived)
+    _end(folder, state, target, tell)
 
 
 def finish(folder: ExperimentFolder, tell: Tell) -> bool:
-    """Do the rest of a rollback that was cut short, by whoever holds the experiment; returns whether one was.
+    """Finish a rollback that was cut short; the caller holds the experiment. Returns whether there was one.
 
     Raises:
         ExperimentError, JournalError, SourceError, RecordError: as `roll_back`.
@@ -121,14 +120,14 @@ def finish(folder: ExperimentFolder, tell: Tell) -> bool:
     if last is None or not last.derive_from:
         return False
     tell(f"A rollback of {folder.slug} was interrupted. Finishing it first: to {last.derive_from}.")
-    begun, target = _begun(folder), snapshots.named(folder, last.derive_from)
-    with derived_at(target, begun, folder) as derived:
-        _take_back(folder, begun, target, derived)
+    state, target = _state_in(folder), snapshots.named(folder, last.derive_from)
+    with derived_at(target, state, folder) as derived:
+        _take_back(folder, state, target, derived)
     return True
 
 
 def finish_if_cut_short(folder: ExperimentFolder, tell: Tell) -> None:
-    """The same, by who does not hold it yet.
+    """The same, for a caller that does not hold the experiment yet.
 
     Raises:
         AlreadyRunning: somebody holds it.
@@ -140,17 +139,17 @@ def finish_if_cut_short(folder: ExperimentFolder, tell: Tell) -> None:
 
 
 def _folder_of(which: str) -> ExperimentFolder:
-    """The folder of an experiment, also of one between two states."""
+    """The folder of an experiment, even of one between two states."""
     folder = ExperimentFolder(which)
     if folder.journals.is_dir() and experiment.find(folder) is not None:
         return folder
-    return finished.found(which)[0]
+    return finished.named(which)[0]
 
 
-def _begun(folder: ExperimentFolder) -> ExperimentState:
-    begun = experiment.find(folder)
-    assert begun is not None
-    return begun
+def _state_in(folder: ExperimentFolder) -> ExperimentState:
+    state = experiment.find(folder)
+    assert state is not None
+    return state
 
 
 def _all_but(folder: ExperimentFolder, target: Snapshot) -> list[str]:
@@ -182,8 +181,8 @@ def _ask(folder: ExperimentFolder, target: Snapshot, counting: set[str], confirm
         raise ExperimentError("Nothing was changed.")
 
 
-def _take_back(folder: ExperimentFolder, begun: ExperimentState, target: Snapshot, derived: ExperimentFolder) -> None:
-    take_back(folder, begun, target, derived)
+def _take_back(folder: ExperimentFolder, state: ExperimentState, target: Snapshot, derived: ExperimentFolder) -> None:
+    take_back(folder, state, target, derived)
     last = journal_set_aside.read(folder.journals)
     assert last is not None
     if last.undone_by:
@@ -192,10 +191,10 @@ def _take_back(folder: ExperimentFolder, begun: ExperimentState, target: Snapsho
         journal_set_aside.remove(folder.journals)
 
 
-def _end(folder: ExperimentFolder, begun: ExperimentState, target: Snapshot, tell: Tell) -> None:
-    """Have the findings made of a state that is complete; say what is to be done of others, and with DVC."""
+def _end(folder: ExperimentFolder, state: ExperimentState, target: Snapshot, tell: Tell) -> None:
+    """Make the findings of a state that is complete; say what to do about others, and with DVC."""
     if target.is_complete:
-        derive_again(begun.experiment_id)
+        derive_again(state.experiment_id)
         tell(f"{folder.slug} is at {target.name}: {target.counts.words}. Its findings are in {folder.path}/.")
     else:
         tell(f"{folder.slug} is at {target.name}: {target.counts.words}. The next run asks about the open narratives.")
@@ -204,7 +203,7 @@ def _end(folder: ExperimentFolder, begun: ExperimentState, target: Snapshot, tel
 
 
 def _for_dvc(folder: ExperimentFolder) -> list[str]:
-    """What is to be done where DVC tracks the journals."""
+    """What to do where DVC tracks the journals, in words."""
     sessions = journal.sealed_sessions(folder.journals)
     untracked = [session for session in sessions if not tracking_file(session).exists()]
     if len(untracked) == len(sessions) and not any(folder.journals.glob("*.dvc")):

@@ -83,7 +83,7 @@ def compared(experiments: Sequence[Finished], variables: ByVariable) -> Compared
     )
     return Compared(
         experiments,
-        params_apart([one.begun for one in experiments]),
+        params_apart([one.state for one in experiments]),
         metrics_beside([one.metrics for one in experiments]),
         tests,
         [pairs.changed(pair) for pair in joined],
@@ -108,7 +108,7 @@ def adjusted(tests: Sequence[Sequence[PairTest]], variables: ByVariable) -> tupl
 
 
 def _seed(experiments: Sequence[Finished]) -> int:
-    return bootstrap_seed(experiments[0].begun.params["run"]["seed"])
+    return bootstrap_seed(experiments[0].state.params["run"]["seed"])
 
 
 def _read(named: str) -> Finished:

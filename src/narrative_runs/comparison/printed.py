@@ -43,9 +43,9 @@ class PrintedComparison:
         table = _table("", "experiment", "model", "narratives", "errors", title="Experiments")
         for letter, finished in zip(LETTERS, self._experiments, strict=False):
             counts = (str(finished.metrics[count]) for count in ("n_processed", "n_errors"))
-            table.add_row(letter, _shown(finished.label), _shown(finished.begun.params["model"]["name"]), *counts)
+            table.add_row(letter, _shown(finished.label), _shown(finished.state.params["model"]["name"]), *counts)
         self._console.print(table)
-        if len({finished.begun.source_md5 for finished in self._experiments}) > 1:
+        if len({finished.state.source_md5 for finished in self._experiments}) > 1:
             self._console.print("The workbooks are not the same: only narratives with the same text are compared.")
 
     def show_params(self, params: Sequence[ParamApart]) -> None:

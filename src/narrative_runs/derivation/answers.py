@@ -1,4 +1,4 @@
-"""Are the answers those that came? Compared byte for byte with the checksums of their sealing, and with DVC's."""
+"""Are the answers as they came? Compared byte for byte with the checksums of their sealing, and with DVC's."""
 
 import hashlib
 import json
@@ -27,8 +27,8 @@ def must_be_as_they_came(journals: Path) -> None:
 
 
 def without_proof(journals: Path) -> list[Path]:
-    """The sealed sessions of which nothing tells whether they are as they came: the first release sealed them without
-    checksums, and DVC does not track them."""
+    """The sealed sessions that nothing can verify: the first release sealed them without checksums, and DVC does not
+    track them."""
     return [
         session
         for session in journal.sealed_sessions(journals)
@@ -37,7 +37,7 @@ def without_proof(journals: Path) -> list[Path]:
 
 
 def sealed_anew(journals: Path) -> list[str]:
-    """What is to be said of sessions that were changed by hand and sealed again."""
+    """Sentences about the sessions that were changed by hand and sealed again."""
     return [
         f"{session}: sealed again after {', '.join(names)} was changed by hand"
         for session in journal.sealed_sessions(journals)

@@ -1,4 +1,4 @@
-"""All findings of an experiment, derived once more from workbook, params and journals, into another folder."""
+"""All findings of an experiment, derived again from workbook, params and journals, into another folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ from narrative_runs.source.tracking import command_to_restore, tracking_file
 
 
 @contextmanager
-def derived_aside(begun: ExperimentState, params: Params, folder: ExperimentFolder) -> Iterator[ExperimentFolder]:
-    """The findings as this code derives them, in a folder that is gone at the end; nobody is asked.
+def derived_aside(state: ExperimentState, params: Params, folder: ExperimentFolder) -> Iterator[ExperimentFolder]:
+    """The findings as this code derives them, in a temporary folder; the model is not asked.
 
     Raises:
         SourceError: the workbook is not here, or not the one that the experiment began with.
@@ -36,14 +36,14 @@ def derived_aside(begun: ExperimentState, params: Params, folder: ExperimentFold
         aside = ExperimentFolder(folder.slug, scratch)
         aside.path.mkdir()
         aside.journals.symlink_to(folder.journals.resolve(), target_is_directory=True)
-        _derive(begun, params, aside)
+        _derive(state, params, aside)
         yield aside
 
 
 @contextmanager
-def derived_at(snapshot: Snapshot, begun: ExperimentState, folder: ExperimentFolder) -> Iterator[ExperimentFolder]:
-    """The findings of a snapshot as this code derives them, of what was answered then, in a folder that is gone at the
-    end; nobody is asked.
+def derived_at(snapshot: Snapshot, state: ExperimentState, folder: ExperimentFolder) -> Iterator[ExperimentFolder]:
+    """The findings of a snapshot as this code derives them from the answers at that time, in a temporary folder; the
+    model is not asked.
 
     Raises:
         SourceError: the workbook is not here, or not the one that the experiment began with.
@@ -56,7 +56,7 @@ def derived_at(snapshot: Snapshot, begun: ExperimentState, folder: ExperimentFol
         aside.journals.mkdir(parents=True)
         for session in snapshot.sessions:
             (aside.journals / session).symlink_to((folder.journals / session).resolve(), target_is_directory=True)
-        _derive(begun, params, aside, is_partial=not snapshot.is_complete)
+        _derive(state, params, aside, is_partial=not snapshot.is_complete)
         yield aside
 
 
@@ -83,27 +83,28 @@ def must_be_as_kept(snapshot: Snapshot, folder: ExperimentFolder) -> None:
 
 
 def differing(folder: ExperimentFolder, aside: ExperimentFolder) -> list[str]:
-    """The names of the findings that are there and differ from those derived aside, in the order of SEALED."""
+    """The names of the existing findings that differ from those derived aside, in the order of SEALED."""
     present = [name for name in SEALED if all((each.path / name).exists() for each in (folder, aside))]
     return [name for name in present if (folder.path / name).read_bytes() != (aside.path / name).read_bytes()]
 
 
 def missing(folder: ExperimentFolder, aside: ExperimentFolder) -> list[Path]:
-    """The findings that were derived aside and are not there."""
+    """The findings that were derived aside and do not exist here."""
     return [folder.path / name for name in SEALED if (aside.path / name).exists() and not (folder.path / name).exists()]
 
 
-def _derive(begun: ExperimentState, params: Params, aside: ExperimentFolder, is_partial: bool = False) -> None:
-    """Derive all findings into the folder, which holds the journals alone; is_partial: of what is answered."""
+def _derive(state: ExperimentState, params: Params, aside: ExperimentFolder, is_partial: bool = False) -> None:
+    """Derive all findings into the folder, which holds only the journals; is_partial: from the answers there are so
+    far."""
     md5 = checksum.verify(params.data.file)
-    checksum.must_be(params.data.file, begun.source_md5, md5)
-    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(begun.reading_rules), params.variables)
+    checksum.must_be(params.data.file, state.source_md5, md5)
+    how = reading_of(params.data.model_dump(mode="json"), rules.numbered(state.reading_rules), params.variables)
     source = workbook.read(params.data.file, how, aside.path)
-    checksum.must_be(params.data.file, begun.source_md5)
+    checksum.must_be(params.data.file, state.source_md5)
     write_source(source, aside, params)
     write_quality(source, md5, aside)
     for shard in range(1, params.shards.count + 1):
         write_results(aside, params, shard, is_partial)
     write_retries(aside, params)
-    _, measured = write_findings(aside, begun.experiment_id, params, how.rules, is_partial)
+    _, measured = write_findings(aside, state.experiment_id, params, how.rules, is_partial)
     write_metrics(measured, aside.metrics)

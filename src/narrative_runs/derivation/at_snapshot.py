@@ -1,4 +1,4 @@
-"""The findings of a snapshot, derived from its answers when they are asked for: a snapshot keeps none."""
+"""The findings of a snapshot, derived from its answers on request: a snapshot keeps none."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ from narrative_runs.finished import Columns, Finished
 
 
 def read_at(which: str, name: str, columns: Columns, with_labels: bool = False) -> Finished:
-    """The findings of the snapshot `name` of the experiment with this slug or id, of what was answered then.
+    """The findings of the snapshot `name` of the experiment with this slug or id, from the answers at that time.
 
-    columns and with_labels: as of `finished.read`.
+    columns and with_labels: as in `finished.read`.
 
     Raises:
         FindingsError: there is no such experiment.
@@ -18,10 +18,10 @@ def read_at(which: str, name: str, columns: Columns, with_labels: bool = False) 
         JournalError: a session of the snapshot is missing, or was altered.
         SourceError: the workbook is not here, or not the one that the experiment began with.
     """
-    folder, begun = finished.found(which)
+    folder, state = finished.named(which)
     snapshot = snapshots.named(folder, name)
-    with derived_at(snapshot, begun, folder) as aside:
+    with derived_at(snapshot, state, folder) as aside:
         derived = finished.read_in(
-            aside, replace(begun, params=dict(snapshot.params)), columns, with_labels=with_labels
+            aside, replace(state, params=dict(snapshot.params)), columns, with_labels=with_labels
         )
     return replace(derived, folder=folder, snapshot=name)

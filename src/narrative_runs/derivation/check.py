@@ -1,4 +1,4 @@
-"""What this release would change of a completed experiment: looked at once and listed, and nothing is changed."""
+"""What this release would change in a completed experiment: checked once and listed, without changing anything."""
 
 import json
 from pathlib import Path
@@ -22,17 +22,17 @@ _SHOWN = 3
 _SHOWN_CHARACTERS = 30
 
 
-def check(begun: ExperimentState, params: Params, folder: ExperimentFolder) -> Difference | None:
+def check(state: ExperimentState, params: Params, folder: ExperimentFolder) -> Difference | None:
     """Derive the findings aside, and write changes.csv where they differ; see `difference_of`."""
-    with derived_aside(begun, params, folder) as aside:
+    with derived_aside(state, params, folder) as aside:
         files = differing(folder, aside)
-        found = _difference(folder, aside, files) if files else None
-    if found is None:
+        difference = _difference(folder, aside, files) if files else None
+    if difference is None:
         folder.changes.unlink(missing_ok=True)
         if seal_of(folder) is None:
             # The first release kept no checksums; that its findings follow proves that nobody has altered them.
-            seal(folder, begun.release, code="")
-    return found
+            seal(folder, state.release, code="")
+    return difference
 
 
 def _difference(folder: ExperimentFolder, aside: ExperimentFolder, files: list[str]) -> Difference:
@@ -61,7 +61,8 @@ def _difference(folder: ExperimentFolder, aside: ExperimentFolder, files: list[s
 
 
 def _telling(figures: pd.DataFrame) -> pd.Series:
-    """How little each change tells: a figure's own before the bounds of an interval, and what is new last."""
+    """The order in which changes are shown: a figure's own value before the bounds of its interval, new figures
+    last."""
     is_bound = figures["name"].str.endswith((".low", ".high")).fillna(False)
     return is_bound.astype(int) + 2 * figures["before"].isna().astype(int)
 

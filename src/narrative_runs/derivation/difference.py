@@ -18,7 +18,7 @@ class Difference:
     examples: list[str]
 
     def words(self) -> str:
-        """How much differs, in words."""
+        """The size of the difference, in words."""
         shown = ", ".join(self.examples) + (", ..." if self.figures > len(self.examples) else "")
         if not self.rows and not self.figures:
             return f"no row and no figure, but the form of {', '.join(self.files)}"

@@ -1,4 +1,4 @@
-"""Findings as they were, kept beside those that take their place."""
+"""Earlier findings, kept beside those that replace them."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,8 @@ from narrative_runs.source.checksum import md5_of
 
 
 def keep_findings(folder: ExperimentFolder) -> Path:
-    """Copy the findings as they are to a folder of their own, whole; returns it. What lies there already is not copied
-    again."""
+    """Copy the findings as they are, whole, to a separate folder, which it returns. Files that are there already are
+    not copied again."""
     findings = {name: md5_of(folder.path / name) for name in SEALED if (folder.path / name).exists()}
     earlier = sorted(folder.earlier_findings.glob("[0-9]" * 4))
     for kept in earlier:

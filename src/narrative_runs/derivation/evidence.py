@@ -1,4 +1,4 @@
-"""Whether findings were altered since they were derived, told from those that this release derives differently."""
+"""Whether findings were altered since they were derived, or whether this release only derives them differently."""
 
 import json
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ _FIGURES = {
 
 
 def is_altered(name: str, folder: ExperimentFolder, experiment_id: str, locked: Mapping[str, str]) -> bool | None:
-    """Whether this file of the findings is another than the merge wrote; None where nothing tells.
+    """Whether this file of the findings differs from what the merge wrote; None where nothing shows it.
 
-    The checksums of the merge tell, and those of a dvc.lock, MD5s by path. The first release kept no checksums: of
-    results.parquet the record's rows tell, and of metrics.json the record's few figures, where they are others.
+    The checksums of the merge show it, and those of a dvc.lock, MD5s by path. The first release kept no checksums: for
+    results.parquet the record's rows show it, and for metrics.json the record's few figures, if they differ.
     """
     path = folder.path / name
     sealed = seal_of(folder)
@@ -48,13 +48,13 @@ def is_altered(name: str, folder: ExperimentFolder, experiment_id: str, locked: 
 
 
 def _rows_are_the_records(path: Path, experiment_id: str) -> bool:
-    found: pd.DataFrame = pq.read_table(path).to_pandas()
-    columns = [name for name in RESULT_TYPES if name in found]
+    results: pd.DataFrame = pq.read_table(path).to_pandas()
+    columns = [name for name in RESULT_TYPES if name in results]
     kept = result_rows.of_experiment(experiment_id, columns)
-    if len(kept) != len(found):
+    if len(kept) != len(results):
         return False
     record = pd.DataFrame(kept, columns=columns, dtype=object)
-    return all(_typed(found[name]).equals(_typed(record[name])) for name in columns)
+    return all(_typed(results[name]).equals(_typed(record[name])) for name in columns)
 
 
 def _typed(column: pd.Series) -> pd.Series:

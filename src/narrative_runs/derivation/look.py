@@ -24,11 +24,11 @@ def is_by_this_code(folder: ExperimentFolder) -> bool:
 
 
 def difference_of(
-    begun: ExperimentState, params: Params, folder: ExperimentFolder, tell: Callable[[str], None]
+    state: ExperimentState, params: Params, folder: ExperimentFolder, tell: Callable[[str], None]
 ) -> Difference | None:
-    """What this release derives differently of an experiment with findings; None if nothing. changes.csv lists it.
+    """What this release derives differently for an experiment with findings; None if nothing. changes.csv lists it.
 
-    What was found is kept, so that the same code need not look twice at the same findings. tell: shows a line to the
+    The answer is kept, so that the same code need not look twice at the same findings. tell: shows a line to the
     user.
 
     Raises:
@@ -48,35 +48,35 @@ def difference_of(
     lock = RunLock(folder.path)
     lock.acquire(tell)
     try:
-        found = check(begun, params, folder)
-        keep(folder, found)
+        difference = check(state, params, folder)
+        keep(folder, difference)
     finally:
         lock.release()
-    return found
+    return difference
 
 
 @dataclass(frozen=True)
 class Look:
-    """What this code found when it looked at the findings as they are now; None: it derives the same."""
+    """The result of this code's check of the present findings; None: it derives the same."""
 
     difference: Difference | None
 
 
 def last_look(folder: ExperimentFolder) -> Look | None:
-    """What `keep` wrote; None if this code has not looked at the findings as they are now."""
+    """What `keep` wrote; None if this code has not checked the present findings."""
     try:
         kept = json.loads(_kept(folder).read_text(encoding="utf-8"))
         if kept["looked_at"] != _looked_at(folder):
             return None
-        found = Difference(**kept["difference"]) if kept["difference"] else None
+        difference = Difference(**kept["difference"]) if kept["difference"] else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return Look(found) if found is None or folder.changes.exists() else None
+    return Look(difference) if difference is None or folder.changes.exists() else None
 
 
-def keep(folder: ExperimentFolder, found: Difference | None) -> None:
-    """Keep what this code found of the findings as they are now."""
-    kept = {"looked_at": _looked_at(folder), "difference": None if found is None else asdict(found)}
+def keep(folder: ExperimentFolder, difference: Difference | None) -> None:
+    """Keep the result of this code's check of the present findings."""
+    kept = {"looked_at": _looked_at(folder), "difference": None if difference is None else asdict(difference)}
     with written_whole(_kept(folder)) as draft:
         draft.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
@@ -86,7 +86,7 @@ def _kept(folder: ExperimentFolder) -> Path:
 
 
 def _looked_at(folder: ExperimentFolder) -> dict[str, Any]:
-    """This code, and the findings by size and time."""
+    """The checksum of this code, and the findings by size and time."""
     states = {name: (folder.path / name).stat() for name in SEALED if (folder.path / name).exists()}
     return {
         "code": code_checksum(),

@@ -1,6 +1,6 @@
 """`narrative-runs prove`: do the findings follow from this workbook, these params, these answers and this code?
 
-First the answers are compared with the checksums that they were sealed with. Then everything is derived once more from
+First the answers are compared with the checksums that they were sealed with. Then everything is derived again from
 the journals, aside, without a model or a server, and compared with the findings byte for byte. Then these are compared
 with `dvc.lock`: what it records as the reference may only have changed if the workbook, the params or the answers have.
 """
@@ -29,7 +29,7 @@ from narrative_runs.source import checksum
 
 
 def prove(params_file: Path, lock_file: Path) -> list[str]:
-    """Prove the findings of the experiment that `params_file` describes; returns what was found, in words.
+    """Prove the findings of the experiment that `params_file` describes; returns the result, in words.
 
     lock_file: the dvc.lock of its pipeline; one that does not exist records nothing.
 
@@ -42,20 +42,20 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     must_be_the_code_of(Path.cwd())
     params = params_module.check(params_module.read_file(params_file), str(params_file))
     folder = ExperimentFolder(params.slug)
-    begun = experiment.find(folder)
-    if begun is None or not begun.has_journals:
+    state = experiment.find(folder)
+    if state is None or not state.has_journals:
         raise ExperimentError(f"{folder.path}/ holds no answers yet. First run `{to_run(params_file)}`.")
     experiment.must_not_be_between(folder)
-    experiment.must_not_differ(begun, params, str(params_file))
+    experiment.must_not_differ(state, params, str(params_file))
     lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
-    with derived_aside(begun, params, folder) as aside:
+    with derived_aside(state, params, folder) as aside:
         if absent := missing(folder, aside):
             raise ExperimentError(
                 f"{absent[0]} is missing. Run `{to_run(params_file)}`, which recreates it from the journals."
             )
-        _must_follow(begun, folder, differing(folder, aside), outs_of(lock), params_file)
+        _must_follow(state, folder, differing(folder, aside), outs_of(lock), params_file)
     if lock:
-        given = {str(params.data.file): begun.source_md5, _journals_in(lock, folder): dvc_md5(folder.journals)}
+        given = {str(params.data.file): state.source_md5, _journals_in(lock, folder): dvc_md5(folder.journals)}
         for path, md5 in recorded_as_reference(lock, given, params_module.read_file(params_file)).items():
             _must_have(Path(path), md5, lock_file)
     proved = [folder.path / name for name in SEALED if (folder.path / name).exists()]
@@ -66,7 +66,7 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
 
 
 def recorded_as_reference(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
-    """What a dvc.lock says must be found, whatever became of the code: MD5s by path.
+    """The MD5s that a dvc.lock requires of the findings, whatever became of the code, by path.
 
     In: the content of dvc.lock; the MD5s of workbook and journals by path; the content of the params file. Out: the
     outs of the last stage `record`, if it had the same workbook, answers and params; else nothing.
@@ -96,7 +96,7 @@ def _journals_in(lock: dict[str, Any], folder: ExperimentFolder) -> str:
 
 
 def _that_count(values: dict[str, Any]) -> list[Any]:
-    """The values of a params file that findings depend on; a name or a note does not excuse other numbers."""
+    """The values of a params file that findings depend on; a changed name or note does not excuse other numbers."""
     keys = (
         *experiment.FROZEN_KEYS,
         "run.max_narratives",
@@ -105,19 +105,19 @@ def _that_count(values: dict[str, Any]) -> list[Any]:
         "report.suppress_below",
     )
     named = [key.split(".") for key in keys if key != experiment.CODEBOOK]
-    found = [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
-    return [*found, json.dumps(values.get(experiment.CODEBOOK))]
+    values_that_count = [(values.get(section) or {}).get(name, default_of(section, name)) for section, name in named]
+    return [*values_that_count, json.dumps(values.get(experiment.CODEBOOK))]
 
 
 def _must_follow(
-    begun: ExperimentState, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str], params_file: Path
+    state: ExperimentState, folder: ExperimentFolder, differing: list[str], locked: Mapping[str, str], params_file: Path
 ) -> None:
     """Tell an altered file from one that this release derives differently.
 
     Raises:
         ExperimentError: one of these findings is there, and differs from what was derived aside.
     """
-    altered = {name: is_altered(name, folder, begun.experiment_id, locked) for name in differing}
+    altered = {name: is_altered(name, folder, state.experiment_id, locked) for name in differing}
     unproved = ", ".join(map(str, without_proof(folder.journals)))
     if unproved and differing and (any(altered.values()) or is_by_this_code(folder)):
         # To make the findings again would hide an altered answer.
@@ -140,7 +140,7 @@ def _must_follow(
         unknown = [name for name, answer in altered.items() if answer is None]
         raise ExperimentError(
             f"{', '.join(str(folder.path / name) for name in differing)}: derived differently by this release "
-            f"({__version__}) than by {sealed.release if sealed else begun.release or 'an earlier one'}, from the same "
+            f"({__version__}) than by {sealed.release if sealed else state.release or 'an earlier one'}, from the same "
             f"answers. `narrative-runs rederive {folder.slug}` accepts the new findings and keeps a copy of the old "
             "ones."
             + (f"\nWhether {', '.join(unknown)} was altered too is not known: it has no checksum." if unknown else "")

@@ -1,4 +1,4 @@
-"""`narrative-runs rederive`: what this release reads differently from the same answers is taken over, unasked."""
+"""`narrative-runs rederive`: takes over what this release reads differently from the same answers, without asking."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from narrative_runs.shell import to_resume
 
 
 def rederive(which: str, tell: Callable[[str], None]) -> None:
-    """Derive the findings of a completed experiment by this release, and keep the old ones beside them.
+    """Derive the findings of a completed experiment with this release, and keep the old ones beside them.
 
     Safe to repeat, and to kill at any moment. which: slug or id; tell: shows a line to the user.
 
@@ -23,26 +23,26 @@ def rederive(which: str, tell: Callable[[str], None]) -> None:
         ExperimentError: it is not completed, or it could not be derived.
         NarrativeRunsError: the workbook or an answer is missing.
     """
-    folder, begun = finished.found(which)
-    if not begun.has_journals:
+    folder, state = finished.named(which)
+    if not state.has_journals:
         raise ExperimentError(f"{folder.path}/ has no answers to derive findings from.")
     if run_lock.is_running(folder.path):
         raise AlreadyRunning(f"{folder.slug} is running: {run_lock.holder(folder.path)}. Wait until it has ended.")
-    row = database.experiment(begun.experiment_id)
+    row = database.experiment(state.experiment_id)
     # A record that was lost is filled again by this.
     if not folder.metrics.exists() or (row is not None and row["status"] != "completed"):
         raise ExperimentError(
             f"{folder.slug} is not completed: this release reads the answers of an unfinished experiment anyway. To "
-            f"continue: `{to_resume(begun.experiment_id)}`"
+            f"continue: `{to_resume(state.experiment_id)}`"
         )
-    params = check(experiment.last_params(folder, begun), str(folder.description))
-    found = difference_of(begun, params, folder, tell)
-    if found is None:
+    params = check(experiment.last_params(folder, state), str(folder.description))
+    difference = difference_of(state, params, folder, tell)
+    if difference is None:
         tell(f"{folder.slug}: this release ({__version__}) derives the same findings. There is nothing to update.")
         return
     kept = keep_findings(folder)
-    derive_again(begun.experiment_id)
-    tell(f"{folder.slug}: {found.words()} changed with this release. The old findings are in {kept}/.")
+    derive_again(state.experiment_id)
+    tell(f"{folder.slug}: {difference.words()} changed with this release. The old findings are in {kept}/.")
 
 
 def derive_again(experiment_id: str) -> None:
@@ -51,8 +51,8 @@ def derive_again(experiment_id: str) -> None:
     ended = subprocess.run([sys.executable, "-m", "snakemake", *command], stdin=subprocess.DEVNULL)
     if ended.returncode:
         row = database.experiment(experiment_id)
-        is_begun = row is not None and row["status"] != "completed"
+        is_under_way = row is not None and row["status"] != "completed"
         raise ExperimentError(
             "Not all findings could be derived; see the reason above. Nothing is lost, and the model is not asked. "
-            f"To continue: `{to_resume(experiment_id) if is_begun else f'narrative-runs rederive {experiment_id}'}`"
+            f"To continue: `{to_resume(experiment_id) if is_under_way else f'narrative-runs rederive {experiment_id}'}`"
         )

@@ -108,7 +108,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
     published = masked_estimates(variables, shown, codebook.first_binary, below)
     notes += passed_over(lines) if any(each["source"] == REVIEWS for each in variables.values()) else []
     content = {
-        "experiment_id": first.experiment.begun.experiment_id,
+        "experiment_id": first.experiment.state.experiment_id,
         MADE_FROM: made_from(folder, below),
         ASKED: {"variables": list(wish.variables), "by": list(wish.by), "assume_random": wish.assume_random},
         "methods": methods(published, references),
@@ -143,7 +143,7 @@ def experiment_named(which: str) -> tuple[ExperimentFolder, ExperimentState]:
     if not which:
         row = chosen("").row
         which = row["slug"] or row["experiment_id"]
-    return finished.found(which)
+    return finished.named(which)
 
 
 def variables_to_estimate(codebook: Codebook) -> tuple[str, ...]:

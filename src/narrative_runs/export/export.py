@@ -32,7 +32,7 @@ def export_no_text(which: str, others: Sequence[str], output: Path | None, force
     experiment = finished.read(which, partial(no_text.columns_of, variable=variable), others)
     by_name = "" if experiment.codebook.fits_the_record else variable
     path = _checked(output or _named_after(experiment.folder.no_text, by_name), force)
-    below = last_params(experiment.folder, experiment.begun).get("report", {}).get("suppress_below", 0)
+    below = last_params(experiment.folder, experiment.state).get("report", {}).get("suppress_below", 0)
     if below and by_name:
         raise FindingsError(
             f"--variable {variable}: small counts of a codebook's variables cannot be masked yet, and "

@@ -1,4 +1,4 @@
-"""Findings: what the answers of an experiment amount to.
+"""Findings: tables and metrics made from the answers of an experiment.
 
 confusion      the confusion matrix and the metrics that are read from it
 intervals      95% intervals: Wilson for proportions, a bootstrap over incidents for the rest

@@ -6,7 +6,7 @@ from narrative_runs.results import REFUSED
 
 
 def answer_quality(results: pd.DataFrame) -> dict[str, int]:
-    """How many answers are not what was asked for; what does not occur is left out.
+    """How many answers are not what was asked for; kinds that do not occur are left out.
 
     In: results with `error_occurred`, `confidence`, `error_message`. Out: `confidence_unreadable`, answers whose
     confidence is missing or no number from 0 to 1; `refused`, narratives about which the model refused to answer.
@@ -20,5 +20,5 @@ def answer_quality(results: pd.DataFrame) -> dict[str, int]:
 
 
 def is_refused(results: pd.DataFrame) -> pd.Series:
-    """Of which narratives the model refused to answer, as plain bools."""
+    """Whether the model refused to answer, of each narrative, as plain bools."""
     return results["error_message"].eq(REFUSED).fillna(False).astype(bool)

@@ -1,4 +1,4 @@
-"""What is found of each group of the narratives: see `narrative_runs.source.groups`."""
+"""The findings of each group of the narratives: see `narrative_runs.source.groups`."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.Data
     incidents whose narratives are all in the group; and under `errors` and `refusals` what `trouble` gives, with
     `p_holm`, adjusted for all that there are.
     """
-    found: dict[str, Groups] = {}
+    by_column: dict[str, Groups] = {}
     # Numbers are grouped many times faster than texts.
     codes, known = pd.factorize(narratives["incident_id"])
     narratives = narratives.assign(incident_id=codes)
@@ -36,16 +36,16 @@ def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.Data
     for column in grouped.columns:
         group = grouped[column].reindex(narratives.index).fillna(BLANK)
         of_incidents = group_of_incidents(narratives["incident_id"], group)
-        found[column] = {
+        by_column[column] = {
             str(name): _group(
                 narratives, (group == name).to_numpy(), incidents[incidents["incident_id"].isin(ids)], seed
             )
             for name, ids in sorted((name, set(of_incidents.index[of_incidents == name])) for name in group.unique())
         }
-    tests = [each[trouble] for groups in found.values() for each in groups.values() for trouble in TROUBLES]
+    tests = [each[trouble] for groups in by_column.values() for each in groups.values() for trouble in TROUBLES]
     for test, adjusted in zip(tests, holm([test["p_value"] for test in tests]), strict=True):
         test["p_holm"] = adjusted
-    return found
+    return by_column
 
 
 def trouble(is_hit: NDArray[np.bool_], is_inside: NDArray[np.bool_], incident: pd.Series, seed: int) -> dict[str, Any]:
@@ -112,6 +112,6 @@ def _group(
 
 
 def group_of_incidents(incident: pd.Series, group: pd.Series) -> pd.Series:
-    """The group of each incident, by its id; of one whose narratives are in several, none."""
+    """The group of each incident, by its id; none if its narratives are in several groups."""
     grouped = group.groupby(incident)
     return grouped.first().where(grouped.nunique() == 1)

@@ -1,7 +1,7 @@
 """Whether the stated probabilities can be believed, and which threshold gives which recall.
 
-Two numbers may stand for the probability that a narrative is positive: what the model says of itself
-(`confidence`), and what its token probabilities say (`p_detected`). Only labelled answers without error
+Two numbers may serve as the probability that a narrative is positive: the model's own confidence
+(`confidence`), and that from its token probabilities (`p_detected`). Only labelled answers without error
 count.
 """
 
@@ -132,9 +132,9 @@ def at_threshold(
 
 
 def threshold_for_recall(label: NDArray[np.bool_], probability: NDArray[np.float64], wanted: float) -> float | None:
-    """The highest threshold that still finds the wanted share of positives; None without a positive.
+    """The highest threshold that still detects the wanted share of positives; None without a positive.
 
-    It is read from the data it is then judged on: on new narratives expect a little less.
+    It is chosen on the same data that it is judged on: expect a little less on new narratives.
 
     Raises ValueError where `wanted` is not above 0 and at most 1.
     """

@@ -1,6 +1,6 @@
 """The columns of a finished table of results, in their order, with their pandas types.
 
-Behind them ride the workbook's other columns, as they are.
+The workbook's other columns follow, unchanged.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The confusion matrix and the metrics that are read from it.
 
 A detection is compared with the label of the same narrative (or incident). Positive means: partner violence
-was found. Metrics that are proportions come as `Proportion`, for a Wilson interval; the others work on whole
+was detected. Metrics that are proportions come as `Proportion`, for a Wilson interval; the others work on whole
 arrays of matrices, for a bootstrap, and give NaN where they are undefined. Formulas: Powers, "Evaluation:
 from precision, recall and F-measure to ROC, informedness, markedness and correlation", 2011; Cohen, "A
 coefficient of agreement for nominal scales", 1960; Matthews, Biochim. Biophys. Acta 405, 1975.
@@ -46,7 +46,7 @@ def precision(matrix: ConfusionMatrix) -> Proportion:
 
 
 def recall(matrix: ConfusionMatrix) -> Proportion:
-    """tp / (tp + fn), or sensitivity: the share of positives found. 0 to 1; undefined without a positive."""
+    """tp / (tp + fn), or sensitivity: the share of positives detected. 0 to 1; undefined without a positive."""
     return Proportion(matrix.tp, matrix.tp + matrix.fn)
 
 
@@ -55,7 +55,7 @@ def specificity(matrix: ConfusionMatrix) -> Proportion:
     return Proportion(matrix.tn, matrix.tn + matrix.fp)
 
 
-def found_or_claimed(matrix: ConfusionMatrix) -> Proportion:
+def jaccard_index(matrix: ConfusionMatrix) -> Proportion:
     """tp / (tp + fp + fn), Jaccard's index J: of all that is positive by label or detection, the share that is both.
 
     0 to 1; undefined where nothing is. F1 is 2 J / (1 + J), and grows with it.
@@ -66,7 +66,7 @@ def found_or_claimed(matrix: ConfusionMatrix) -> Proportion:
 def f1(matrix: ConfusionMatrix) -> NDArray[np.float64]:
     """2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall. 0 to 1.
 
-    Undefined only where nothing is positive, neither by label nor by detection: a detector that finds none of
+    Undefined only where nothing is positive, neither by label nor by detection: a detector that detects none of
     the positives has an F1 of 0.
     """
     tp, fp, fn, _ = matrix

@@ -27,7 +27,7 @@ def cut(results: pd.DataFrame) -> NDArray[np.bool_]:
 
     In: results with `narrative_text`, `prompt_tokens` (missing where the server does not count). Out: a boolean a row,
     true where the count is below 75% of the expected one and six deviations below it. Fewer than 20 counted
-    rows or 5 lengths, or a count that does not grow with the text, tell nothing: all false.
+    rows or 5 lengths, or a count that does not grow with the text, are no evidence: all false.
     """
     nothing = np.zeros(len(results), dtype=bool)
     counted = results["prompt_tokens"].notna().to_numpy()

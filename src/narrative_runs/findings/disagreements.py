@@ -1,9 +1,9 @@
 """Where the answers of a codebook's variables disagree with their labels: a sheet of results.xlsx for each variable.
 
 A sheet lists the narratives whose own label the answer contradicts and, where the incident's value contradicts the
-incident's label, all narratives of the incident. Of a passage nothing can be said exactly: its sheet lists the
-narratives with passages that do not stand in them. Texts have no sheet, and neither has a variable of which nothing
-could be compared.
+incident's label, all narratives of the incident. Passages cannot be compared exactly: their sheet lists the
+narratives with passages that are not in the text. Texts have no sheet, nor has a variable of which nothing could be
+compared.
 """
 
 import json
@@ -93,8 +93,8 @@ def disagreements_by_variable(
 
 
 def disagreement_sheets(listed: Sequence[Disagreements], table: pa.Table, taken: Collection[str]) -> list[Sheet]:
-    """The sheets of what is listed; table: the results with their texts, from which rows are taken only as they are
-    written; taken: titles that the workbook has already."""
+    """The sheets of the listed narratives; table: the results with their texts, from which rows are taken only as they
+    are written; taken: titles that the workbook has already."""
     titles = titles_of([each.variable for each in listed], taken)
     return [
         Sheet(title, each.columns, _rows(each, table), len(each.row_nums), widths=_widths(each))

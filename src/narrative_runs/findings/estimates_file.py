@@ -1,4 +1,4 @@
-"""estimates.json: what is in it, of which answers and reviews, and whether these are still the ones there are."""
+"""estimates.json: its content, the answers and reviews that it is made from, and whether these have changed since."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _OLDER = {
 
 
 def made_from(folder: ExperimentFolder, below: int) -> dict[str, Any]:
-    """What estimates of this moment are made from: the MD5s of the results and of the reviews, None where there are no
+    """The inputs of estimates made now: the MD5s of the results and of the reviews, None where there are no
     reviews, and the limit below which counts are masked."""
     is_reviewed = folder.reviews.is_file()
     return {
@@ -56,7 +56,7 @@ def quantity_in(scope: Mapping[str, Any]) -> str:
 
 
 def by_value(variable_type: str, content: Any) -> dict[str, Any]:
-    """What estimates.json holds of each value of a variable, of one that is not by value under an empty text."""
+    """The estimates of a variable by value; under an empty text where it has no values of its own."""
     return dict(content) if variable_type in ("category", "ordinal") else {"": content}
 
 
@@ -66,17 +66,17 @@ def kinds_of(source: str) -> dict[str, str]:
 
 
 def older_in(content: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Which of what the estimates are made from is another one now: some of ANSWERS, REVIEWS and BELOW."""
+    """Which inputs of the estimates have changed since: some of ANSWERS, REVIEWS and BELOW."""
     return [name for name in now if content[MADE_FROM].get(name) != now[name]]
 
 
 def older_in_words(older: list[str]) -> str:
-    """What the estimates are of, such as `older answers than there are now`."""
+    """The changed inputs in words, such as `older answers than there are now`."""
     return " and ".join(_OLDER[name] for name in older)
 
 
 def damaged(folder: ExperimentFolder, problem: object) -> FindingsError:
-    """That estimates.json cannot be used, and what to do."""
+    """The error that estimates.json cannot be used, and what to do."""
     return FindingsError(
         f"{folder.estimates} cannot be read: {problem}. Delete it; `narrative-runs estimate {folder.slug}` makes it "
         "anew."

@@ -98,10 +98,10 @@ def with_rounded_fractions(table: pa.Table, codebook: Codebook = DEFAULT) -> pa.
     """The table of results with the fractions of our own columns rounded; the workbook's other ones stay as they
     are."""
     ours = names_of(columns_of(codebook))
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if field.name in ours and pa.types.is_floating(field.type):
-            values = [_rounded(value) for value in table.column(place).to_pylist()]
-            table = table.set_column(place, field, pa.array(values, field.type))
+            values = [_rounded(value) for value in table.column(index).to_pylist()]
+            table = table.set_column(index, field, pa.array(values, field.type))
     return table
 
 
@@ -160,6 +160,6 @@ def _rounded(value: Any) -> Any:
     return rounded(value) if isinstance(value, float) else value
 
 
-def _width(lines: Sequence[tuple[Any, ...]], place: int) -> int:
+def _width(lines: Sequence[tuple[Any, ...]], index: int) -> int:
     """The width at which every text of a column can be read in one line, in characters."""
-    return min(WIDEST, max((len(line[place]) for line in lines), default=0) + 4)
+    return min(WIDEST, max((len(line[index]) for line in lines), default=0) + 4)

@@ -23,7 +23,7 @@ from scipy.special import stdtrit
 from narrative_runs.findings.confusion import (
     ConfusionMatrix,
     Proportion,
-    found_or_claimed,
+    jaccard_index,
     recall,
     specificity,
 )
@@ -74,10 +74,10 @@ def design_effect(sums: ClusterSums) -> Numbers:
     """How many times the variance of the share is that of independent rows; at least 1."""
     share = sums.part / sums.whole
     spread = sums.part2 - 2 * share * sums.part_whole + share**2 * sums.whole2
-    is_told = (share > 0) & (share < 1) & (sums.n > 1)
+    is_estimable = (share > 0) & (share < 1) & (sums.n > 1)
     # Both variances are over the number of rows, not one less: of single rows the design effect is exactly 1.
-    told = spread / sums.whole / np.where(is_told, share * (1 - share), 1.0)
-    return np.maximum(np.where(is_told, told, sums.whole2 / sums.whole), 1.0)
+    ratio = spread / sums.whole / np.where(is_estimable, share * (1 - share), 1.0)
+    return np.maximum(np.where(is_estimable, ratio, sums.whole2 / sums.whole), 1.0)
 
 
 def wilson(share: Numbers, n: Numbers, quantile: Numbers) -> tuple[Numbers, Numbers]:
@@ -90,7 +90,7 @@ def wilson(share: Numbers, n: Numbers, quantile: Numbers) -> tuple[Numbers, Numb
 
 def f1_interval(of_incidents: ConfusionMatrix) -> Rate:
     """F1 with its interval, for the matrices of all incidents; None where nothing is positive."""
-    jaccard = interval(found_or_claimed(of_incidents))
+    jaccard = interval(jaccard_index(of_incidents))
     return jaccard and {name: 2 * value / (1 + value) for name, value in jaccard.items()}
 
 
@@ -145,12 +145,12 @@ def _outer_matrices(of_incidents: NDArray[np.int64]) -> tuple[ConfusionMatrix, C
     bounds."""
     each = ConfusionMatrix(*of_incidents.T.astype(np.float64))
     tp, fp, fn, tn = (float(np.sum(count)) for count in each)
-    found, spared = interval(recall(each)), interval(specificity(each))
+    recall_rate, specificity_rate = interval(recall(each)), interval(specificity(each))
     positives, negatives = tp + fn, tn + fp
 
     def at(bound: str) -> ConfusionMatrix:
-        tp = positives * (found[bound] if found else 0.0)
-        tn = negatives * (spared[bound] if spared else 0.0)
+        tp = positives * (recall_rate[bound] if recall_rate else 0.0)
+        tn = negatives * (specificity_rate[bound] if specificity_rate else 0.0)
         return ConfusionMatrix(tp=tp, fp=negatives - tn, fn=positives - tp, tn=tn)
 
     return at("low"), at("high")

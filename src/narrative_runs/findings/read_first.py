@@ -51,7 +51,7 @@ def _certainty(answered: pd.DataFrame) -> pd.Series:
 
 
 def _either(rows: pd.DataFrame, *columns: str) -> pd.Series:
-    found = pd.Series(False, index=rows.index)
+    is_any = pd.Series(False, index=rows.index)
     for column in columns:
-        found |= rows[column].fillna(False).astype(bool)
-    return found
+        is_any |= rows[column].fillna(False).astype(bool)
+    return is_any

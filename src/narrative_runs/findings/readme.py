@@ -1,4 +1,4 @@
-"""README.txt in the folder of an experiment: what lies there, and how other programs read it right."""
+"""README.txt in the folder of an experiment: which files it holds, and how other programs read them right."""
 
 from narrative_runs.atomic_files import written_whole
 from narrative_runs.paths import ExperimentFolder

@@ -56,5 +56,5 @@ def rounded(number: float, decimals: int = 3) -> float:
 
 
 def rounded_down(number: float, digits: int = 4) -> float:
-    """A number with so many significant digits, never above it: as a threshold it still finds what it found."""
+    """A number with so many significant digits, never above it: as a threshold it still detects what it did."""
     return float(Context(prec=digits, rounding=ROUND_FLOOR).create_decimal_from_float(number))

@@ -1,6 +1,6 @@
 """Which release and code derived the findings, with their checksums: `results/<slug>/derived_by.json`.
 
-So a later release knows that it may read the same answers differently, and an altered file is told from one that was
+So a later release knows that it may read the same answers differently, and can tell an altered file from one that was
 derived differently. The first release wrote no such file.
 """
 

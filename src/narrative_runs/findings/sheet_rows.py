@@ -64,20 +64,20 @@ def _row_xml(row: Row, number: int, columns: list[tuple[str, int]], styles: Styl
     return f'<row r="{number}"{height}>{"".join(cells)}</row>'
 
 
-def _cell_xml(value: Any, place: str, styles: Styles) -> str:
+def _cell_xml(value: Any, reference: str, styles: Styles) -> str:
     if isinstance(value, str):
-        return f'<c r="{place}"{(_short_text_xml if len(value) <= _SHORT else _text_xml)(value, styles)}</c>'
+        return f'<c r="{reference}"{(_short_text_xml if len(value) <= _SHORT else _text_xml)(value, styles)}</c>'
     if isinstance(value, bool):
-        return f'<c r="{place}" s="{styles.other}" t="b"><v>{value:d}</v></c>'
+        return f'<c r="{reference}" s="{styles.other}" t="b"><v>{value:d}</v></c>'
     if isinstance(value, int) and abs(value) >= _EXCEL_CHANGES_FROM:
-        return _cell_xml(str(value), place, styles)
+        return _cell_xml(str(value), reference, styles)
     if isinstance(value, int):
-        return f'<c r="{place}" s="{styles.other}"><v>{value}</v></c>'
-    return f'<c r="{place}" s="{styles.other}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""
+        return f'<c r="{reference}" s="{styles.other}"><v>{value}</v></c>'
+    return f'<c r="{reference}" s="{styles.other}"><v>{value:.16g}</v></c>' if math.isfinite(value) else ""
 
 
 def _text_xml(value: str, styles: Styles) -> str:
-    """What stands in the cell of a text behind its place."""
+    """The XML of a text's cell after its reference."""
     text = fitting(value)
     # Excel then shows the text with its leading apostrophe, and keeps it text when somebody edits the cell.
     style = styles.quoted if is_formula_like(text) or text in ERROR_CODES else styles.text

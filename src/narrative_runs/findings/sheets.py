@@ -88,8 +88,8 @@ def table_rows(table: pa.Table) -> Iterator[Row]:
 
 @contextmanager
 def _unfinished_beside(path: Path) -> Iterator[None]:
-    """Let openpyxl keep its unfinished sheets, which hold narratives, beside the file and not where all
-    programs do."""
+    """Let openpyxl keep its unfinished sheets, which hold narratives, beside the file and not in the shared temporary
+    folder."""
     with scratch_folder(path.with_name(f"{path.name}.sheets")) as folder:
         usual = tempfile.tempdir
         tempfile.tempdir = str(folder)
@@ -100,7 +100,7 @@ def _unfinished_beside(path: Path) -> Iterator[None]:
 
 
 def _add_sheet(workbook: Workbook, content: Sheet) -> Iterator[bytes]:
-    """Add a sheet that has its header alone; returns the XML of its rows."""
+    """Add a sheet with only its header; returns the XML of its rows."""
     sheet, columns = workbook.create_sheet(content.title), content.columns
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{content.n_rows + 1}"

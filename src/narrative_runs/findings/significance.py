@@ -9,10 +9,10 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     The k-th lowest of m is multiplied by m - k + 1, and is at least as high as the one before; None, where there was
     no test, stays None and does not count.
     """
-    ordered = sorted((p_value, place) for place, p_value in enumerate(p_values) if p_value is not None)
+    ordered = sorted((p_value, index) for index, p_value in enumerate(p_values) if p_value is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p_value, place) in enumerate(ordered):
+    for rank, (p_value, index) in enumerate(ordered):
         highest = max(highest, min(1.0, (len(ordered) - rank) * p_value))
-        adjusted[place] = highest
+        adjusted[index] = highest
     return adjusted

@@ -26,7 +26,7 @@ RATES = ("accuracy", "precision", "recall", "f1", "specificity", "kappa", "mcc")
 
 
 def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
-    """Print the metrics of an experiment, and the places of its findings."""
+    """Print the metrics of an experiment, and where its findings are."""
     console = PlainConsole(stderr=True, highlight=False)
     scopes = [
         ("all narratives", metrics["overall"]),
@@ -51,30 +51,30 @@ def print_summary(metrics: dict[str, Any], folder: ExperimentFolder) -> None:
 
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
-    """What a reader has to know before the rates are quoted."""
+    """Warnings to read before quoting the rates."""
     return [*_of_label_selection(metrics["labels"]), *_of_groups(metrics.get("groups", {}))]
 
 
 def _of_label_selection(labels: dict[str, Any] | None) -> Iterator[str]:
     if labels is None or not labels["differ"]:
         return
-    told = "the labels are of a chosen part. "
+    warning = "the labels are of a chosen part. "
     if labels["difference"] == MASKED:
-        told += "The model detects another share of the labelled narratives than of the others. "
+        warning += "The model detects another share of the labelled narratives than of the others. "
     else:
-        told += (
+        warning += (
             f"The model detects {_percent(labels['detected_labelled'])} of the {labels['n_labelled']:,} labelled "
             f"narratives, and {_percent(labels['detected_unlabelled'])} of the {labels['n_unlabelled']:,} others: "
             f"{_points(labels['difference'])}. "
         )
-    yield told + (
+    yield warning + (
         "Recall and specificity hold for the labelled ones alone; for all, label a random sample. `narrative-runs "
         "estimate` gives prevalences of all incidents, from reviews of a sample (`export --review N --coders NAME`)."
     )
 
 
 def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One for each group that errors or refusals hit more often, or less often, than all others."""
+    """A sentence for each group that errors or refusals hit more often, or less often, than all others."""
     for column, of_column in groups.items():
         for name, group in of_column.items():
             for what in TROUBLES:
@@ -83,7 +83,8 @@ def _of_groups(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def trouble_in_words(what: str, group: str, trouble: Mapping[str, Any]) -> str:
-    """That errors or refusals hit a group more often, or less often, than all others; empty where that may be chance.
+    """The sentence that errors or refusals hit a group more often, or less often, than all others; empty where that may
+    be chance.
 
     In: what hits it; the group's column and name; what `by_group` gives of it under `errors` or `refusals`.
     """

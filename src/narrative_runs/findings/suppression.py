@@ -1,10 +1,10 @@
-"""What may be published: small counts are masked, and whatever would reveal them.
+"""The findings that may be published: small counts are masked, and whatever would reveal them.
 
 A count below the limit of `report.suppress_below` is masked (primary suppression), and further ones are, so that nobody
 computes it: from the sum of a table and its other parts, from a rate, or from counts of the same incidents (secondary
 suppression; Hundepool and others, Statistical Disclosure Control, 2012, chapter 4). Both look alike. Numbers of errors
-over all narratives, or those of a type, tell of the run, and which narratives there are tells of the workbook: they are
-shown; errors of groups are masked as all else is.
+over all narratives, or those of a type, describe the run, and which narratives there are describes the workbook: they
+are shown; errors of groups are masked as all else is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ _SHOWN_AS = {
 
 
 def counted(count: int | str) -> str:
-    """A count as it is shown: with its thousands apart, or as masked."""
+    """A count as shown: with thousands separators, or the word masked."""
     return count if isinstance(count, str) else f"{count:,}"
 
 
@@ -67,7 +67,7 @@ class Part:
 
     @property
     def is_all_labelled(self) -> bool:
-        """Whether every answer has a label, so that the labels tell the detections."""
+        """Whether every answer has a label, so that the labels reveal the detections."""
         return self.counts.get(LABELLED) == self.counts[ANSWERED]
 
     def mask(self, facet: str) -> None:
@@ -214,53 +214,53 @@ class _Masking:
 def masked_metrics(metrics: dict[str, Any], below: int, codebook: Codebook = DEFAULT) -> dict[str, Any]:
     """The content of metrics.json as it may be published: what is masked is MASKED, curves and thresholds are left out.
 
-    Of narratives that were seen before nothing is said but that there were: a difference of two tables would tell small
+    For narratives that were seen before, only their existence is shown: the difference of two tables would reveal small
     counts. below: the limit; 0 masks nothing; codebook: what was asked.
     """
     if not below:
         return metrics
-    masking, found = _Masking(metrics, below), deepcopy(metrics)
-    _show(found["overall"], masking.overall)
-    _show(found["incident"], masking.incident)
+    masking, published = _Masking(metrics, below), deepcopy(metrics)
+    _show(published["overall"], masking.overall)
+    _show(published["incident"], masking.incident)
     for kind, part in masking.types.items():
-        _show(found["by_type"][kind], part)
+        _show(published["by_type"][kind], part)
     for column, groups in masking.groups.items():
         for name, (part, incident) in groups.items():
-            _show_group(found["groups"][column][name], part, incident)
+            _show_group(published["groups"][column][name], part, incident)
     for name in ("n_partly_labelled", "n_inconsistent"):
-        if 0 < found["incident"][name] < below:
-            found["incident"][name] = MASKED
+        if 0 < published["incident"][name] < below:
+            published["incident"][name] = MASKED
     if LABELLED in masking.overall.masked:
-        found["n_labelled"] = MASKED
-    if found["labels"] is not None and (masking.masks_selection or {DETECTIONS, LABELS} & masking.overall.masked):
-        _mask(found["labels"], [name for name in found["labels"] if name != "differ"])
+        published["n_labelled"] = MASKED
+    if published["labels"] is not None and (masking.masks_selection or {DETECTIONS, LABELS} & masking.overall.masked):
+        _mask(published["labels"], [name for name in published["labels"] if name != "differ"])
     if masking.masks_agreement:
-        _mask(found["agreement"], _but_small_n(found["agreement"], below))
+        _mask(published["agreement"], _but_small_n(published["agreement"], below))
     hides_labels = LABELS in masking.overall.masked
-    found["calibration"] = None if hides_labels else without_curves(found["calibration"], below)
+    published["calibration"] = None if hides_labels else without_curves(published["calibration"], below)
     if "variables" in metrics:
-        found["variables"] = masked_variables(metrics["variables"], found, codebook, below)
+        published["variables"] = masked_variables(metrics["variables"], published, codebook, below)
     if "unseen" in metrics:
-        found["unseen"] = MASKED
-    return found
+        published["unseen"] = MASKED
+    return published
 
 
 def masked_quality(quality: dict[str, Any], below: int, metrics: dict[str, Any]) -> dict[str, Any]:
     """The content of data_quality.json as it may be published; metrics: those that are masked already."""
     if not below:
         return quality
-    found = deepcopy(quality)
-    labelled, positive = found["labelled"], found["positive"]
+    published = deepcopy(quality)
+    labelled, positive = published["labelled"], published["positive"]
     is_small = any(labelled[name] and min(positive[name], labelled[name] - positive[name]) < below for name in labelled)
     is_labelled_by_few = any(0 < count < below for count in labelled.values())
     if is_small or metrics["overall"]["tp"] == MASKED:
         _mask(positive, list(positive))
     if is_labelled_by_few:
         _mask(labelled, list(labelled))
-    incidents = found.get("labelled_incidents")
+    incidents = published.get("labelled_incidents")
     if incidents and min(incidents["positive"], incidents["total"] - incidents["positive"]) < below:
         _mask(incidents, list(incidents))
-    return found
+    return published
 
 
 def _measured(scope: dict[str, Any]) -> Part:
@@ -277,7 +277,7 @@ def _unclear(group: dict[str, Any]) -> int:
 
 
 def _show(scope: dict[str, Any], part: Part) -> None:
-    """Mask in a scope what is masked of its part."""
+    """Mask in a scope the facets that its part masks."""
     for facet in part.masked:
         _mask(scope, _SHOWN_AS[facet])
 

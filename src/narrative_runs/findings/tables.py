@@ -1,4 +1,4 @@
-"""The table of results with its outcomes, and the files it is given out as.
+"""The table of results with its outcomes, and the files that hold it.
 
 All files hold the rows by `row_num`, without the columns that depend on the clock (the record has those): the
 same answers give the same bytes, in the workbook too.
@@ -8,7 +8,7 @@ results.csv      UTF-8 for R and pandas (for Excel there is the workbook); see `
 results.json     a list of objects, one a row and a line; null for missing, indicators as a list
 results.xlsx     see `excel`
 
-Behind our columns stand the workbook's other ones, as they are; nothing is computed from them.
+The workbook's other columns follow ours, unchanged; nothing is computed from them.
 """
 
 import json
@@ -96,7 +96,7 @@ def write_tables(
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV, so that every program takes a column for what it is.
+    """Write a table as CSV, so that every program reads each column in its right type.
 
     UTF-8; texts quoted and guarded against formulas, logicals TRUE and FALSE, fractions with a point or an exponent
     even where they are whole (1.0), missing values empty and unquoted. The names of columns are guarded too, and

@@ -1,4 +1,4 @@
-"""Text that a spreadsheet cannot take for a formula, nor refuse.
+"""Text that a spreadsheet neither takes for a formula nor refuses.
 
 Narratives and answers are other people's words. Opened in a spreadsheet, a text that begins like a formula
 would be computed, and could reach out to other files or servers (OWASP, "CSV Injection").

@@ -2,7 +2,7 @@
 
 A run of 16 shards starts 20 jobs, and each of them would import for half a second to a second and a half. The process
 that Snakemake starts for a job hands its work over and waits; when it is killed, it takes its fork with it. Where this
-process is not to be had, as on another host, a job imports for itself.
+process is not available, as on another host, a job does its own imports.
 
 `python -m narrative_runs.jobs DESCRIPTOR PID`: started by the coordinator, which has this PID, and gone with it; it
 listens at this socket, so that a job which comes before it is ready waits for it.
@@ -60,7 +60,7 @@ class Server(ForkingMixIn, UnixStreamServer):
         self.words: list[str] = []
 
     def service_actions(self) -> None:
-        """Called again and again while this process serves."""
+        """Called repeatedly while this process serves."""
         super().service_actions()
         if os.getppid() != self._parent:
             # Its forks end by themselves, and who waits for one that was not begun is told by the closed socket.
@@ -88,7 +88,7 @@ class Job(StreamRequestHandler):
     server: Server
 
     def handle(self) -> None:
-        """Do the job, tell its exit code, and end."""
+        """Do the job, send its exit code, and end."""
         # Else who waits for a job that was not begun would wait for this one too, once the process is gone.
         self.server.socket.close()
         threading.Thread(target=self._end_with_who_asked, daemon=True).start()
@@ -107,7 +107,7 @@ class Job(StreamRequestHandler):
 
 
 def _done(words: list[str]) -> int:
-    """Do a job as the command line does it; returns its exit code."""
+    """Do a job as the command line would; returns its exit code."""
     from narrative_runs.__main__ import run
 
     try:

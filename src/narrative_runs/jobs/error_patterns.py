@@ -1,4 +1,4 @@
-"""What the errors of a merged experiment have in common, from its results and journals alone."""
+"""Patterns among the errors of a merged experiment, from its results and journals alone."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,9 +20,9 @@ _COLUMNS = ["row_num", "narrative_text", "error_category", "error_message", "fin
 
 
 def patterns_of(folder: ExperimentFolder, experiment_id: str, params: Params) -> list[tuple[Pattern, str]]:
-    """The patterns among the errors of an experiment, each with what the user reads of it.
+    """The patterns among the errors of an experiment, each with its sentence for the user.
 
-    In: where its result table, shards and journals are; its id and params.
+    In: the folder of its result table, shards and journals; its id and params.
     """
     count = params.shards.count
     errors = pq.read_table(folder.result_table, columns=["error_occurred"])["error_occurred"]
@@ -43,7 +43,7 @@ def patterns_of(folder: ExperimentFolder, experiment_id: str, params: Params) ->
 
 
 def _rows(folder: ExperimentFolder) -> Iterator[tuple[Any, ...]]:
-    """The results with the length of their text instead of it, a part of them at a time."""
+    """The results with the length of each text instead of the text, some rows at a time."""
     with pq.ParquetFile(folder.result_table) as file:
         for part in file.iter_batches(_ROWS_AT_ONCE, columns=_COLUMNS):
             texts = part.schema.get_field_index("narrative_text")
@@ -52,8 +52,7 @@ def _rows(folder: ExperimentFolder) -> Iterator[tuple[Any, ...]]:
 
 
 def _asked_at(folder: ExperimentFolder, count: int) -> dict[int, str]:
-    """When each narrative was asked last, of which the shards alone know; a retry stands in the place of the first
-    pass."""
+    """When each narrative was last asked, which only the shards say; a retry replaces the first pass."""
     times: dict[int, str] = {}
     for path in [*(folder.results_of(shard, count) for shard in range(1, count + 1)), folder.retries]:
         table = pq.read_table(path, columns=["row_num", "processed_at"])
@@ -62,7 +61,7 @@ def _asked_at(folder: ExperimentFolder, count: int) -> dict[int, str]:
 
 
 def _adopted(heads: Mapping[Path, Mapping[str, Any]]) -> set[str]:
-    """The fingerprints of results that come from another software, and tell nothing of this one's hosts and hours.
+    """The fingerprints of results from other software, which say nothing about this one's hosts and hours.
 
     In, here and below: the heads of all journals, oldest session first.
     """

@@ -1,4 +1,4 @@
-"""Hands a job over to the process of this host that has imported what jobs need: see `narrative_runs.jobs.__main__`."""
+"""Hands a job over to the process on this host with the imports that jobs need: see `narrative_runs.jobs.__main__`."""
 
 import json
 import os
@@ -11,19 +11,20 @@ NAMES = ("source", "classify", "retry_errors", "record", "restore_record", "repo
 
 
 def hand_over(words: list[str]) -> int | None:
-    """Have a job done by the process that the environment names; returns its exit code, or None where there is none.
+    """Let the process that the environment names do a job; returns its exit code, or None where there is no such
+    process.
 
     words: those of the command line, such as `classify 03-of-16`.
     """
     if not words or words[0] not in NAMES:
         return None
     leave_to_the_main_process()
-    begun = begin(words)
-    return None if begun is None else exit_code_of(begun)
+    connection = begin(words)
+    return None if connection is None else exit_code_of(connection)
 
 
 def begin(words: list[str]) -> socket.socket | None:
-    """Have a job begun there, without waiting for it; returns the connection to it, or None where there is none.
+    """Start a job there, without waiting for it; returns the connection to it, or None where there is no such process.
 
     words: those of the command line; while the connection is open the job runs.
     """
@@ -40,11 +41,11 @@ def begin(words: list[str]) -> socket.socket | None:
     return connection
 
 
-def exit_code_of(begun: socket.socket) -> int:
-    """Wait until a job that was begun has ended; returns its exit code."""
-    with begun:
+def exit_code_of(connection: socket.socket) -> int:
+    """Wait until a started job has ended; returns its exit code."""
+    with connection:
         try:
-            answer = begun.makefile().readline()
+            answer = connection.makefile().readline()
         except OSError:
             answer = ""
     # A fork that was killed answers nothing.

@@ -56,14 +56,14 @@ def merge(context: RunContext) -> None:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
     folder, params = context.folder, context.params
-    found = _found(folder, context.experiment_id, params)
+    merged = _merged(folder, context.experiment_id, params)
     # What an earlier release completed without one stays completed.
     if not folder.metrics.exists() and not any(folder.earlier_findings.glob(f"*/{folder.metrics.name}")):
-        _must_hold_an_answer(found.results, context.experiment_id)
-    _write(folder, found, params, rules.numbered(context.reading_rules))
+        _must_hold_an_answer(merged.results, context.experiment_id)
+    _write(folder, merged, params, rules.numbered(context.reading_rules))
     write_readme(folder)
-    _fill(context, found)
-    metrics.write_metrics(found.metrics, folder.metrics)
+    _fill(context, merged)
+    metrics.write_metrics(merged.metrics, folder.metrics)
     seal.seal(folder)
     # What was listed there, if anything, has been taken over.
     folder.changes.unlink(missing_ok=True)
@@ -82,19 +82,19 @@ def _must_hold_an_answer(results: pd.DataFrame, experiment_id: str) -> None:
 
 
 def restore(context: RunContext) -> None:
-    """Fill the record again where the findings are there and it is behind them; they are left as they are.
+    """Fill the record again where the findings exist and it is behind them; the findings stay as they are.
 
     Raises:
         RecordError: the record cannot be written, or a narrative has not exactly one result.
     """
-    _fill(context, _found(context.folder, context.experiment_id, context.params))
+    _fill(context, _merged(context.folder, context.experiment_id, context.params))
 
 
 def put_back(derived: ExperimentFolder, experiment_id: str, params: Params, reason: str, total: int | None) -> None:
-    """Bring an experiment's rows in the record back to an earlier state, in one transaction; it is not completed by
-    that.
+    """Bring an experiment's rows in the record back to an earlier state, in one transaction; this does not complete it.
 
-    derived: where the tables of that state are; reason: why it is as it is, in words; total: narratives to classify.
+    derived: the folder with the tables of that state; reason: why it is in this state, in words; total: narratives to
+    classify.
 
     Raises:
         RecordError: the record cannot be written.
@@ -122,17 +122,17 @@ def write_findings(
     Raises:
         RecordError: a narrative has more than one result, or none.
     """
-    found = _found(folder, experiment_id, params, is_partial)
-    _write(folder, found, params, reading_rules)
-    return found.results, found.metrics
+    merged = _merged(folder, experiment_id, params, is_partial)
+    _write(folder, merged, params, reading_rules)
+    return merged.results, merged.metrics
 
 
-class _Found(NamedTuple):
-    """What an experiment amounts to.
+class _Merged(NamedTuple):
+    """The merged experiment.
 
     results: finished; metrics: the content of metrics.json; quality: that of data_quality.json; labels: of the
-    codebook's variables that have any, and as answers are compared with them; unasked: the incidents with a narrative
-    that was not asked about.
+    codebook's variables that have any; compared: the same in the form for comparison; unasked: the incidents with a
+    narrative that was not asked about.
     """
 
     results: pd.DataFrame
@@ -143,26 +143,26 @@ class _Found(NamedTuple):
     unasked: set[str]
 
 
-def _write(folder: ExperimentFolder, found: _Found, params: Params, reading_rules: rules.ReadingRules) -> None:
-    """Write results.*, and into data_quality.json what it tells of the answers."""
-    whole = _with_answers(folder, found.quality, found.results)
+def _write(folder: ExperimentFolder, merged: _Merged, params: Params, reading_rules: rules.ReadingRules) -> None:
+    """Write results.*, and the counts of answers in data_quality.json."""
+    whole = _with_answers(folder, merged.quality, merged.results)
     exports = params.run.save_csv_json
     is_of_0_1_0 = reading_rules == rules.OF_0_1_0
     # The files of the first release held no other columns.
     others = None if is_of_0_1_0 else _other_columns(folder)
-    listed = disagreements_by_variable(found.results, params.variables, found.compared, found.unasked)
+    listed = disagreements_by_variable(merged.results, params.variables, merged.compared, merged.unasked)
     tables.write_tables(
-        found.results, found.metrics, whole, folder.path, exports, params.variables, others, is_of_0_1_0, listed
+        merged.results, merged.metrics, whole, folder.path, exports, params.variables, others, is_of_0_1_0, listed
     )
 
 
 def _with_answers(folder: ExperimentFolder, quality: dict[str, Any], results: pd.DataFrame) -> dict[str, Any]:
-    """The content of data_quality.json with what it tells of the answers, which it holds from now on."""
+    """The content of data_quality.json with the counts of answers, which are written into it."""
     return put_answers(folder, quality, answer_quality(results))
 
 
 def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
-    """Have data_quality.json tell these counts of the answers, none where there are none; returns its content.
+    """Write these counts of answers into data_quality.json, none where there are none; returns its content.
 
     quality: its content so far.
     """
@@ -177,8 +177,8 @@ def put_answers(folder: ExperimentFolder, quality: dict[str, Any], counts: dict[
     return whole
 
 
-def _found(folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False) -> _Found:
-    """The finished results, and what they amount to."""
+def _merged(folder: ExperimentFolder, experiment_id: str, params: Params, is_partial: bool = False) -> _Merged:
+    """The finished results, with metrics, data quality and labels."""
     results = tables.finish(cut_texts.mark(gathered(folder, params)), params.variables)
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     expected = quality["narratives"]["total"]
@@ -206,7 +206,7 @@ def _found(folder: ExperimentFolder, experiment_id: str, params: Params, is_part
         compared,
         seen_incidents(folder, experiment.seen_before(folder)),
     )
-    return _Found(results, measured, quality, labels, compared, unasked)
+    return _Merged(results, measured, quality, labels, compared, unasked)
 
 
 def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataFrame:
@@ -216,13 +216,13 @@ def _with_own_labels(results: pd.DataFrame, incidents: pd.DataFrame) -> pd.DataF
     return results.assign(manual_flag=results["incident_id"].map(own).astype("Int64"))
 
 
-def _fill(context: RunContext, found: _Found) -> None:
+def _fill(context: RunContext, merged: _Merged) -> None:
     """Bring results and metrics into the record, and the workbook's narratives where they are not in it."""
     patterns = patterns_of(context.folder, context.experiment_id, context.params)
     with database.transaction() as connection:
-        as_text = _as_text(found.labels, len(found.results))
-        put_merged_results(connection, context.experiment_id, found.results, context.params.variables, as_text)
-        completed = _columns(context.folder, found.results, found.metrics, context.params)
+        as_text = _as_text(merged.labels, len(merged.results))
+        put_merged_results(connection, context.experiment_id, merged.results, context.params.variables, as_text)
+        completed = _columns(context.folder, merged.results, merged.metrics, context.params)
         database.update_experiment(connection, context.experiment_id, completed)
         put_error_patterns(connection, context.experiment_id, patterns, state.now())
         put_reviews(connection, context.experiment_id, review_file.read(context.folder))
@@ -230,12 +230,12 @@ def _fill(context: RunContext, found: _Found) -> None:
 
 
 def _as_text(labels: Mapping[str, LabelsOfVariable], n_rows: int) -> Iterator[dict[str, str | None]]:
-    """The same as text, by variable, for each row of the results."""
+    """The labels as text, by variable, for each row of the results."""
     return ({name: written(each.of_rows[row]) for name, each in labels.items()} for row in range(n_rows))
 
 
 def gathered(folder: ExperimentFolder, params: Params) -> pd.DataFrame:
-    """All results of an experiment: those of the shards, and in their place what retries found."""
+    """All results of an experiment: those of the shards, replaced by those of retries where there are any."""
     count, types = params.shards.count, types_of_columns(params.variables)
     parts = [_table(folder.results_of(shard, count), types) for shard in range(1, count + 1)]
     parts.append(_table(folder.retries, types))
@@ -332,7 +332,7 @@ def _not_completed(results: pd.DataFrame, params: Params, reason: str, total: in
 
 
 def _skipped(quality: dict[str, Any]) -> int:
-    """How many narratives of the source are not asked about, being blank, a placeholder or a duplicate."""
+    """How many narratives of the source are not asked about, because they are blank, a placeholder or a duplicate."""
     placeholders = quality.get("placeholders", {})
     skipped = [quality["blanks_skipped"], quality["duplicates_dropped"]]
     if placeholders.get("handling") == "skip":

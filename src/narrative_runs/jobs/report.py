@@ -1,6 +1,6 @@
 """The job that draws the figures and writes the report of a merged experiment; safe to repeat.
 
-Nothing is computed here that metrics.json holds already. It asks nobody, and leaves the record alone.
+Nothing is computed here that metrics.json holds already. The job asks no model, and leaves the record alone.
 """
 
 import json
@@ -63,7 +63,7 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
     pictures = [_put(name, CAPTIONS[name], drawing, folder, with_prints) for name, drawing in drawings.items()]
     heads = journal.heads(folder.journals)
     patterns = [] if below else patterns_of(folder, context.experiment_id, params)
-    told = Contents(
+    page_contents = Contents(
         models=contents.models_answered(results),
         errors=contents.error_counts(results),
         indicators=contents.indicator_counts(
@@ -82,11 +82,11 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
             _put(estimates_figure.NAME, estimates_figure.CAPTION, estimated.drawing, folder, with_print=True)
         )
     shown = None if estimated is None else estimated.shown
-    _write(folder.report, page(header, metrics, quality, told, pictures, shown).encode(errors="replace"))
+    _write(folder.report, page(header, metrics, quality, page_contents, pictures, shown).encode(errors="replace"))
 
 
 def write_prints(context: RunContext) -> None:
-    """Write the figures of the run's experiment as PDF alone."""
+    """Write the figures of the run's experiment as PDF only."""
     folder = context.folder
     drawings = _drawings(context, _metrics_to_publish(context), _results(folder, _COLUMNS))
     for name, drawing in drawings.items():
@@ -142,7 +142,7 @@ class _Estimated(NamedTuple):
 
 
 def _estimates(folder: ExperimentFolder, below: int) -> _Estimated | None:
-    """What the report shows of estimates.json; None where nothing was estimated.
+    """The part of estimates.json that the report shows; None where nothing was estimated.
 
     Raises:
         FindingsError: it cannot be read.
@@ -171,7 +171,8 @@ def _entries_of_servers(folder: ExperimentFolder, heads: list[dict[str, Any]]) -
 
 
 def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:
-    """The false positives and false negatives with their texts; of all other rows no text is read into pandas."""
+    """The false positives and false negatives with their texts; the texts of all other rows are not read into
+    pandas."""
     wrong = [("is_false_positive", "==", True)], [("is_false_negative", "==", True)]
     table: pd.DataFrame = pq.read_table(
         folder.result_table, columns=[*_COLUMNS, *_SHOWN_COLUMNS], filters=list(wrong)
@@ -180,7 +181,8 @@ def _wrong_rows(folder: ExperimentFolder) -> pd.DataFrame:
 
 
 def _passages_not_in_text(context: RunContext) -> dict[str, list[contents.PassagesNotInText]]:
-    """By quote variable, the narratives with passages that do not stand in them; no other rows are read into pandas."""
+    """By quote variable, the narratives with passages that are not in their text; no other rows are read into
+    pandas."""
     listed = {}
     for name, variable in context.params.variables.variables.items():
         if isinstance(variable, Quote):
@@ -193,7 +195,7 @@ def _passages_not_in_text(context: RunContext) -> dict[str, list[contents.Passag
 
 
 def _response_seconds(folder: ExperimentFolder, count: int) -> pd.Series:
-    """Response times in seconds, of which the shards alone know; a retry stands in the place of the first pass."""
+    """Response times in seconds, which only the shards hold; a retry replaces the first pass."""
     paths = [*(folder.results_of(shard, count) for shard in range(1, count + 1)), folder.retries]
     timed = pd.concat([pq.read_table(path, columns=["row_num", "response_sec"]).to_pandas() for path in paths])
     seconds: pd.Series = timed.drop_duplicates("row_num", keep="last")["response_sec"]

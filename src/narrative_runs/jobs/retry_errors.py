@@ -1,4 +1,4 @@
-"""The job that has error rows asked again, when it is forced, and writes retries.parquet either way."""
+"""The job that asks again about error rows, when it is forced, and writes retries.parquet either way."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,21 +12,21 @@ from narrative_runs.source.shards import iterate_all
 
 
 def write_retries(folder: ExperimentFolder, params: Params) -> int:
-    """Write retries.parquet from the retry journals: of each narrative the last pass that takes the place of the one
+    """Write retries.parquet from the retry journals: of each narrative the last pass that replaces the one
     before; returns the number of rows.
 
     Raises:
         JournalError: an answer cannot be read.
     """
-    found, question, codebook = journal.passes(folder.journals), Question(params), params.variables
-    first = journal.first_entries(folder.journals) if found and not codebook.fits_the_record else {}
+    passes, question, codebook = journal.passes(folder.journals), Question(params), params.variables
+    first = journal.first_entries(folder.journals) if passes and not codebook.fits_the_record else {}
 
     def results() -> Iterator[Result]:
-        if not found:
+        if not passes:
             return
         for narrative in iterate_all(folder, params.shards.count, params.run.max_narratives):
             fingerprint = question.fingerprint(narrative)
-            if attempts := found.get(fingerprint):
+            if attempts := passes.get(fingerprint):
                 references = [*([first[fingerprint]] if fingerprint in first else []), *_in_order(attempts)]
                 _, result = last_that_counts(narrative, [reference.read() for reference in references], codebook)
                 yield result

@@ -21,7 +21,7 @@ from narrative_runs.source.variable_labels import check_labels
 
 
 class Channel(Protocol):
-    """What this job has to say to the run that it belongs to."""
+    """The messages of this job to the run that it belongs to."""
 
     def source_is_ready(self) -> None:
         """Tell the run that the workbook can be used, and wait until the experiment is in the record."""
@@ -33,7 +33,7 @@ class Channel(Protocol):
 def read_source(context: RunContext, channel: Channel) -> None:
     """Read the workbook of the run's experiment; nothing is written before all of it is known to be usable.
 
-    In: the run; whom to tell that the workbook can be used, and what was found in it.
+    In: the run; the channel for the messages that the workbook can be used, and what it holds.
 
     Raises:
         SourceError: the workbook is missing, changed, of no known layout, or does not fit the codebook.
@@ -79,14 +79,14 @@ def write_quality(source: workbook.Source, md5: str, folder: ExperimentFolder) -
 
 def _keep_in_record(context: RunContext, md5: str, source: workbook.Source) -> None:
     params = context.params
-    limit, found = params.run.max_narratives, source.quality.narratives.total
+    limit, total = params.run.max_narratives, source.quality.narratives.total
     with database.transaction() as connection:
         put_sources(connection, iterate_all(context.folder, params.shards.count), str(params.data.file), md5)
         database.update_experiment(
             connection,
             context.experiment_id,
             {
-                "n_narratives_total": found if limit is None else min(limit, found),
+                "n_narratives_total": total if limit is None else min(limit, total),
                 "n_narratives_skipped": source.quality.skipped,
             },
         )

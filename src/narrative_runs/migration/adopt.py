@@ -97,7 +97,7 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
 
 def _must_be_new(experiment_id: str, slug: str) -> None:
     folder = ExperimentFolder(slug)
-    for other, state in experiment.found_here():
+    for other, state in experiment.all_here():
         if isinstance(state, experiment.ExperimentState) and state.experiment_id == experiment_id:
             raise ExperimentError(f"{experiment_id} is already here, in {other.path}/. Nothing was changed.")
     row = database.experiment(experiment_id)

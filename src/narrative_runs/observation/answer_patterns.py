@@ -1,4 +1,4 @@
-"""What a user should hear about the answers as they come, each said once: a pure look at journal entries."""
+"""Messages for the user about the answers as they come, each shown once: a pure look at journal entries."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class AnswerPatterns:
         self._follows_schema = False
 
     def see(self, entry: dict[str, Any], result: Result | None, unsupported: set[str]) -> list[str]:
-        """Take in one journal entry and the result it gives; returns what is to be said.
+        """Take in one journal entry and the result it gives; returns messages to show.
 
         unsupported: the parts of a request that the server is known not to take.
         """
@@ -44,7 +44,7 @@ class AnswerPatterns:
         return said
 
     def at_the_end(self) -> list[str]:
-        """What is to be said when the session ends."""
+        """Messages to show when the session ends."""
         if not self._cut_off:
             return []
         return [

@@ -1,4 +1,4 @@
-"""What the tokens cost, in the user's currency, where the params name prices."""
+"""The cost of tokens, in the user's currency, where the params name prices."""
 
 from narrative_runs.params import Run
 
@@ -14,5 +14,5 @@ def cost_of(prompt_tokens: int, completion_tokens: int, run: Run) -> float | Non
 
 
 def cost_of_all(cost: float | None, done: int, total: int | None) -> float | None:
-    """What all narratives will cost, when those done so far cost this; None where nobody can say."""
+    """The expected cost of all narratives, if those done so far cost this; None where nobody can say."""
     return None if cost is None or not done or total is None else cost * total / done

@@ -1,4 +1,4 @@
-"""When the errors of the whole run are searched for patterns, and which of them are new to the user."""
+"""Searches the errors of a whole run for patterns from time to time, and returns those that are new to the user."""
 
 from collections.abc import Callable
 
@@ -7,20 +7,20 @@ from narrative_runs.error_patterns.search import FEWEST_ERRORS, Pattern, search
 
 
 class ErrorPatterns:
-    """Looks each time the number of errors has doubled, so that a long run is looked at a few times, and at its end.
+    """Searches each time the number of errors has doubled, so that a long run is searched a few times, and at its end.
 
-    with_sentences: the patterns at the last look, each with what the user reads of it.
+    with_sentences: the patterns at the last search, each with its sentence for the user.
     """
 
     def __init__(self, sentence_of: Callable[[Pattern], str]) -> None:
-        """sentence_of: what the user reads of a pattern."""
+        """sentence_of: gives the sentence about a pattern for the user."""
         self._sentence_of = sentence_of
         self._due = FEWEST_ERRORS
         self._said: list[Pattern] = []
         self.with_sentences: list[tuple[Pattern, str]] = []
 
     def look(self, outcomes: Outcomes, is_at_the_end: bool = False) -> list[str]:
-        """Search, if it is time to; returns what is to be said of patterns that are new in this session."""
+        """Search, if it is time to; returns messages about patterns that are new in this session."""
         if outcomes.n_errors < self._due and not is_at_the_end:
             return []
         self._due = max(FEWEST_ERRORS, 2 * outcomes.n_errors)

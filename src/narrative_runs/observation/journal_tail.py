@@ -1,4 +1,4 @@
-"""Follows the journals while they grow: the counts move, and what the record lacks is gathered."""
+"""Follows the journals while they grow: updates the counts, and gathers the results that the record lacks."""
 
 import time
 from collections import Counter
@@ -27,12 +27,12 @@ READ_FROM_ANSWERS = (*names_of(column for column in READ_COLUMNS if column.part 
 
 
 class JournalTail:
-    """Reads what the journals have gained.
+    """Reads the new entries of the journals.
 
     model: as the server named it in the first answer; empty before; unrecorded: results that the record lacks;
     read_differently: results that the record had otherwise, because an earlier release read their answers;
-    longest_answered: characters of the longest narrative that the model answered; outcomes: what came of each narrative
-    that has a result, and how it was asked.
+    longest_answered: characters of the longest narrative that the model answered; outcomes: of each narrative with a
+    result, and how it was asked.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class JournalTail:
         seen: list[tuple[dict[str, Any], Result | None]] = []
         for path in journal.files(self._folder.journals):
             file = journal.session_of(path), path.name
-            for place, entry in journal.entries(path, self._offsets.get(file, 0)):
-                self._offsets[file] = place.offset + place.length
+            for reference, entry in journal.entries(path, self._offsets.get(file, 0)):
+                self._offsets[file] = reference.offset + reference.length
                 result = self._take(entry, path)
                 self._keep_if_lacking(result)
                 seen.append((entry, result))
@@ -97,7 +97,8 @@ class JournalTail:
         return fingerprint in (self._narratives or {}) and fingerprint not in self._open
 
     def counts(self, before: int | None = None) -> Counts:
-        """How far the experiment is by what was followed; before: only by sessions with a lower number than this."""
+        """The progress of the experiment by the entries followed; before: only those of sessions with a lower number
+        than this."""
         if self._narratives is None:
             return Counts(None, self.kept())
         sessions = [session for session in self._errors if before is None or session < before]
@@ -112,7 +113,7 @@ class JournalTail:
         )
 
     def kept(self) -> int:
-        """How many narratives the journals hold a result of, also before the workbook is read."""
+        """How many narratives have a result in the journals, even before the workbook is read."""
         paths = journal.files(self._folder.journals)
         entries = (
             entry for path in paths if journal.name_of(path) != journal.RETRY for _, entry in journal.entries(path)
@@ -203,7 +204,7 @@ class JournalTail:
             self._failed[fingerprint] = category
 
     def are_narratives_there(self) -> bool:
-        """Whether the workbook is read, and its narratives lie in their shards."""
+        """Whether the workbook is read, and its narratives are in their shards."""
         return self._folder.data_quality.exists() and all(path.exists() for path in self._paths())
 
     def _paths(self) -> list[Path]:
@@ -231,6 +232,6 @@ class JournalTail:
 
 
 def _differs(result: Result, kept: dict[str, Any]) -> bool:
-    """Whether the record has this result otherwise; of several passes over a narrative it has the last alone."""
+    """Whether the record has this result differently; of several passes over a narrative it has only the last."""
     is_same_pass = result.attempt_count == kept["attempt_count"]
     return is_same_pass and any(getattr(result, name) != kept[name] for name in READ_FROM_ANSWERS)

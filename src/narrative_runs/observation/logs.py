@@ -1,6 +1,6 @@
 """The logs of an experiment: one line an event, and never narrative text.
 
-The session writes them; only what became of a notice is added by whoever ran it.
+The session writes them; only the line about a notice comes from the process that ran it.
 """
 
 import re
@@ -36,7 +36,7 @@ class Logs:
         self._performance = _Log(folder / "performance.log", PERFORMANCE_HEADER, _PERFORMANCE_OF_BEFORE)
 
     def event(self, message: str) -> None:
-        """Something that happened to the run."""
+        """An event of the run."""
         self._experiment.write(_dated("INFO", message))
 
     def trouble(self, kind: str, job: str, message: str) -> None:
@@ -72,7 +72,7 @@ class Logs:
 
 
 def add_event(folder: Path, message: str) -> None:
-    """Add a line to the experiment.log in this folder, from outside its session; where it cannot be, that is all."""
+    """Add a line to the experiment.log in this folder, from outside its session; an error is ignored."""
     line = plain(" ".join(_dated("INFO", message).splitlines()))
     with suppress(OSError), (folder / EXPERIMENT_LOG).open("a", encoding="utf-8", errors="backslashreplace") as file:
         # In one piece: the session adds lines meanwhile.
@@ -82,8 +82,8 @@ def add_event(folder: Path, message: str) -> None:
 class _Log:
     """One file of lines, and up to KEPT_FILES earlier ones, `<name>.1` the latest.
 
-    The library's handler puts files aside, and writes no line: by it one takes five times as long, and there are two an
-    answer.
+    The library's handler rotates the files, but does not write the lines: that would take five times as long, and there
+    are two an answer.
     """
 
     def __init__(self, path: Path, header: str = "", of_before: re.Pattern[bytes] | None = None) -> None:

@@ -1,6 +1,6 @@
-"""Notices: what the user's own command (`run.notify`) is told, in its environment: slug, state and counts.
+"""Notices: the variables that the user's own command (`run.notify`) gets in its environment: slug, state and counts.
 
-Never a text, an id or words of the server: where the command sends it, nobody can see from here.
+Never a text, an id or words of the server: nobody can see from here where the command sends them.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ A_PART = "only a part of the workflow was run, without the merge"
 
 
 class Event(StrEnum):
-    """What a notice tells of."""
+    """What a notice is about."""
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -59,7 +59,7 @@ class Notice:
 def notice_of_end(experiment_id: str, is_success: bool, reason: str) -> Notice:
     """The notice of a run that has ended, with the counts that the record has.
 
-    is_success: whether the workflow came to its end; reason: why it did not, as it is told to the user.
+    is_success: whether the workflow came to its end; reason: why it did not, as the user reads it.
     """
     row: Mapping[str, Any] = {}
     with suppress(RecordError):
@@ -77,7 +77,7 @@ def notice_of_end(experiment_id: str, is_success: bool, reason: str) -> Notice:
 
 
 def _without_words_of_others(reason: str) -> str:
-    """A reason as a sentence without its end; what the server says in it is for the terminal alone."""
+    """A reason as a sentence without its end; the server's own words in it are for the terminal alone."""
     for mark in (SERVER_SAYS, ITS_LOG, "\n"):
         reason = reason.partition(mark)[0]
     return f"{reason[:1].upper()}{reason[1:]}".rstrip(".: ")

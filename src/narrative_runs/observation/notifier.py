@@ -1,4 +1,4 @@
-"""Runs the command of `run.notify`, beside the run: whatever becomes of it harms no run, and is logged."""
+"""Runs the command of `run.notify`, beside the run: its failure harms no run, and is logged."""
 
 import os
 import queue
@@ -28,7 +28,7 @@ KEPT_FROM_IT = (API_KEY_VARIABLE, API_KEY_FILE_VARIABLE, ADDRESS_VARIABLE, JOBS_
 
 
 class Notifier:
-    """Runs the command for one notice after the other, in a thread of its own."""
+    """Runs the command for one notice after another, in a separate thread."""
 
     def __init__(
         self, command: str | None, folder: ExperimentFolder, tell: Callable[[str], None], may_take_s: float = MAY_TAKE_S
@@ -44,7 +44,7 @@ class Notifier:
         self._unfinished = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ended = False
-        self._has_told = False
+        self._has_reported_failure = False
 
     @property
     def is_wanted(self) -> bool:
@@ -52,7 +52,7 @@ class Notifier:
         return self._command is not None
 
     def send(self, notice: Notice) -> None:
-        """Have the command run for this notice, once it has run for those before."""
+        """Run the command for this notice, once it has run for those before."""
         if not self.is_wanted:
             return
         self._notices.put(notice)
@@ -63,7 +63,7 @@ class Notifier:
             threading.Thread(target=self._work, daemon=True).start()
 
     def wait(self, within_s: float) -> bool:
-        """Wait until nothing is left to do, at most so many seconds; whether so it is."""
+        """Wait until nothing is left to do, at most so many seconds; returns whether that is so."""
         deadline = time.monotonic() + within_s
         # Not on a lock: a signal is to be heard meanwhile.
         while self._unfinished and time.monotonic() < deadline:
@@ -97,8 +97,8 @@ class Notifier:
         except OSError as error:
             problem = f"it cannot be started: {error.strerror}"
         add_event(self._folder.logs, f"a notice ({notice.event}): {problem or 'the command was run'}")
-        if problem and not self._is_ended and not self._has_told:
-            self._has_told = True
+        if problem and not self._is_ended and not self._has_reported_failure:
+            self._has_reported_failure = True
             self._tell(
                 f"[NOTICE] The command in run.notify failed ({problem}). This does not affect the run, and is "
                 "shown only once."

@@ -1,4 +1,4 @@
-"""the panel that shows a run, as lines that fit any width: for the terminal that runs, and for those that watch."""
+"""The panel that shows a run, as lines that fit any width: for the run's own terminal, and for those that watch."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,8 @@ def panel(status: RunStatus) -> RenderableType:
 
 
 def rows(status: RunStatus, is_live: bool = True) -> Iterator[tuple[str, str]]:
-    """(name, what there is to say) of each line; is_live: whether a running session tells it, or the record."""
+    """(name, what there is to say) of each line; is_live: whether this comes from a running session, or from the
+    record."""
     yield "done", done(status.n_narratives_processed, status.n_narratives_total)
     if is_live:
         # After the last answer the recent rate would only fall.
@@ -75,7 +76,7 @@ def done(processed: int, total: int | None) -> str:
 
 
 def rate(narratives_a_second: float | None) -> str:
-    """A rate; of a slow one more digits are told."""
+    """A rate; a slow one has more digits."""
     if narratives_a_second is None:
         return "-"
     return f"{narratives_a_second:.{2 if narratives_a_second >= 0.1 else 4}f}/sec"
@@ -92,8 +93,8 @@ def eta(when: str | None, seconds_left: float | None) -> str:
 
 def errors(by_category: dict[str, int]) -> str:
     """Error rows by category, the most frequent first."""
-    found = sorted(((count, category) for category, count in by_category.items() if count), reverse=True)
-    return ", ".join(f"{count:,} {category}" for count, category in found) or "none"
+    counts = sorted(((count, category) for category, count in by_category.items() if count), reverse=True)
+    return ", ".join(f"{count:,} {category}" for count, category in counts) or "none"
 
 
 def tokens(used: int, cost: float | None, cost_estimate: float | None) -> str:
@@ -107,7 +108,7 @@ def tokens(used: int, cost: float | None, cost_estimate: float | None) -> str:
 
 
 def at_work(jobs: list[str]) -> str:
-    """What the jobs do; shards by their numbers."""
+    """The jobs at work; shards by their numbers."""
     shards = [job.split("-")[0].lstrip("0") for job in jobs if job not in AT_WORK]
     doing = [AT_WORK[job] for job in jobs if job in AT_WORK]
     if shards:

@@ -1,4 +1,4 @@
-"""How far a run is, and when it will end: pure arithmetic on counts and times."""
+"""A run's progress, and when it will end: pure arithmetic on counts and times."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ SLEPT_S = 120.0
 
 
 class Note(NamedTuple):
-    """How far a session was at one time: narratives with a result, and these with half of those in flight."""
+    """A session's progress at one time: narratives with a result, and these with half of those in flight."""
 
     at: float
     done: int
@@ -28,9 +28,9 @@ class Progress:
     that are errors, by category; tokens: used by the experiment over all sessions, its retries included, and of them
     those of prompts and of completions; in_flight: requests that the server has.
 
-    The pace is that of the session's own answers, counted from its first request on, so that neither its start nor
-    what earlier sessions did stands in it. A request in flight counts as half done, as on the average it is: answers of
-    many slots come in bursts, and at the beginning a burst is much.
+    The pace is that of the session's own answers, counted from its first request on, so that it includes neither its
+    start nor what earlier sessions did. A request in flight counts as half done, which it is on average: answers of
+    many slots come in bursts, which weigh heavily at the beginning.
     """
 
     began: float
@@ -70,7 +70,7 @@ class Progress:
             self._recent = deque([Note(now, self.done_now, self.done_now)])
 
     def note(self, now: float) -> None:
-        """Remember how far it is at this time, for the rate of the last minutes."""
+        """Remember the progress at this time, for the rate of the last minutes."""
         self._noted_at = now
         awake = now - self._slept
         if self._recent:
@@ -104,7 +104,7 @@ class Progress:
 
 
 class Interval:
-    """When it is time to tell how far it is: every 100 narratives or 30 seconds."""
+    """When it is time for a line of progress: every 100 narratives or 30 seconds."""
 
     NARRATIVES = 100
     SECONDS = 30.0
@@ -113,7 +113,7 @@ class Interval:
         self._at, self._done = now, done
 
     def is_due(self, now: float, done: int) -> bool:
-        """Whether to tell now; if so, it counts as told."""
+        """Whether a line is due now; if so, it counts as shown."""
         if done - self._done < self.NARRATIVES and now - self._at <= self.SECONDS:
             return False
         self._at, self._done = now, done
@@ -131,7 +131,7 @@ def duration(seconds: float) -> str:
 
 
 def percent_done(done: int, total: int) -> str:
-    """How much is done, such as `12.5%`; never 100.0% before all is."""
+    """The share that is done, such as `12.5%`; never 100.0% before all is done."""
     share = 100 * done / total if total else 0.0
     return f"{share if done >= total else min(share, 99.9):.1f}%"
 

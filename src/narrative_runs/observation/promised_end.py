@@ -1,4 +1,4 @@
-"""Whether a run will end much later than its user was told: pure arithmetic on times."""
+"""Whether a run will end much later than its user expects: pure arithmetic on times."""
 
 SLIPS_BY = 0.25
 # An estimate that is younger, or rests on less, is none to count on.
@@ -11,7 +11,7 @@ LASTS_S = 600.0
 class PromisedEnd:
     """The end of the run that its user counts on: the first estimate that can be trusted, and after a slip the new one.
 
-    Times are seconds of a clock that does not stand still while the machine sleeps: the user waits meanwhile.
+    Times are seconds of a clock that runs on while the machine sleeps: the user waits meanwhile.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Errors that are many, or the same, among the last results: said as they begin, by a pure look."""
+"""Errors that are many, or the same, among the last results: reported as they begin, by a pure look."""
 
 from collections import Counter, deque
 
@@ -12,15 +12,15 @@ REPEATS = 10
 
 
 class RecentErrors:
-    """Looks at the last 100 results; each pattern is said once, and again only after it had ended."""
+    """Looks at the last 100 results; each pattern is reported once, and again only after it had ended."""
 
     def __init__(self) -> None:
         self._last: deque[str | None] = deque(maxlen=LAST)
         self._is_high = False
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def see(self, result: Result) -> list[str]:
-        """Take in one result; returns what is to be said."""
+        """Take in one result; returns warnings to show."""
         self._last.append(result.error_message if result.error_occurred else None)
         warnings = []
         errors = Counter(message for message in self._last if message is not None)
@@ -31,8 +31,8 @@ class RecentErrors:
         elif share < LOW_SHARE:
             self._is_high = False
         for message, times in errors.items():
-            if times >= REPEATS and message not in self._told:
-                self._told.add(message)
+            if times >= REPEATS and message not in self._reported:
+                self._reported.add(message)
                 warnings.append(f"The same error {times} times in the last {len(self._last)} results: {message}")
-        self._told &= set(errors)
+        self._reported &= set(errors)
         return warnings

@@ -1,4 +1,4 @@
-"""Moves an experiment's record while it runs."""
+"""Updates an experiment's record while it runs."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -29,8 +29,8 @@ LOCKED = (
 class RecordWriter:
     """The one writer of an experiment's rows and counts until the merge.
 
-    unrecorded: results that the record lacks; emptied as they are written; patterns: what the errors have in common,
-    each with what the user reads of it. Times are seconds of a monotonic clock.
+    unrecorded: results that the record lacks; emptied as they are written; patterns: those of the errors,
+    each with its sentence for the user. Times are seconds of a monotonic clock.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class RecordWriter:
             self._locked_since = None
 
     def move(self, status: RunStatus, now: float, patience_s: float = database.BUSY_TIMEOUT_S) -> None:
-        """Write now, and wait so long for other programs.
+        """Write now, and wait up to so many seconds for other programs.
 
         Raises:
             RecordError: the record cannot be written.

@@ -1,4 +1,4 @@
-"""What a session gives account of: in the record, in the logs and on the terminal."""
+"""Reports on a session: in the record, in the logs and on the terminal."""
 
 import json
 import os
@@ -42,7 +42,7 @@ MOST_OF_BUDGET = 0.8
 class RunMonitor:
     """The one writer of an experiment's record, logs and terminal while it runs.
 
-    progress: how far it is; terminal: that of the run.
+    progress, terminal: those of the run.
     """
 
     def __init__(self, spec: RunSpec, params: Params) -> None:
@@ -61,7 +61,7 @@ class RunMonitor:
         self._answer_patterns = AnswerPatterns(params)
         self._unsupported: set[str] = set()
         self._promised_end = PromisedEnd()
-        self._is_budget_told = False
+        self._is_budget_reported = False
         self._interval: Interval | None = None
         self._record_writer = RecordWriter(
             spec.experiment_id,
@@ -90,14 +90,14 @@ class RunMonitor:
         return self._tail.longest_answered
 
     def counts(self, before: int | None = None) -> Counts:
-        """How far the experiment is by what the journals hold; before: by those of sessions with a lower number than
+        """The progress of the experiment by the journals; before: by those of sessions with a lower number than
         this."""
         with self._following:
             self._look()
             return self._tail.counts(before)
 
     def begin_writing(self) -> None:
-        """Bring the experiment into its folder and the record; until the workbook has proved ready, nothing is."""
+        """Write the experiment into its folder and the record; nothing is written before the workbook is ready."""
         if self._logs is not None:
             # A new release reads the workbook once more of an experiment that has begun.
             return
@@ -120,7 +120,7 @@ class RunMonitor:
             self._logs.event(f"session started, version {__version__}, PID {os.getpid()}")
             self._tail.follow()
             # Of an earlier session this was told then.
-            self._is_budget_told = self._is_most_of_budget_used()
+            self._is_budget_reported = self._is_most_of_budget_used()
         if spec.resumes and not spec.recorded:
             self._tell_resume()
             self._tell_new_release()
@@ -134,12 +134,12 @@ class RunMonitor:
             self._logs.event(text)
 
     def trouble(self, kind: str, job: str, message: str) -> None:
-        """Keep in the log that a request gave no answer."""
+        """Log that a request gave no answer."""
         if self._logs is not None:
             self._logs.trouble(kind, job, message)
 
     def evidence(self, job: str, outcome: str, requests: int) -> None:
-        """Keep in the log that evidence requests were sent, and what came of them."""
+        """Log that evidence requests were sent, and their outcome."""
         if self._logs is not None:
             self._logs.evidence(job, outcome, requests)
 
@@ -158,7 +158,7 @@ class RunMonitor:
         report({"stopped": reason})
 
     def notify(self, event: Event, message: str) -> None:
-        """Have the user's own command run, if there is one (`run.notify`).
+        """Run the user's own command, if there is one (`run.notify`).
 
         message: one line, which may leave the network: without a text, an id, or words of the server.
         """
@@ -166,7 +166,7 @@ class RunMonitor:
             report({"notice": event, "message": message})
 
     def follow(self) -> None:
-        """Bring what the journals have gained into the logs, and, as often as is due, into the record and the terminal.
+        """Bring new entries of the journals into the logs, and, as often as is due, into the record and the terminal.
 
         Raises:
             RecordError: the record cannot be written.
@@ -242,8 +242,8 @@ class RunMonitor:
             self.notify(Event.ETA, f"The run is now expected to end at {then} instead of {before}. {self._counts()}")
 
     def _notify_if_most_of_budget_is_used(self) -> None:
-        if self._is_most_of_budget_used() and not self._is_budget_told:
-            self._is_budget_told = True
+        if self._is_most_of_budget_used() and not self._is_budget_reported:
+            self._is_budget_reported = True
             used = f"{self.progress.tokens:,} of {self._params.run.budget_tokens:,} tokens"
             self.notify(Event.BUDGET, f"{used} (run.budget_tokens) are used. {self._counts()}")
 
@@ -275,7 +275,7 @@ class RunMonitor:
         )
 
     def close(self, outcome: str, reason: str | None, cancelled: bool) -> None:
-        """End what is said of the run; outcome: `success` or `failure`, with the reason where there is one."""
+        """Write the last lines about the run; outcome: `success` or `failure`, with the reason where there is one."""
         reason = reason or "a job of the workflow failed; see the messages above"
         self.terminal.close()
         try:
@@ -301,7 +301,7 @@ class RunMonitor:
             self._logs.event(f"the session ended: {outcome}")
 
     def leave(self, reason: str) -> None:
-        """Say why the run stopped, and write nothing: its experiment is another run's by now."""
+        """Say why the run stopped, and write nothing: its experiment now belongs to another run."""
         self.terminal.close()
         self.terminal.say(f"The run stopped: {reason}.")
 
@@ -352,7 +352,7 @@ class RunMonitor:
 
 
 def _mark_after(reason: str) -> str:
-    """What stands between a reason and the counts that follow it."""
+    """The mark between a reason and the counts that follow it."""
     return ":" if reason.startswith(STOPPED_BY) else "" if reason.endswith("?") else "."
 
 

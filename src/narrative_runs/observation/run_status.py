@@ -1,4 +1,4 @@
-"""How a running session stands at one moment, as its own terminal and others show it."""
+"""The status of a running session at one moment, as its own terminal and others show it."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -29,12 +29,11 @@ class RunStatus:
 
     n_narratives_total: None until the workbook is read; rates: narratives a second, over the last five minutes and over
     the session; seconds_left, estimated_completion_time: until the last narrative has a result, and the local time of
-    that; elapsed_sec: of this session; errors: error rows by category; tokens and
-    cost: over all sessions; cost_estimate: of the whole experiment; jobs: at work, such as `03-of-16` or `record`;
-    waiting: why nothing is asked for now, and waiting_sec for how long; stopping: why the run ends; servers: how each
-    of several model servers does, none where there is one; error_patterns: what the errors have in common, a sentence
-    each.
-    Empty or None: not so, or not known.
+    that; elapsed_sec: of this session; errors: error rows by category; tokens and cost: over all sessions;
+    cost_estimate: of the whole experiment; jobs: at work, such as `03-of-16` or `record`; waiting: why nothing is asked
+    for now, and waiting_sec for how long; stopping: why the run ends; servers: the status of each of several model
+    servers, none where there is one; error_patterns: what the errors have in common, a sentence each. Empty or None:
+    not so, or not known.
     """
 
     experiment_name: str

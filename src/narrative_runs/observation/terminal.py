@@ -24,7 +24,7 @@ PAUSE_S = 1.0
 class Terminal:
     """Standard error, or another stream; is_terminal: whether the panel can be shown there.
 
-    A terminal that is gone stops no run.
+    The loss of a terminal stops no run.
     """
 
     def __init__(self, stream: TextIO | None = None, copy_to: int | None = None) -> None:

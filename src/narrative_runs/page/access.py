@@ -1,4 +1,4 @@
-"""The link that opens the page: its token, and the addresses under which people reach it."""
+"""The link that opens the page: its token, and the addresses at which people reach it."""
 
 import getpass
 import hashlib
@@ -21,8 +21,8 @@ _ANY = ("0.0.0.0", "::", "")
 def token_of(project: Path) -> str:
     """The token of this project's page: 256 random bits.
 
-    It is kept for a day, readable for this user alone, so that a page that stays open comes back when its server is
-    started again. Where it cannot be kept it is a new one each time.
+    It is kept for a day, readable by this user alone, so that an open page works again after its server restarts.
+    Where it cannot be kept, each start makes a new one.
     """
     name = hashlib.sha256(str(project.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
     path = user_cache_path("narrative-runs") / "page" / name
@@ -33,17 +33,17 @@ def token_of(project: Path) -> str:
 
 
 def _kept(path: Path) -> str:
-    """The token in this file; empty where it is older than a day, or others may have read or written it."""
+    """The token in this file; empty if it is older than a day, or if others could have read or written it."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
         return ""
     with os.fdopen(file, encoding="ascii", errors="replace") as opened:
-        found = os.fstat(file)
-        is_own = found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+        status = os.fstat(file)
+        is_own = status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077
         token = opened.read(100).strip()
     is_whole = len(token) == 43 and token.isascii()
-    return token if is_own and is_whole and time.time() - found.st_mtime < KEPT_FOR_S else ""
+    return token if is_own and is_whole and time.time() - status.st_mtime < KEPT_FOR_S else ""
 
 
 def _made(path: Path) -> str:
@@ -58,7 +58,7 @@ def _made(path: Path) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine can reach a server there."""
+    """Whether only programs on this machine can reach a server at this host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Acts: what may be done with an experiment, each by the function of its command, after a page that asks whether to."""
+"""Acts: what a user may do with an experiment. Each calls the function of its command, after a page that asks first."""
 
 import asyncio
 import subprocess
@@ -22,10 +22,11 @@ Form = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Act:
-    """What may be done: its title, the question before it, what a person is to know, and what does it.
+    """An act: its title, the question that the page asks first, what a person should know, and the function.
 
-    suits: in which states of an experiment it is offered; known_before: lines, for one experiment; fields: the template
-    of its own fields, empty for none; do: takes the experiment and the form, and returns lines that say what was done.
+    suits: in which states of an experiment it is offered; known_before: lines to show first, for one experiment;
+    fields: the template of its own fields, empty for none; do: takes the experiment and the form, and returns lines
+    that say what was done.
     """
 
     title: str
@@ -85,7 +86,7 @@ def export_words(which: str, form: Form) -> list[str]:
 
 
 def _typed(words: list[str]) -> list[str]:
-    """What a command says, run in a process of its own: it reads all results, and its memory is given back.
+    """The output of a command that runs in its own process: it reads all results, and its memory is freed afterwards.
 
     Raises:
         NarrativeRunsError: it refuses.
@@ -161,7 +162,7 @@ def offered(state: str) -> dict[str, str]:
 
 
 def routes() -> list[web.RouteDef]:
-    """Each act by its name: GET asks whether to, POST does it."""
+    """Each act by its name: GET asks the question, POST does it."""
     address = "/experiments/{experiment}/acts/{act}"
     return [web.get(address, _ask), web.post(address, _do)]
 

@@ -1,4 +1,4 @@
-"""Server-sent events: what changed on the pages that are open, each second, from one look for all of them."""
+"""Server-sent events: each second, what changed on the open pages, from one look at the experiments for all of them."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ SIGN_OF_LIFE_S = 5.0
 
 @dataclass(eq=False)
 class Listener:
-    """A page that is open: which one, what it shows, and what it is still to be sent."""
+    """An open page: which one, what it shows, and what it has yet to receive."""
 
     which: str
     shown: Fragments = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Listener:
     is_ended: bool = False
 
     def see(self, fragments: Fragments) -> None:
-        """Take in what is to be seen now; of what it could not be sent in time the latest counts."""
+        """Take what the page should show now; it replaces anything older that has not been sent yet."""
         changed = {name: html for name, html in fragments.items() if self.shown.get(name) != html}
         if changed:
             self.shown = {**self.shown, **changed}
@@ -51,10 +51,10 @@ class Listener:
 
 
 class Events:
-    """The pages that listen, and the one look for all of them, which rests while there are none."""
+    """The pages that listen, and the one look for all of them, which pauses while no page listens."""
 
     def __init__(self, look: LookAt) -> None:
-        """look: what is to be seen; called in a thread."""
+        """look: returns what the pages should show; called in a thread."""
         self._look = look
         self._listeners: set[Listener] = set()
         self._looking: asyncio.Task[None] | None = None

@@ -9,7 +9,7 @@ from narrative_runs.monitoring.experiments import ExperimentRow, chosen
 
 
 async def experiment_asked(request: web.Request) -> ExperimentRow:
-    """The experiment whose slug or id stands in the address as `experiment`.
+    """The experiment whose slug or id the address gives as `experiment`.
 
     Raises:
         web.HTTPNotFound: there is none.
@@ -25,7 +25,7 @@ async def experiment_asked(request: web.Request) -> ExperimentRow:
 
 
 async def latest() -> str:
-    """What an address names the experiment by that runs, or was started last.
+    """The name, for addresses, of the experiment that runs, or else of the one started last.
 
     Raises:
         ExperimentError: there is none yet.
@@ -35,5 +35,5 @@ async def latest() -> str:
 
 
 def named(known: ExperimentRow) -> str:
-    """What an address names an experiment by: its slug, or its id where it has none."""
+    """The name of an experiment in addresses: its slug, or its id if it has no slug."""
     return str(known.row.get("slug") or known.row["experiment_id"])

@@ -1,4 +1,4 @@
-"""By what one sees that a file was written anew."""
+"""A file's state, by which to see whether the file was rewritten."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ FileState = tuple[int, ...]
 
 
 def state_of_file(path: Path) -> FileState:
-    """What is another one where a file was written anew; empty where there is none."""
+    """A value that changes whenever the file is rewritten; empty if there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns

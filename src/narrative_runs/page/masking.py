@@ -12,23 +12,23 @@ from narrative_runs.paths import ExperimentFolder
 
 
 def suppress_below(known: ExperimentRow) -> int:
-    """The limit below which counts of an experiment are masked; 0 where none are, or its folder is not here."""
+    """The limit below which an experiment's counts are masked; 0 if none are, or if its folder is not here."""
     return _limit(known.folder, state_of_file(known.folder.description)) if known.row.get("slug") else 0
 
 
 @lru_cache(maxsize=1024)
 def _limit(folder: ExperimentFolder, _: FileState) -> int:
-    """Read again only where a session has described the experiment anew, as each one does."""
+    """Read again only after a session has described the experiment again, as each one does."""
     try:
-        begun = experiment.find(folder) if folder.path.is_dir() else None
+        state = experiment.find(folder) if folder.path.is_dir() else None
     except NarrativeRunsError:
         return 0
-    return 0 if begun is None else limit_in(begun)
+    return 0 if state is None else limit_in(state)
 
 
-def limit_in(begun: experiment.ExperimentState) -> int:
+def limit_in(state: experiment.ExperimentState) -> int:
     """The limit that an experiment's params set."""
-    return int((begun.params.get("report") or {}).get("suppress_below") or 0)
+    return int((state.params.get("report") or {}).get("suppress_below") or 0)
 
 
 def cells_shown(known: ExperimentRow) -> list[str]:

@@ -14,7 +14,7 @@ class NarrativeLinks:
     which: str
 
     def of(self, outcome: str = "", **filters: str) -> str:
-        """The address of the narratives that have all of this; empty texts ask for nothing.
+        """The address of the narratives that meet all of these conditions; an empty text sets no condition.
 
         outcome: as `narrative-runs trace` has it; filters: `type`, `error` (its category), `variable` with its `value`
         and `label`, and `level`, which is `incident` where outcome, value and label are those of the narrative's
@@ -23,5 +23,5 @@ class NarrativeLinks:
         return address_of("narratives", self.which, **{"outcome": outcome, **filters})
 
     def of_group(self, column: str, group: str, outcome: str, **filters: str) -> str:
-        """The same of those in whose column of the workbook this stands."""
+        """The same for the narratives with this value in this column of the workbook."""
         return self.of(outcome, **{f"group.{column}": group}, **filters)

@@ -1,4 +1,4 @@
-"""Now: how the experiments stand, those that run first; it moves by itself."""
+"""Now: the state of each experiment, running ones first; it updates automatically."""
 
 import asyncio
 import threading
@@ -60,7 +60,7 @@ class Card:
 
 
 def card_of(status: Status) -> Card:
-    """What is shown of an experiment."""
+    """The card of an experiment."""
     known, run = status.known, status.status
     row = known.row
     latest = latest_errors(known.folder) if row["slug"] and run.errors else {}
@@ -103,7 +103,7 @@ class Look:
         self._looking = threading.Lock()
 
     def fragments(self, wanted: Collection[str]) -> dict[str, Fragments]:
-        """What is to be seen now, as HTML by the element that holds it, for each page that is wanted: ALL, or an
+        """What the pages should show now, as HTML by the element that holds it, for each page wanted: ALL, or an
         experiment's id."""
         with self._looking:
             try:

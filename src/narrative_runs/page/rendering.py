@@ -1,4 +1,4 @@
-"""Answers of the page, from its templates: all that comes from outside is escaped by the template engine."""
+"""Responses of the page, from its templates; the template engine escapes all that comes from outside."""
 
 from functools import cache
 from pathlib import Path

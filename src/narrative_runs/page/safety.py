@@ -1,4 +1,4 @@
-"""Who may ask the page for what: only the person who has the link, from the page itself.
+"""Who may use the page: only the person who has the link, from the page itself.
 
 Five gates, in this order, before any room is asked: the request's size; the name by which the server was called (a
 foreign name is a rebinding attack: the browser believes that the page is another's); the link's token, which becomes
@@ -48,7 +48,7 @@ def gates(token: str, names: Collection[str] = LOOPBACK_NAMES) -> list[Middlewar
 
 
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Give an answer the headers of all: a signal of the application, so that no answer goes without."""
+    """Add the common headers to a response: as a signal of the application, so that no response lacks them."""
     response.headers.update(HEADERS)
 
 
@@ -92,7 +92,7 @@ def _explained(status: int) -> str:
 
 
 def tell_where(error: Exception) -> None:
-    """Say in the terminal where an error is that nothing expected. Its message may hold texts, and is not repeated."""
+    """Report in the terminal where an unexpected error arose. Its message may hold texts, and is not repeated."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     print(f"narrative-runs: {type(error).__name__} at {where}", file=sys.stderr, flush=True)

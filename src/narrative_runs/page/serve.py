@@ -22,7 +22,7 @@ _ENDS_WITHIN_S = 1.0
 
 
 def serve(port: int, host: str, tell: Callable[[str], None]) -> None:
-    """Serve the page until Ctrl-C; its link is told first.
+    """Serve the page until Ctrl-C; print its link first.
 
     port: 0 for any free one; host: the address to listen at, of which the caller has seen to it that it may be another
     than the loopback one.
@@ -80,7 +80,7 @@ def port_of(runner: web.AppRunner) -> int:
 
 
 def lines(host: str, port: int, token: str) -> list[str]:
-    """What a person reads at the start, the link first."""
+    """The lines that the terminal shows at the start, the link first."""
     words = [access.link(host, port, token)]
     if not access.is_loopback(host):
         words.append(
@@ -107,7 +107,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
 
 
 def _silent() -> logging.Logger:
-    """A log that keeps nothing: what aiohttp says of a broken request repeats the request."""
+    """A log that keeps nothing: aiohttp's message about a broken request repeats the request."""
     logger = logging.getLogger("narrative_runs.page")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

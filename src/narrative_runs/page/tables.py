@@ -53,5 +53,5 @@ def in_cells(rows: Iterable[Sequence[str]]) -> list[list[Cell]]:
 
 
 def plain_table(table: cells.Table) -> Table:
-    """A table of the report, none of whose cells leads anywhere."""
+    """A table of the report, with no links in its cells."""
     return Table(table.caption, table.columns, in_cells(table.rows))

@@ -30,6 +30,6 @@ async def _switch(request: web.Request) -> web.StreamResponse:
 
 
 def _own_page(back: str) -> str:
-    """Where to go back to: a page of ours, whatever the form says."""
+    """The address to return to: always a page of ours, whatever the form says."""
     leads_out = not back.startswith("/") or back.startswith(("//", "/\\"))
     return "/" if leads_out or any(ord(letter) < 0x21 or ord(letter) == 0x7F for letter in back) else back

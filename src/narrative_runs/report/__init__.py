@@ -4,12 +4,12 @@ captions       the figures by name, with their titles and captions
 canvas         what all figures share: colours, sizes, and how they become files
 figures        the figures of counts and rates, from metrics.json
 probabilities  the figures of confidence and token probabilities, from metrics.json
-distributions  the figures that the rows give
-contents       what the page tells in tables
-estimates      what is shown of estimates.json
+distributions  the figures made from the rows
+contents       the tables of the page
+estimates      the part of estimates.json that the report shows
 estimates_figure  their figure
-header         the experiment itself, as params and journals tell it
+header         the experiment itself, from params and journals
 unseen         the measures without the narratives that were seen while the prompt was chosen
-workbook_facts  what is to be known of the workbook, in sentences
+workbook_facts  what a reader should know about the workbook, in sentences
 page           the page itself, from its template
 """

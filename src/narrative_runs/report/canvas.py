@@ -46,7 +46,7 @@ _PNG_DPI = 150
 
 
 class Drawing(NamedTuple):
-    """A figure, and what is to be seen in it, in words: for those who do not see it."""
+    """A figure, and a description in words for readers who cannot see it."""
 
     figure: Figure
     words: str
@@ -54,7 +54,7 @@ class Drawing(NamedTuple):
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Within this, figures are drawn in the report's style."""
+    """A context in which figures are drawn in the report's style."""
     with mpl.rc_context(_STYLE):
         yield
 
@@ -65,7 +65,7 @@ def blank(height_in: float) -> Figure:
 
 
 def nothing(reason: str) -> Drawing:
-    """The figure where there is no data: it says so."""
+    """A figure that says that there is no data."""
     figure = Figure(figsize=(WIDTH_IN, 1.2))
     figure.text(0.5, 0.5, reason, ha="center", va="center", color=GREY)
     return Drawing(figure, reason)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Caption(NamedTuple):
-    """A figure's title, and how it is to be read."""
+    """A figure's title, and how to read it."""
 
     title: str
     text: str

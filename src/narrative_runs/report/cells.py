@@ -1,4 +1,4 @@
-"""Numbers as the cells of the page show them: what is undefined or masked is called so."""
+"""Numbers as the cells of the page show them: undefined and masked ones are called so."""
 
 import json
 from typing import Any, NamedTuple
@@ -31,21 +31,21 @@ def rate(measured: dict[str, Any] | str | None) -> str:
 
 
 def number(measured: float | str | None) -> str:
-    """A number with two significant decimals, or that it is undefined or masked."""
+    """A number with two significant decimals, or the word undefined or masked."""
     if measured is None or isinstance(measured, str):
         return measured or UNDEFINED
     return shown(measured, telling_decimals(measured))
 
 
 def threshold(measured: float | str | None) -> str:
-    """A threshold, rounded so that it still finds what it promises, or that it is undefined or masked."""
+    """A threshold, rounded so that it still reaches the recall it promises, or the word undefined or masked."""
     if measured is None or isinstance(measured, str):
         return measured or UNDEFINED
     return f"{rounded_down(measured):.4g}"
 
 
 def count(whole: int | str) -> str:
-    """A whole number with its thousands apart, or that it is masked."""
+    """A whole number with thousands separators, or the word masked."""
     return counted(whole)
 
 
@@ -55,11 +55,11 @@ def chance(tested: float | str | None) -> str:
 
 
 def value(setting: Any) -> str:
-    """A param as it would stand in a params file."""
+    """A param as a params file would show it."""
     return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
 
 
 def with_code(text: str) -> Markup:
-    """A text in which what stands in backticks is shown as what is typed."""
+    """A text in which the words in backticks are shown as code."""
     parts = text.split("`")
     return Markup().join(Markup("<code>{}</code>").format(part) if odd % 2 else part for odd, part in enumerate(parts))

@@ -1,4 +1,4 @@
-"""What the page tells in tables: counts over the rows, without any narrative's text but where that is asked for."""
+"""The tables of the page: counts over the rows, without any narrative's text unless that is asked for."""
 
 import json
 from collections import Counter
@@ -68,7 +68,7 @@ class ReadFirst(NamedTuple):
 
 
 class PassagesNotInText(NamedTuple):
-    """The passages of one narrative that do not stand in it."""
+    """The passages of one narrative that are not in its text."""
 
     row_num: int
     incident_id: str
@@ -108,15 +108,15 @@ def indicator_counts(results: pd.DataFrame, fewest: int, below: int = 0) -> list
 
 def wrong_answers(results: pd.DataFrame) -> list[WrongAnswer]:
     """The false positives, then the false negatives, each in row order."""
-    found = []
+    wrong = []
     for column, kind in (("is_false_positive", "false positive"), ("is_false_negative", "false negative")):
         rows = results[results[column].fillna(False).astype(bool)].sort_values("row_num")
-        found += [WrongAnswer(kind, **_shown(row)) for row in rows.to_dict("records")]
-    return found
+        wrong += [WrongAnswer(kind, **_shown(row)) for row in rows.to_dict("records")]
+    return wrong
 
 
 def to_read_first(results: pd.DataFrame, shows_ids: bool) -> list[ReadFirst]:
-    """What is to be read first, in its order; with ids only where narratives are shown."""
+    """The answers to read first, in their order; with ids only where narratives are shown."""
     rows = results.set_index("row_num")
     return [
         ReadFirst(
@@ -132,7 +132,7 @@ def to_read_first(results: pd.DataFrame, shows_ids: bool) -> list[ReadFirst]:
 
 
 def passages_not_in_text(results: pd.DataFrame, variable: str) -> list[PassagesNotInText]:
-    """The first MOST_PASSAGES narratives with a passage that does not stand in them, in the order of `row_num`.
+    """The first MOST_PASSAGES narratives with a passage that is not in their text, in the order of `row_num`.
 
     In: results with `row_num`, `incident_id`, `narrative_type` and the variable's column of such passages (JSON lists).
     """

@@ -1,4 +1,4 @@
-"""The figures that the rows give: counted into bins first, so that 35,000 rows make no larger file than 50."""
+"""The figures made from the rows: counted into bins first, so that 35,000 rows make no larger file than 50."""
 
 import math
 from typing import Any
@@ -35,7 +35,7 @@ _MOST_BINS = 30
 def confidence_by_outcome(results: pd.DataFrame) -> Drawing:
     """Stated confidence, by outcome where there are labels, else by answer.
 
-    In: one row a narrative, with `detected`, `confidence` (0 to 1) and the four verdicts; any may be missing.
+    In: one row a narrative, with `detected`, `confidence` (0 to 1) and the four outcomes; any may be missing.
     """
     stated = results[results["confidence"].notna()]
     if stated.empty:
@@ -46,7 +46,7 @@ def confidence_by_outcome(results: pd.DataFrame) -> Drawing:
         groups = {answer: stated[stated["detected"].eq(answer).fillna(False).astype(bool)] for answer in _ANSWERS}  # type: ignore[misc]
         looks = dict(_ANSWERS)
     figure = blank(1.0 + 0.95 * len(groups))
-    told = []
+    descriptions = []
     rows = figure.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (key, group) in zip(rows, groups.items(), strict=True):
         name, colour, hatch = looks[key]
@@ -57,10 +57,10 @@ def confidence_by_outcome(results: pd.DataFrame) -> Drawing:
         axes.set_ylim(bottom=0, top=None if counts.any() else 1)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
         median = f", median confidence {np.median(confidence):.2f}" if len(group) else ""
-        told.append(f"{len(group):,} {name}{median}")
+        descriptions.append(f"{len(group):,} {name}{median}")
     rows[-1].set(xlim=(0, 1), xlabel="Stated confidence in the answer")
     figure.supylabel("Narratives", fontsize="medium")
-    return Drawing(figure, "; ".join(told) + ".")
+    return Drawing(figure, "; ".join(descriptions) + ".")
 
 
 def errors_by_category(counts: dict[str, int], processed: int) -> Drawing:
@@ -76,8 +76,8 @@ def errors_by_category(counts: dict[str, int], processed: int) -> Drawing:
     axes.margins(x=0.25)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"Narratives, of {processed:,} processed")
-    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    return Drawing(figure, f"Of {processed:,} narratives: {told}.")
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return Drawing(figure, f"Of {processed:,} narratives: {listed}.")
 
 
 def response_times_tokens(seconds: pd.Series, results: pd.DataFrame) -> Drawing:
@@ -94,7 +94,7 @@ def response_times_tokens(seconds: pd.Series, results: pd.DataFrame) -> Drawing:
     if not any(map(len, values.values())):
         return nothing("The server told neither times nor tokens.")
     figure = blank(2.5)
-    told = []
+    descriptions = []
     for axes, (name, numbers) in zip(figure.subplots(1, 3), values.items(), strict=True):
         axes.set_xlabel(name)
         if len(numbers) == 0:
@@ -110,9 +110,9 @@ def response_times_tokens(seconds: pd.Series, results: pd.DataFrame) -> Drawing:
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        told.append(f"{name}: median {_brief(median)}, 95th percentile {_brief(high)}")
+        descriptions.append(f"{name}: median {_brief(median)}, 95th percentile {_brief(high)}")
     figure.supylabel("Narratives", fontsize="medium")
-    return Drawing(figure, "; ".join(told) + ".")
+    return Drawing(figure, "; ".join(descriptions) + ".")
 
 
 def _edges(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
-"""What the report shows of estimates.json: tables, and the paragraph to copy; nothing is computed here.
+"""Estimates in the report, from estimates.json: tables, and the paragraph to copy; nothing is computed here.
 
-The corrected number stands first and is alone called a prevalence, or a mean; what the model says alone is called so.
+The corrected number comes first, and only it is called a prevalence, or a mean; the model's own is labelled as such.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,8 +40,8 @@ class EstimatesShown(NamedTuple):
 def estimates_shown(content: Mapping[str, Any], older: list[str], slug: str) -> EstimatesShown:
     """The section, from the content of estimates.json.
 
-    In: what of that which they are made from is another one now; the experiment's slug. Estimates that were masked by
-    another limit are not shown.
+    In: which of their inputs have changed since; the experiment's slug. Estimates that were masked by another limit are
+    not shown.
     """
     warning = (
         f"these estimates are of {older_in_words(older)}: `narrative-runs estimate {slug}` makes them anew."

@@ -34,18 +34,20 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
         return nothing(LEFT_OUT if is_masked else "No answers without error: no detection rate.")
     figure = blank(1.1 + 0.65 * len(rated))
     axes = figure.add_subplot()
-    told: list[str] = []
-    for place, (name, scope) in enumerate(rated.items()):
+    descriptions: list[str] = []
+    for row, (name, scope) in enumerate(rated.items()):
         rate = scope["detection_rate"]
         value, low, high = rate["value"], rate["low"], rate["high"]
         errors = [[max(value - low, 0)], [max(high - value, 0)]]
-        axes.errorbar(value, place, xerr=errors, fmt="o", color=BLUE, capsize=4, label="detected" if not told else None)
+        axes.errorbar(
+            value, row, xerr=errors, fmt="o", color=BLUE, capsize=4, label="detected" if not descriptions else None
+        )
         is_labelled = isinstance(scope["labelled_rate"], dict)
         if is_labelled:
-            label = None if any("labelled" in words for words in told) else "labelled positive"
+            label = None if any("labelled" in words for words in descriptions) else "labelled positive"
             labelled = scope["labelled_rate"]["value"]
-            axes.plot(labelled, place + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
-        told.append(
+            axes.plot(labelled, row + 0.25, "s", color=VERMILION, markerfacecolor="white", label=label)
+        descriptions.append(
             f"{name} {percent(value)} ({100 * low:.1f} to {100 * high:.1f}) of {scope['n_answered']:,}"
             + (f", labelled positive {percent(labelled)} of {scope['n']:,}" if is_labelled else "")
         )
@@ -59,7 +61,7 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
     axes.set_axisbelow(True)
     percent_axis(axes, "Share of positives, % (bars: 95% interval)")
     figure.legend(loc="outside upper right", ncols=2)
-    return Drawing(figure, "; ".join(told) + ".")
+    return Drawing(figure, "; ".join(descriptions) + ".")
 
 
 def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
@@ -71,11 +73,11 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
         return nothing(LEFT_OUT)
     rows = math.ceil(len(tables) / 2)
     figure = blank(2.5 * rows)
-    places = list(figure.subplots(rows, 2, squeeze=False).flat)
-    for unused in places[len(tables) :]:
+    panels = list(figure.subplots(rows, 2, squeeze=False).flat)
+    for unused in panels[len(tables) :]:
         unused.remove()
-    told = []
-    for axes, (name, scope) in zip(places, tables.items(), strict=False):
+    descriptions = []
+    for axes, (name, scope) in zip(panels, tables.items(), strict=False):
         cells = [[("TP", scope["tp"]), ("FN", scope["fn"])], [("FP", scope["fp"]), ("TN", scope["tn"])]]
         _two_by_two(axes, cells)
         axes.set_title(f"{name}, n = {scope['n']:,}", loc="left")
@@ -84,33 +86,33 @@ def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
         axes.set_xlabel("Detected by the model")
         axes.set_ylabel("Labelled positive")
         counts = ", ".join(f"{scope[cell]:,} {cell.upper()}" for cell in ("tp", "fp", "fn", "tn"))
-        told.append(f"{name}: {counts}")
-    return Drawing(figure, "; ".join(told) + ".")
+        descriptions.append(f"{name}: {counts}")
+    return Drawing(figure, "; ".join(descriptions) + ".")
 
 
 def agreement(metrics: dict[str, Any]) -> Drawing:
     """The two-by-two table of detections in the two narratives of the same incident."""
-    found, types = metrics["agreement"], list(metrics["by_type"])
-    if found is None:
+    pairs, types = metrics["agreement"], list(metrics["by_type"])
+    if pairs is None:
         return nothing(f"Agreement is between two narrative types; this experiment has {len(types)}.")
-    if not found["n"]:
+    if not pairs["n"]:
         return nothing("No incident has both narratives answered: no agreement to show.")
-    if found["agreement"] == MASKED:
+    if pairs["agreement"] == MASKED:
         return nothing(LEFT_OUT)
     figure = blank(2.9)
     axes = figure.add_subplot()
     first, other = map(type_title, types)
     cells = [
-        [("both positive", found["both_positive"]), (f"{first} only", found[f"{types[0]}_only"])],
-        [(f"{other} only", found[f"{types[1]}_only"]), ("both negative", found["both_negative"])],
+        [("both positive", pairs["both_positive"]), (f"{first} only", pairs[f"{types[0]}_only"])],
+        [(f"{other} only", pairs[f"{types[1]}_only"]), ("both negative", pairs["both_negative"])],
     ]
     _two_by_two(axes, cells)
     axes.set_xticks([0, 1], ["yes", "no"])
     axes.set_yticks([0, 1], ["yes", "no"])
     axes.set_xlabel(f"Detected in the {other} narrative")
     axes.set_ylabel(f"Detected in the {first} narrative")
-    rate = found["agreement"]
-    agreed = f"{percent(rate['value'])} of {found['n']:,} incidents agree"
+    rate = pairs["agreement"]
+    agreed = f"{percent(rate['value'])} of {pairs['n']:,} incidents agree"
     axes.set_title(f"{agreed} ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})", loc="left")
     counts = ", ".join(f"{count:,} {name}" for row in cells for name, count in row)
     return Drawing(figure, f"{agreed}: {counts}.")

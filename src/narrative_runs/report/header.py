@@ -1,4 +1,4 @@
-"""The header of a report: the experiment that it is about, as params and journals tell it."""
+"""The header of a report: the experiment that it is about, from params and journals."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ PROMPTS = ("prompt.system_prompt", "prompt.user_template")
 
 @dataclass(frozen=True)
 class SessionSpan:
-    """One session of an experiment, as the heads of its journals tell it; empty texts where they do not."""
+    """One session of an experiment, from the heads of its journals; empty texts where these do not say."""
 
     number: int
     began_at: str
@@ -38,7 +38,7 @@ class ReportHeader:
 
     @property
     def asked_from(self) -> str:
-        """Day of the first session, `YYYY-MM-DD`; empty where no journal tells it."""
+        """Day of the first session, `YYYY-MM-DD`; empty where no journal says it."""
         return min((each.began_at[:10] for each in self.sessions if each.began_at), default="")
 
     @property
@@ -95,7 +95,7 @@ def _without_logins(addresses: str | list[str]) -> str | list[str]:
 
 
 def _without_login(address: str) -> str:
-    """An address without the name and password that it may hold: a report is passed on."""
+    """An address without the name and password that it may hold: people pass reports on."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the measures of metrics.json are called on the page, by their names there, and of what they are."""
+"""The titles of the measures of metrics.json on the page, by their names in the file, and what they are shares of."""
 
 from typing import Any
 

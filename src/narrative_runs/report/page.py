@@ -43,7 +43,7 @@ _POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none
 
 
 class Picture(NamedTuple):
-    """A figure on the page: its name, title and caption, what is to be seen in it, and its SVG."""
+    """A figure on the page: its name, title and caption, its description in words, and its SVG."""
 
     name: str
     caption: Caption
@@ -52,10 +52,10 @@ class Picture(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What the rows amount to; wrong_answers is None where no narrative may be shown, read_first where single rows
-    would tell small counts; servers is empty where there was one server, error_patterns (a sentence each) where errors
-    have nothing in common, and both where small counts are masked; passages_not_in_text (by variable) is
-    empty where no narrative may be shown or small counts are masked."""
+    """The tables made from the rows; wrong_answers is None where no narrative may be shown, read_first where single
+    rows would reveal small counts; servers is empty where there was one server, error_patterns (a sentence each) where
+    errors have nothing in common, and both where small counts are masked; passages_not_in_text (by variable) is empty
+    where no narrative may be shown or small counts are masked."""
 
     models: list[tuple[str, int]]
     errors: dict[str, int]
@@ -129,5 +129,5 @@ def _environment() -> Environment:
 
 
 def data_uri(svg: bytes) -> str:
-    """An image as an address that holds it."""
+    """An image as a `data:` address."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

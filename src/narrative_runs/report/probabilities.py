@@ -22,7 +22,7 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
     figure = blank(4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     above.plot([0, 1], [0, 1], ":", color=GREY, label="as stated")
-    told = []
+    descriptions = []
     for number, (kind, fit) in enumerate(fits.items()):
         name, colour, marker, line, hatch = _PROBABILITIES[kind]
         bins = fit["reliability"]
@@ -43,7 +43,7 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
             edgecolor=colour,
             hatch=hatch,
         )
-        told.append(
+        descriptions.append(
             f"{name}: "
             + ", ".join(
                 f"at {at:.2f} {percent(share, 0)} of {each['n']:,}"
@@ -53,7 +53,7 @@ def reliability(metrics: dict[str, Any]) -> Drawing:
     above.set(xlim=(0, 1), ylim=(-0.03, 1.03), ylabel="Share labelled positive")
     above.legend(loc="upper left")
     below.set(xlabel="Probability of a positive, according to the model", ylabel="Narratives")
-    return Drawing(figure, "Share labelled positive by " + "; by ".join(told) + ".")
+    return Drawing(figure, "Share labelled positive by " + "; by ".join(descriptions) + ".")
 
 
 def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
@@ -66,7 +66,7 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     overall = metrics["overall"]
     figure = blank(3.3)
     roc, precision_recall = figure.subplots(1, 2)
-    told = []
+    descriptions = []
     for kind, fit in fits.items():
         name, colour, _, line, _ = _PROBABILITIES[kind]
         curve, other = fit["roc_curve"], fit["precision_recall_curve"]
@@ -84,7 +84,7 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
             color=colour,
             label=f"{name}: {shown(fit['average_precision'], 3)}",
         )
-        told.append(
+        descriptions.append(
             f"{name}, {fit['n']:,} narratives: area under ROC {shown(fit['roc_auc'], 3)}, "
             f"average precision {shown(fit['average_precision'], 3)}"
         )
@@ -105,7 +105,7 @@ def roc_precision_recall(metrics: dict[str, Any]) -> Drawing:
     precision_recall.set(xlim=limits, ylim=limits, xlabel="Recall", ylabel="Precision", aspect="equal")
     roc.legend(loc="lower right", title="Area under the curve", fontsize=7.5, title_fontsize=7.5)
     precision_recall.legend(loc="lower left", title="Average precision", fontsize=7.5, title_fontsize=7.5)
-    return Drawing(figure, "; ".join(told) + ".")
+    return Drawing(figure, "; ".join(descriptions) + ".")
 
 
 def _is_masked(metrics: dict[str, Any]) -> bool:

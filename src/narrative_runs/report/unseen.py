@@ -1,6 +1,6 @@
 """How many narratives were seen while the prompt was chosen, and the measures without them, as the page shows them.
 
-In: what may be published of metrics.json. Nothing is computed that does not stand there.
+In: what may be published of metrics.json. Nothing is computed that is not in it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ class UnseenShown(NamedTuple):
 
 
 def unseen_shown(metrics: Mapping[str, Any]) -> UnseenShown | None:
-    """What the page says of seen narratives; None where there are none."""
+    """What the page says about seen narratives; None where there are none."""
     unseen = metrics.get("unseen")
     if unseen is None:
         return None

@@ -14,8 +14,8 @@ def calibration_tables(name: str, of_variable: Mapping[str, Any]) -> list[Table]
     """The scores of confidence and token probability; the reliability of each; and of a binary variable the thresholds
     for recall. None where no labelled answer has a probability.
 
-    In: the variable's name, and what `measure_variables` gives of it. Where single points would tell counts, there are
-    scores alone.
+    In: the variable's name, and what `measure_variables` gives of it. Where single points would reveal counts, there
+    are only scores.
     """
     fits, is_binary = of_variable.get("calibration"), of_variable["type"] == "binary"
     titles = {

@@ -1,4 +1,4 @@
-"""What is measured of a variable in each group of the narratives, in words."""
+"""The measures of a variable in each group of the narratives, in words."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

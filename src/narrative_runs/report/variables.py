@@ -1,6 +1,6 @@
-"""The variables of a codebook on the page: an overview, what of each needs work first, and the measures of each.
+"""The variables of a codebook on the page: an overview, which need work first, and the measures of each.
 
-In: `variables` of metrics.json. Nothing is computed that is not a share of counts that stand there.
+In: `variables` of metrics.json. The only numbers computed are shares of counts given there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,13 +78,13 @@ class VariableFindings(NamedTuple):
 def variable_findings(
     measured: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Variable]
 ) -> list[VariableFindings]:
-    """What the page tells of each variable, in the order of the codebook."""
+    """What the page says about each variable, in the order of the codebook."""
     return [_findings(name, measured[name], variable) for name, variable in variables.items() if name in measured]
 
 
-def work_first(found: Sequence[VariableFindings]) -> list[VariableFindings]:
+def work_first(findings: Sequence[VariableFindings]) -> list[VariableFindings]:
     """The variables that need work, those with most reasons first, and else in the order of the codebook."""
-    return sorted((each for each in found if each.needs_work), key=lambda each: -len(each.needs_work))
+    return sorted((each for each in findings if each.needs_work), key=lambda each: -len(each.needs_work))
 
 
 def _findings(name: str, of_variable: Mapping[str, Any], variable: Variable) -> VariableFindings:
@@ -128,7 +128,7 @@ def _needs_work(of_variable: Mapping[str, Any], main: MainRate | None) -> Iterat
 
 
 def _not_in_text(name: str, of_variable: Mapping[str, Any]) -> str:
-    """How many narratives have passages that do not stand in the text, and where these are; empty for other types."""
+    """How many narratives have passages that are not in the text, and where these are; empty for other types."""
     if "n_with_passages_not_in_text" not in of_variable:
         return ""
     strangers, answered = of_variable["n_with_passages_not_in_text"], of_variable["n_answered"]
@@ -142,7 +142,7 @@ def _not_in_text(name: str, of_variable: Mapping[str, Any]) -> str:
 
 
 def _values(of_variable: Mapping[str, Any]) -> str:
-    """What was answered most often, or on average."""
+    """The most frequent answer, or the average one."""
     spread, answered = of_variable["distribution"], of_variable["n_answered"]
     if not answered:
         return "–"

@@ -1,6 +1,6 @@
 """What a reader should know of the workbook before trusting a number, in sentences; no narrative, and no id.
 
-Files of the first release know less: only what is there, and not zero, is told.
+Files of the first release hold less: only what is there, and is not zero, is reported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ _CELL_LIMIT = 32_767
 
 
 class WorkbookFact(NamedTuple):
-    """One thing to know: its name, and what is to be said of it, a line a sentence."""
+    """One thing to know: its name, and sentences about it, one a line."""
 
     name: str
     words: str
@@ -22,7 +22,7 @@ class WorkbookFact(NamedTuple):
 
 def workbook_facts(quality: dict[str, Any]) -> list[WorkbookFact]:
     """The facts of a workbook in the order in which they matter; in: the content of data_quality.json."""
-    told = {
+    sentences_by_name = {
         "Sheet": _sheet(quality.get("sheet")),
         "Sheets not read": _sheets_unread(quality.get("sheets_unread") or []),
         "Cells without a value": _unreadable(quality.get("unreadable_cells") or []),
@@ -34,12 +34,12 @@ def workbook_facts(quality: dict[str, Any]) -> list[WorkbookFact]:
         "Labels without a text": _blank_labels(quality.get("blank_labels") or {}),
         "Labelled incidents": _labelled(quality.get("labelled_incidents") or {}),
     }
-    lines = {name: list(sentences) for name, sentences in told.items()}
+    lines = {name: list(sentences) for name, sentences in sentences_by_name.items()}
     return [WorkbookFact(name, "\n".join(sentences)) for name, sentences in lines.items() if sentences]
 
 
 def listed(names: str | Sequence[str]) -> str:
-    """One name, or several, as they stand in a sentence."""
+    """One name, or several, as a sentence lists them."""
     return names if isinstance(names, str) else ", ".join(names)
 
 
@@ -61,57 +61,57 @@ def _unreadable(columns: list[dict[str, Any]]) -> Iterator[str]:
         yield f"{each['column']}: {_count(each['total'], 'cell')} taken as blank, being {each['problem']} ({cells})."
 
 
-def _placeholders(found: dict[str, Any]) -> Iterator[str]:
-    if not found.get("total"):
+def _placeholders(placeholders: dict[str, Any]) -> Iterator[str]:
+    if not placeholders.get("total"):
         return
     by_type = [
         f"{type_title(name)} {value:,}"
-        for name, value in found.items()
+        for name, value in placeholders.items()
         if name != "total" and isinstance(value, int) and value
     ]
-    yield f"Instead of a narrative: {found['total']:,} ({', '.join(by_type)})."
-    if found.get("handling") == "skip":
+    yield f"Instead of a narrative: {placeholders['total']:,} ({', '.join(by_type)})."
+    if placeholders.get("handling") == "skip":
         yield "They were skipped: the model was not asked, and they count in no rate."
     else:
         yield "The model was asked about them, and they count as any other narrative does."
-    for example in found.get("examples", ())[:_LISTED]:
+    for example in placeholders.get("examples", ())[:_LISTED]:
         yield f"“{example['text']}”: {_times(example['count'])}, first in {example['cell']}."
 
 
-def _short(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("total"):
-        cells = _among(found["cells"], found["total"])
-        yield f"{_count(found['total'], 'narrative')} of a few characters, besides placeholders: {cells}."
+def _short(short: dict[str, Any]) -> Iterator[str]:
+    if short.get("total"):
+        cells = _among(short["cells"], short["total"])
+        yield f"{_count(short['total'], 'narrative')} of a few characters, besides placeholders: {cells}."
 
 
-def _repeated(found: dict[str, Any]) -> Iterator[str]:
-    if not found.get("total"):
+def _repeated(repeated: dict[str, Any]) -> Iterator[str]:
+    if not repeated.get("total"):
         return
-    yield f"{_count(found['total'], 'narrative')} with a text that stands in three or more places, word for word."
-    for example in found.get("examples", ())[:_LISTED]:
+    yield f"{_count(repeated['total'], 'narrative')} with a text that stands in three or more places, word for word."
+    for example in repeated.get("examples", ())[:_LISTED]:
         length = _count(example["characters"], "character")
         yield f"A text of {length}: {_times(example['count'])}, first in {example['cell']}."
 
 
-def _cut(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("total"):
-        cells = _among(found["cells"], found["total"])
+def _cut(cut: dict[str, Any]) -> Iterator[str]:
+    if cut.get("total"):
+        cells = _among(cut["cells"], cut["total"])
         yield (
-            f"{_count(found['total'], 'narrative')} of {_CELL_LIMIT:,} characters, the most that Excel can hold, "
+            f"{_count(cut['total'], 'narrative')} of {_CELL_LIMIT:,} characters, the most that Excel can hold, "
             f"probably lost the rest: {cells}."
         )
 
 
-def _repeats(found: dict[str, Any]) -> Iterator[str]:
+def _repeats(repeats: dict[str, Any]) -> Iterator[str]:
     kinds = {
         "same": "with the same text and label; the first was kept.",
         "other_label": "with another label; kept once, without a label.",
         "other_text": "with another text; the first was kept.",
     }
     for kind, what in kinds.items():
-        if found.get(kind):
-            yield f"{found[kind]:,} {what}"
-    differing = [each for each in found.get("listed", ()) if each.get("differs")]
+        if repeats.get(kind):
+            yield f"{repeats[kind]:,} {what}"
+    differing = [each for each in repeats.get("listed", ()) if each.get("differs")]
     for each in differing[:_LISTED]:
         rows = ", ".join(str(row) for row in each["rows"])
         yield f"{type_title(each['narrative_type'])}, rows {rows}: the {each['differs']} differs."
@@ -119,18 +119,18 @@ def _repeats(found: dict[str, Any]) -> Iterator[str]:
         yield f"And {len(differing) - _LISTED:,} more."
 
 
-def _blank_labels(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("positive"):
-        rows = _among([f"row {each['row']}" for each in found["listed"]], found["positive"])
+def _blank_labels(blank_labels: dict[str, Any]) -> Iterator[str]:
+    if blank_labels.get("positive"):
+        rows = _among([f"row {each['row']}" for each in blank_labels["listed"]], blank_labels["positive"])
         yield (
-            f"{_count(found['positive'], 'narrative')} labelled 1 without a text ({rows}): the incident is "
+            f"{_count(blank_labels['positive'], 'narrative')} labelled 1 without a text ({rows}): the incident is "
             "inconsistent, and counts in no rate of incidents."
         )
 
 
-def _labelled(found: dict[str, Any]) -> Iterator[str]:
-    if found.get("total"):
-        yield f"{counted(found['total'])}, of them {counted(found['positive'])} positive."
+def _labelled(labelled_incidents: dict[str, Any]) -> Iterator[str]:
+    if labelled_incidents.get("total"):
+        yield f"{counted(labelled_incidents['total'])}, of them {counted(labelled_incidents['positive'])} positive."
 
 
 def _count(number: int, what: str) -> str:

@@ -26,7 +26,7 @@ def write_disagreements(
     which: str, variable: str, output: Path | None, force: bool, tell: Callable[[str], None]
 ) -> None:
     """Write the open disagreements on a variable (the first binary one where it is empty) as a sheet, each with the
-    verdicts and notes of all coders; filled in, `review import` takes it back, and what it says decides.
+    verdicts and notes of all coders; filled in, it comes back by `review import`, and its verdicts decide.
 
     tell: shows a line to the user.
 
@@ -52,7 +52,9 @@ def write_disagreements(
         check_git_ignores(path, usual)
         texts = texts_of(read, still_open)
         coders = sorted({coder for of in still_open.values() for coder in of})
-        order = {incident: place for place, incident in enumerate(in_random_order({key[0] for key in still_open}, 1))}
+        order = {
+            incident: position for position, incident in enumerate(in_random_order({key[0] for key in still_open}, 1))
+        }
         keys = sorted(still_open, key=lambda key: (order[key[0]], key[1]))
         shown = pd.DataFrame(
             [
@@ -67,7 +69,7 @@ def write_disagreements(
             ]
         )
         strata = {key: next(iter(of.values())).stratum for key, of in still_open.items()}
-        deal = _deal(read.experiment.begun.experiment_id, name, keys, strata, texts)
+        deal = _deal(read.experiment.state.experiment_id, name, keys, strata, texts)
         if deal["deal"] not in review_file.deals(reviews.lines):
             reviews.append([deal])
     index = pd.MultiIndex.from_frame(shown[_KEY])
@@ -104,9 +106,9 @@ def _deal(
                 "incident_id": incident,
                 "narrative_type": kind,
                 "stratum": strata[incident, kind],
-                "position": place,
+                "position": position,
                 "text": checksum_of_text(texts[incident, kind]),
             }
-            for place, (incident, kind) in enumerate(keys, start=1)
+            for position, (incident, kind) in enumerate(keys, start=1)
         ],
     }

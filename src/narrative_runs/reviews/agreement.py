@@ -1,7 +1,7 @@
 """How far coders agree, with 95% intervals from a bootstrap over incidents.
 
-Rows are narratives that several coders reviewed, as they were drawn: rare strata have more of them than the workbook
-has.
+Rows are narratives that several coders reviewed, as drawn: rare strata make up a larger part of them than of the
+workbook.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def _pair(variable: Variable, pair: tuple[str, str], rows: Sequence[tuple[Any, .
     if isinstance(variable, Number):
         return PairAgreement(pair, len(rows), same, None)
     names = _names(variable, [value for row in rows for value in row[1:]])
-    index = {name: place for place, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     first, second = (np.array([index[_word(row[side])] for row in rows], dtype=np.int64) for side in (1, 2))
     cells = first * len(names) + second
 
@@ -105,7 +105,7 @@ def _alpha(variable: Variable, values: Sequence[Sequence[Any]], at: NDArray[np.i
         columns, measure = _sums_of_numbers(values), _alpha_of_numbers
     else:
         names = _names(variable, [value for each in values for value in each])
-        columns = _coincidences(values, {name: place for place, name in enumerate(names)})
+        columns = _coincidences(values, {name: number for number, name in enumerate(names)})
         of_tables = alpha_ordinal if isinstance(variable, Ordinal) else alpha_nominal
 
         def measure(sums: Numbers) -> Numbers:
@@ -119,7 +119,7 @@ def _alpha(variable: Variable, values: Sequence[Sequence[Any]], at: NDArray[np.i
 
 def _coincidences(values: Sequence[Sequence[Any]], index: Mapping[str, int]) -> Numbers:
     """For each narrative how often each value meets each other one, in both orders: a table of values by values, as a
-    row; a coding counts once, however many others there are of the narrative."""
+    row; a coding counts once, however many other codings the narrative has."""
     size = len(index)
     tables = np.zeros((len(values), size, size))
     for table, each in zip(tables, values, strict=True):
@@ -148,7 +148,7 @@ def _alpha_of_numbers(sums: Numbers) -> Numbers:
 
 
 def _names(variable: Variable, values: Sequence[Any]) -> list[str]:
-    """The values as texts: of ordinal ones all, from the lowest to the highest, else those that there are."""
+    """The values as texts: all values of an ordinal variable, from the lowest to the highest, else those that occur."""
     return list(variable.value_names) if isinstance(variable, Ordinal) else sorted({_word(value) for value in values})
 
 

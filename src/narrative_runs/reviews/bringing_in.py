@@ -1,4 +1,4 @@
-"""`narrative-runs review import FILE --coder NAME`: a sheet that was filled in comes back."""
+"""`narrative-runs review import FILE --coder NAME`: takes in a filled-in sheet."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ _SHOWN = 200
 
 
 def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str = "") -> None:
-    """Take in the verdicts of a sheet, and say of each cell that cannot be taken why; asks nothing, and can be
+    """Take in the verdicts of a sheet, and say why for each cell that cannot be used; asks nothing, and can be
     repeated.
 
     coder: who filled it in; which: slug or id of the experiment, empty for the one to which the rows were dealt; tell:
@@ -46,8 +46,8 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
         raise ReviewsError("--coder is blank. Give the name of the person who filled in the sheet: --coder ana")
     rows = filled_rows(path)
     is_chosen = not any(row.row for row in rows)
-    folder, begun = finished.found(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
-    codebook = experiment.codebook_of(begun.params)
+    folder, state = finished.named(_named(path, which) if is_chosen else _experiment_of(path, rows, which))
+    codebook = experiment.codebook_of(state.params)
     problems: list[str] = []
     with review_file.opened(folder) as reviews:
         if is_chosen:
@@ -62,7 +62,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
             reviews.append(taken.lines)
         lines = list(reviews.lines)
         with database.transaction() as connection:
-            put_reviews(connection, begun.experiment_id, lines)
+            put_reviews(connection, state.experiment_id, lines)
         _into_care_of_dvc(folder)
     tell(f"{folder.reviews}: {taken.words(name)}.")
     if is_chosen:
@@ -80,7 +80,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
 
 @dataclass
 class Taken:
-    """What a sheet brings: lines that are new, how many rows are of which kind, and what cannot be taken."""
+    """The content of a sheet: lines that are new, how many rows are of which kind, and problems with the others."""
 
     lines: list[Line] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -100,10 +100,10 @@ def take(
     now: str,
     problems: Sequence[str] = (),
 ) -> Taken:
-    """What the rows of a sheet bring that the lines do not have yet.
+    """The verdicts in the rows of a sheet that the lines do not have yet.
 
-    In: the rows in the order of the file; coder: as the name was dealt, or came first; the lines so far; now: the
-    time, as the record writes it; problems: of rows that cannot be taken anyway.
+    In: the rows in the order of the file; coder: the name as it was dealt, or first given; the lines so far; now: the
+    time, as the record writes it; problems: of rows that cannot be used anyway.
     """
     taken, dealt = Taken(problems=list(problems)), review_file.dealt_rows(lines)
     latest = {each.key: (each.verdict, each.notes) for each in review_file.latest_verdicts(lines)}
@@ -140,15 +140,15 @@ def take(
 
 
 def passed_over(lines: Sequence[Line], coder: str = "") -> list[str]:
-    """Where a sheet was not read from the top: for each stratum how many incidents were passed over before the last one
-    that was reviewed; coder: of this one alone. Of a sheet that was dealt to nobody, each who reviewed has read a copy.
+    """Sentences about sheets that were not read from the top: for each stratum how many incidents were passed over
+    before the last reviewed one; coder: only this one's. If a sheet was dealt to nobody, each reviewer has read a copy.
     """
     verdicts = [line for line in lines if line["line"] == VERDICT]
     reviewed = {(line["row"], line["coder"]) for line in verdicts}
     readers: dict[str, set[str]] = defaultdict(set)
     for line in verdicts:
         readers[line["deal"]].add(line["coder"])
-    found = []
+    sentences = []
     for deal in review_file.deals(lines, purpose=SAMPLE).values():
         by_stratum: dict[tuple[str, str], dict[int, bool]] = defaultdict(dict)
         for row in deal["rows"]:
@@ -158,22 +158,22 @@ def passed_over(lines: Sequence[Line], coder: str = "") -> list[str]:
                     is_reviewed = (row["row"], who) in reviewed
                     of_sheet[row["position"]] = of_sheet.get(row["position"], True) and is_reviewed
         for (who, stratum), of_sheet in by_stratum.items():
-            last = max((place for place, is_reviewed in of_sheet.items() if is_reviewed), default=0)
-            if n := sum(not is_reviewed for place, is_reviewed in of_sheet.items() if place < last):
-                found.append(f"  {who}, {deal['variable']}, {stratum}: {n} of {last}")
-    if found:
-        found.insert(
+            last = max((position for position, is_reviewed in of_sheet.items() if is_reviewed), default=0)
+            if n := sum(not is_reviewed for position, is_reviewed in of_sheet.items() if position < last):
+                sentences.append(f"  {who}, {deal['variable']}, {stratum}: {n} of {last}")
+    if sentences:
+        sentences.insert(
             0,
             "Incidents were passed over before others were reviewed. If they were chosen for what they say, the rest "
             "is no random sample: review them too.",
         )
-    return found
+    return sentences
 
 
 def _problem(
     row: FilledRow, coder: str, dealt: Mapping[str, tuple[Line, Line]], codebook: Codebook
 ) -> tuple[str, str | None]:
-    """Why a row cannot be taken, empty where it can, and its verdict, None for a blank one."""
+    """Why a row cannot be used, empty where it can, and its verdict, None for a blank one."""
     if row.verdict is None:
         return "", None
     if row.row not in dealt:
@@ -208,7 +208,7 @@ def _line(row: FilledRow, verdict: str, coder: str, dealt: Mapping[str, tuple[Li
 
 
 def _named(path: Path, which: str) -> str:
-    """The experiment that was named, where the sheet says of none.
+    """The experiment that was named, for a sheet that names none.
 
     Raises:
         ReviewsError: none was named.
@@ -247,7 +247,7 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
             f"{path}: none of its {len(ids)} rows was dealt here, so that nothing is known of how they were drawn. Is "
             "it a sheet of another project, or of an experiment that was removed?"
         )
-    wanted = finished.found(which)[0].slug if which else next(iter(owners))
+    wanted = finished.named(which)[0].slug if which else next(iter(owners))
     if set(owners) != {wanted}:
         shares = ", ".join(f"{n} rows of {slug}" for slug, n in owners.items())
         raise ReviewsError(f"{path} holds {shares}: reviews of experiments are not mixed. Nothing was imported.")
@@ -255,8 +255,7 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
 
 
 def _coder_in(path: Path, coder: str, dealt: Sequence[tuple[Line, Line]], lines: Sequence[Line]) -> str:
-    """The coder's name as it was dealt, or of a sheet that was dealt to nobody as it came first, whatever its case
-    here.
+    """The coder's name as it was dealt, or for a sheet dealt to nobody as first given, whatever its case here.
 
     In: the name; what the rows of the sheet are of, and the lines so far.
 

@@ -32,8 +32,8 @@ class Chosen(NamedTuple):
 
 
 def chosen_rows(which: str, variable: str, coder: str, rows: Sequence[FilledRow], lines: Sequence[Line]) -> Chosen:
-    """Know each row again by incident and type, or where Excel changed the id, by its text; and by the answer that it
-    shows, which must be the one of now.
+    """Recognise each row by incident and type, or where Excel changed the id, by its text; and by the answer that it
+    shows, which must be the present one.
 
     In: slug or id of the experiment, and the variable, the first binary one where it is empty; the coder; the rows of
     the sheet; the lines of the reviews so far.
@@ -54,7 +54,7 @@ def chosen_rows(which: str, variable: str, coder: str, rows: Sequence[FilledRow]
     problems: list[str] = []
     dealt: list[FilledRow] = []
     new: list[Line] = []
-    experiment_id = read.experiment.begun.experiment_id
+    experiment_id = read.experiment.state.experiment_id
     for row in rows:
         key = (row.cells[_KEY[0]].strip(), row.cells[_KEY[1]].strip().casefold())
         shown_text = None if row.text is None else checksum_of_text(row.text)

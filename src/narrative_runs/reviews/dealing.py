@@ -1,6 +1,6 @@
 """`narrative-runs export --review N`: a sample of incidents, dealt to coders.
 
-Without `--coders` it is dealt to a reader without a name: whoever brings the sheet back, or a copy of it, gives one.
+Without `--coders` it is dealt to a reader without a name: whoever returns the sheet, or a copy of it, gives one.
 """
 
 import base64
@@ -54,7 +54,7 @@ def deal_review(
     overlap: int,
 ) -> None:
     """Draw `count` incidents of an experiment (slug, id, or empty for the one started last), and write a sheet for each
-    coder; what was dealt comes into `reviews.jsonl` first.
+    coder; the deal is written to `reviews.jsonl` first.
 
     others: the workbook's other columns that a blind coder sees; one who is not blind sees all; variable: the one that
     is reviewed, the first binary one where it is empty; coders: none for one sheet, of whoever reads it; overlap: how
@@ -76,7 +76,7 @@ def deal_review(
     check_free(list(paths.values()), force)
     for coder, path in paths.items():
         check_git_ignores(path, _path_of(None, folder, by_name, coder and "NAME"))
-    draw = Draw(read.experiment.begun.experiment_id, name, count, seed, coders, overlap, blind)
+    draw = Draw(read.experiment.state.experiment_id, name, count, seed, coders, overlap, blind)
     deal = deal_of(read.population, read.variable, draw)
     shown = _shown(read, blind)
     texts = shown["narrative_text"].map(checksum_of_text)
@@ -215,7 +215,8 @@ def _path_of(output: Path | None, folder: ExperimentFolder, by_name: str, coder:
 
 
 def _shown(read: ToReview, blind: bool) -> pd.DataFrame:
-    """What a coder sees of each narrative, by incident and type; those that were not asked about have a text alone."""
+    """The cells that a coder sees of each narrative, by incident and type; those that were not asked about have only a
+    text."""
     experiment, name = read.experiment, read.name
     codebook, narratives = experiment.codebook, read.population.narratives
     shown, columns, others = experiment.results, list(REVIEWED), list(experiment.others)
@@ -239,7 +240,7 @@ def _shown(read: ToReview, blind: bool) -> pd.DataFrame:
 
 
 def _labels(population: Population) -> pd.Series:
-    """The label of each narrative as text, by its row, where it has none of its own that of its incident."""
+    """The label of each narrative as text, by its row; its incident's where it has none of its own."""
     narratives = population.narratives
     of_incident = population.incidents["label"].reindex(narratives["incident_id"]).to_numpy()
     labels = [one if one is not None else other for one, other in zip(narratives["label"], of_incident, strict=True)]

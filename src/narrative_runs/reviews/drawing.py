@@ -17,15 +17,15 @@ _LENGTH = 8
 
 
 def allocate(sizes: Mapping[str, int], count: int) -> dict[str, int]:
-    """How many each stratum gives, `count` in all, or all there are: equal shares, and what the small ones do not have
-    is handed on to the larger.
+    """How many incidents each stratum gives, `count` in all, or all there are: equal shares; what the small strata lack
+    comes from the larger ones.
 
-    With a higher count none gives fewer.
+    With a higher count no stratum gives fewer.
     """
     drawn, left = dict.fromkeys(sizes, 0), count
     smallest_first = sorted(sizes, key=lambda name: sizes[name])
-    for place, name in enumerate(smallest_first):
-        drawn[name] = min(sizes[name], left // (len(smallest_first) - place))
+    for n_before, name in enumerate(smallest_first):
+        drawn[name] = min(sizes[name], left // (len(smallest_first) - n_before))
         left -= drawn[name]
     return drawn
 
@@ -60,8 +60,8 @@ def dealt(sample: Mapping[str, Sequence[str]], coders: Sequence[str], overlap: i
     for name, ids in sample.items():
         # Another order than that of the draw: else a larger sample would have others in common.
         shuffled = in_random_order(ids, seed, "overlap")
-        for place, incident in enumerate(shuffled):
-            if place < common.get(name, 0):
+        for index, incident in enumerate(shuffled):
+            if index < common.get(name, 0):
                 for each in read.values():
                     each.append(incident)
             else:
@@ -72,12 +72,13 @@ def dealt(sample: Mapping[str, Sequence[str]], coders: Sequence[str], overlap: i
 
 
 def in_random_order(ids: Iterable[str], seed: int, purpose: str = "") -> list[str]:
-    """The ids in an order that the seed draws: the same on any machine and with any version of any library."""
+    """The ids in a random order that depends only on the seed: the same on any machine and with any version of any
+    library."""
     return sorted(ids, key=lambda incident: hashlib.sha256(json.dumps([seed, purpose, incident]).encode()).hexdigest())
 
 
 def letters(*parts: object) -> str:
-    """An id of eight letters that follows from these parts, and from which nobody can tell them."""
+    """An id of eight letters made from these parts, from which nobody can work them out."""
     number = int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:16], "big")
     chosen = []
     for _ in range(_LENGTH):

@@ -1,4 +1,4 @@
-"""A finished experiment, as reviews need it: what is drawn from, by what is answered now."""
+"""A finished experiment, as reviews need it: the population to draw from, by the present answers."""
 
 from pathlib import Path
 from typing import NamedTuple

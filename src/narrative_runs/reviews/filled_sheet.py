@@ -1,4 +1,4 @@
-"""The rows of a sheet that a reviewer filled in, wherever they stand in it now."""
+"""The rows of a sheet that a reviewer filled in, wherever they are in it now."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ def filled_rows(path: Path) -> list[FilledRow]:
     try:
         headers = [(table, header) for table in open_tables(path) if (header := _header(table)) is not None]
         dealt = [(table, header) for table, header in headers if ROW in header[1]]
-        sheets = [found for table, header in dealt or headers if (found := list(_rows(table, *header)))]
+        sheets = [filled for table, header in dealt or headers if (filled := list(_rows(table, *header)))]
     except SourceError as error:
         raise ReviewsError(str(error).replace("Data file", "The sheet", 1)) from None
     if not headers:
@@ -61,11 +61,11 @@ def filled_rows(path: Path) -> list[FilledRow]:
 
 
 def _header(table: Table) -> tuple[int, dict[str, int]] | None:
-    """The number of the row that names the columns, and their places; None where there is none."""
+    """The number of the row that names the columns, and their indices from 0; None where there is none."""
     for at, (number, cells) in enumerate(table.rows()):
         names = [text_of(cell).strip().casefold() for cell in cells]
         if VERDICT in names and (ROW in names or {*_KEY} <= {*names}):
-            return number, {name: place for place, name in reversed(list(enumerate(names))) if name}
+            return number, {name: index for index, name in reversed(list(enumerate(names))) if name}
         if at >= _HEADER_WITHIN:
             break
     return None
@@ -77,7 +77,7 @@ def _rows(table: Table, header: int, columns: dict[str, int]) -> Iterator[Filled
         if number <= header:
             continue
         verdict = _cell(cells, columns[VERDICT])
-        texts = {name: text_of(_cell(cells, place)) for name, place in columns.items()}
+        texts = {name: text_of(_cell(cells, index)) for name, index in columns.items()}
         if _is_blank(verdict) and (known_by != ROW or not texts[ROW].strip()):
             continue
         yield FilledRow(
@@ -91,8 +91,8 @@ def _rows(table: Table, header: int, columns: dict[str, int]) -> Iterator[Filled
         )
 
 
-def _cell(cells: Sequence[object], place: int) -> object:
-    return cells[place] if place < len(cells) else None
+def _cell(cells: Sequence[object], index: int) -> object:
+    return cells[index] if index < len(cells) else None
 
 
 def _is_blank(cell: object) -> bool:

@@ -1,7 +1,7 @@
-"""All incidents of the workbook, as a sample for review is drawn from them.
+"""All incidents of the workbook: the population from which samples for review are drawn.
 
-Errors, and incidents with a narrative that was not asked about, are strata like others: what the model did not answer
-is a part of the population.
+Errors, and incidents with a narrative that was not asked about, are strata like others: narratives that the model did
+not answer are part of the population.
 """
 
 import json
@@ -92,8 +92,7 @@ def population_of(
 
 
 def strata_in_order(variable: Variable, there: Collection[str]) -> list[str]:
-    """The names of the strata that are there, those with a label first, and at the end what the model did not
-    answer."""
+    """The names of the strata, those with a label first, and those that the model did not answer last."""
     last = [UNCLEAR, NOT_ASKED, DIFFERING, _ERROR, UNASKED]
     first = [name for name in there if not name.startswith(_UNLABELLED) and name not in last]
     values = [f"{_UNLABELLED}: {value}" for value in variable.value_names]
@@ -157,7 +156,7 @@ def _strata(name: str, variable: Variable, units: Units, results: pd.DataFrame) 
 
 
 def _said(results: pd.DataFrame, name: str) -> list[str]:
-    """What the model answered in each narrative, as one text."""
+    """The model's answer on each narrative, as one text."""
     missing = results[missing_column(name)] if missing_column(name) in results else pd.Series(None, results.index)
     given = results[name].astype(object).where(results[name].notna(), None)
     reasons = missing.astype(object).where(missing.notna(), None)
@@ -169,7 +168,7 @@ def _said(results: pd.DataFrame, name: str) -> list[str]:
 
 
 def _checksums(narratives: pd.DataFrame) -> pd.Series:
-    told = narratives["narrative_type"].astype(str) + "\x1f" + narratives["said"].astype(str)
-    joined = told.groupby(narratives["incident_id"]).agg("\x1e".join)
+    answers = narratives["narrative_type"].astype(str) + "\x1f" + narratives["said"].astype(str)
+    joined = answers.groupby(narratives["incident_id"]).agg("\x1e".join)
     checksums: pd.Series = joined.map(lambda text: zlib.crc32(text.encode()))
     return checksums

@@ -1,6 +1,6 @@
-"""What estimates need of reviews: truth, answer and stratum of each incident, and of each narrative.
+"""Reviews for estimates: truth, answer and stratum of each incident, and of each narrative.
 
-A verdict counts where the model's answers in the incident are those of the moment at which it was dealt. After a
+A verdict counts where the model's answers in the incident are still those of the time when it was dealt. After a
 rollback, or where an error was asked again, others are of older answers: they are counted, and not mixed in. The
 incidents whose answers changed form strata of their own then, of known size, so that the rest is still a sample of the
 rest: within a stratum the draw knew nothing of what would change.
@@ -62,7 +62,7 @@ def reviewed(which: str, variable: str = "") -> Reviewed:
 
 
 def reviewed_of(name: str, variable: Variable, population: Population, lines: list[Line]) -> Reviewed:
-    """The same from a population, and all lines of its reviews."""
+    """The same, from a population and all lines of its reviews."""
     samples = review_file.deals(lines, name, SAMPLE)
     unchanged = {deal: _unchanged(line, population) for deal, line in samples.items()}
     counting = counting_verdicts(name, population, lines)
@@ -104,7 +104,8 @@ def reviewed_of(name: str, variable: Variable, population: Population, lines: li
 
 
 def counting_verdicts(name: str, population: Population, lines: list[Line]) -> list[Verdict]:
-    """The latest verdicts on what was drawn that are of the answers of now, and of who decided on disagreements."""
+    """The latest verdicts on the drawn narratives that are about the present answers, and those that decided
+    disagreements."""
     unchanged = {deal: _unchanged(line, population) for deal, line in review_file.deals(lines, name, SAMPLE).items()}
     return [
         each
@@ -127,7 +128,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _unchanged(deal: Line, population: Population) -> set[str]:
-    """The incidents of which the model's answers are those of the moment at which they were dealt."""
+    """The incidents whose answers are still those of the time when they were dealt."""
     incidents = population.incidents
     if deal["population"]["n"] != len(incidents):
         return set()
@@ -136,7 +137,7 @@ def _unchanged(deal: Line, population: Population) -> set[str]:
 
 
 def _strata(strata: pd.Series, unchanged: dict[str, set[str]]) -> pd.Series:
-    """The stratum of each incident; one of its own for those of which the answer changed since the same samples."""
+    """The stratum of each incident; a separate one for those whose answer changed since the same samples."""
     is_known = pd.DataFrame({deal: strata.index.isin(list(ids)) for deal, ids in unchanged.items()}, index=strata.index)
     patterns = Counter(map(tuple, is_known.to_numpy(bool)))
     changed = [pattern for pattern in patterns if not all(pattern)]

@@ -1,4 +1,4 @@
-"""What a coder gets: one row a narrative, with an id that says nothing, and room for a verdict."""
+"""The sheet that a coder gets: one row a narrative, with an id that reveals nothing, and room for a verdict."""
 
 import hashlib
 import re
@@ -27,7 +27,8 @@ _NOT_COMPARED = re.compile(r"[^0-9A-Za-z]+")
 
 
 def checksum_of_text(text: str) -> str:
-    """By what a narrative is known again, whatever a spreadsheet made of its blanks and special characters."""
+    """The checksum by which to recognise a narrative, whatever a spreadsheet made of its blanks and special
+    characters."""
     plain = _NOT_COMPARED.sub("", text[:_COMPARED_CHARACTERS])
     return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
@@ -47,15 +48,15 @@ def review_sheet(rows: pd.DataFrame, shown: pd.DataFrame, drawn_as: Sequence[str
 
 
 def choices_of(variable: Variable) -> dict[str, Sequence[str]]:
-    """What a reviewer can choose from in the column of verdicts; nothing where a list in a cell cannot hold the values,
-    or would refuse what people type."""
+    """The values that a reviewer can choose from in the column of verdicts; none where a list in a cell cannot hold the
+    values, or would refuse what people type."""
     values = [*dict.fromkeys([*variable.value_names, UNCLEAR])]
     is_list = isinstance(variable, Category | Ordinal) and len(",".join(values)) <= _LONGEST_LIST
     return {VERDICT: values} if is_list and not any("," in each or '"' in each for each in values) else {}
 
 
 def how_to_type(variable: Variable) -> str:
-    """What a reviewer types, in words."""
+    """How to type a verdict, in words."""
     match variable:
         case Binary():
             return "1, yes or x for yes; 0 or no for no; unclear where the text does not tell"
@@ -70,7 +71,7 @@ def how_to_type(variable: Variable) -> str:
 
 
 def about(variable: Variable, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines of the sheet that tells a coder what this is; facts: what it is a sheet of."""
+    """The lines of the sheet that explains the task to a coder; facts: about this sheet."""
     return [
         *((name, str(value)) for name, value in facts.items()),
         ("definition", variable.definition),

@@ -1,4 +1,4 @@
-"""`narrative-runs review show`: how far the reviews of an experiment are, and how far coders agree."""
+"""`narrative-runs review show`: how many reviews of an experiment are done, and how far coders agree."""
 
 from collections.abc import Callable
 
@@ -49,24 +49,24 @@ def show(which: str, variable: str, tell: Callable[[RenderableType], None]) -> N
 
 
 def _shown(read: ToReview, lines: list[review_file.Line]) -> Group:
-    found = reviewed_of(read.name, read.variable, read.population, lines)
+    reviews = reviewed_of(read.name, read.variable, read.population, lines)
     verdicts = counting_verdicts(read.name, read.population, lines)
-    params = last_params(read.experiment.folder, read.experiment.begun)
+    params = last_params(read.experiment.folder, read.experiment.state)
     seed = bootstrap_seed(params.get("run", {}).get("seed"))
     values = values_by_coder(read.variable, verdicts)
     agreed = agreement(read.variable, values, seed)
     test = stand_in(read.variable, values, _predicted(read)) if agreed else None
     parts: list[RenderableType] = [Line(f"{read.name} in {read.experiment.folder.slug}", style="bold")]
-    parts.append(_strata(found, read))
-    n_open, n_all = len(found.open_disagreements), len(disagreements(read.variable, verdicts, is_open=False))
+    parts.append(_strata(reviews, read))
+    n_open, n_all = len(reviews.open_disagreements), len(disagreements(read.variable, verdicts, is_open=False))
     parts.append(f"Disagreements: {n_all}, of which {n_open} are open.")
     if n_open:
         parts.append(
             "Estimates wait for them: "
             f"`narrative-runs review disagreements {read.experiment.folder.slug} --variable {read.name}`"
         )
-    if found.n_older:
-        parts.append(f"Verdicts on older answers, which are not counted: {found.n_older}.")
+    if reviews.n_older:
+        parts.append(f"Verdicts on older answers, which are not counted: {reviews.n_older}.")
     if agreed and agreed.n:
         parts.append(_agreement(agreed))
     if test is not None:
@@ -86,8 +86,8 @@ def _predicted(read: ToReview) -> dict[tuple[str, str], object]:
     }
 
 
-def _strata(found: Reviewed, read: ToReview) -> Table:
-    incidents = found.incidents
+def _strata(reviews: Reviewed, read: ToReview) -> Table:
+    incidents = reviews.incidents
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("stratum")
     for name in ("incidents", "reviewed", "weight"):

@@ -1,4 +1,4 @@
-"""What holds of a narrative that people reviewed: the adjudicated verdict, else the one on which all coders agree.
+"""The truth about a narrative that people reviewed: the adjudicated verdict, else the one on which all coders agree.
 
 Where they do not agree and nobody has decided yet, the disagreement is open. An incident is reviewed when all of its
 narratives are, and its truth follows from theirs as an incident's answer does from the model's.
@@ -19,8 +19,8 @@ Key = tuple[str, str]
 
 
 class Truth(NamedTuple):
-    """What holds of a narrative or an incident. verdict: as text, None where it is open; source: ADJUDICATED, UNANIMOUS
-    or OPEN; n_coders: how many reviewed it, who decided on a disagreement not among them."""
+    """The truth about a narrative or an incident. verdict: as text, None where it is open; source: ADJUDICATED,
+    UNANIMOUS or OPEN; n_coders: how many reviewed it, who decided on a disagreement not among them."""
 
     verdict: str | None
     source: str
@@ -28,10 +28,10 @@ class Truth(NamedTuple):
 
 
 def truths_of_narratives(variable: Variable, verdicts: Iterable[Verdict]) -> dict[Key, Truth]:
-    """By incident and type, of each narrative with a verdict of a coder.
+    """The truth about each narrative with a verdict of a coder, by incident and type.
 
-    In: the latest verdicts on one variable. Of texts and passages, on which no two agree to the letter, the first
-    coder's stands.
+    In: the latest verdicts on one variable. For texts and passages, on which no two agree to the letter, the first
+    coder's verdict counts.
     """
     by_narrative: dict[Key, dict[str, Verdict]] = defaultdict(dict)
     adjudicated: dict[Key, str] = {}
@@ -51,8 +51,8 @@ def truth_of_incident(variable: Variable, truths: Sequence[Truth | None]) -> tup
     """The value of an incident, None where it is open or unclear, its source, and how many coders reviewed all of it;
     None where a narrative was not reviewed.
 
-    In: the truths of all its narratives. A no of a binary variable needs a no of each; of other variables those that
-    tell stand for those that do not.
+    In: the truths of all its narratives. A no of a binary variable needs a no of each; for other variables those that
+    tell count for those that do not.
     """
     known = [truth for truth in truths if truth is not None]
     if len(known) < len(truths) or not known:

@@ -1,4 +1,4 @@
-"""What a reviewer typed into a cell, as a value of the variable."""
+"""The text that a reviewer typed into a cell, as a value of the variable."""
 
 from narrative_runs.codebook.labels import NotALabel, label_of
 from narrative_runs.codebook.matching import value_like

@@ -179,7 +179,7 @@ def _with_limit(state: ExperimentState, folder: ExperimentFolder, params: Params
 
 def _tell_of_the_same(params: Params, source_md5: str) -> None:
     """Say before the first question that another experiment has asked the same already, as after a change of name."""
-    for folder, state in experiment.found_here():
+    for folder, state in experiment.all_here():
         if isinstance(state, ExperimentState) and state.has_answers and state.source_md5 == source_md5:
             if experiment.differences(state, params):
                 continue

@@ -1,7 +1,7 @@
 """How well the model codes each variable of a codebook: its answers against human labels, by the variable's type.
 
 labels        the human labels, read from what the workbook left in the experiment's folder
-coding        values as arrays, whatever the type, and what becomes of them from narratives to incidents
+coding        values as arrays, whatever the type, and how values of narratives become those of incidents
 units         of each narrative and each incident the answer and the label that count
 outcomes      right or wrong, or why neither
 listed        measures of categories and ordinal variables
@@ -15,5 +15,5 @@ levels        the measures of one variable over narratives and incidents
 groups        the same in each group
 measure       all of these, as `variables` of metrics.json
 main_measure  the one that stands for a variable in an overview
-suppression   what of them may be published, without small counts
+suppression   the part of them that may be published, without small counts
 """

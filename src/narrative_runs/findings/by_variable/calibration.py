@@ -1,4 +1,4 @@
-"""Whether the probabilities of a variable's answers can be believed: what `findings.calibration` tells of the first
+"""Whether the probabilities of a variable's answers can be believed: as `findings.calibration` does for the first
 binary variable, for each variable of a codebook.
 
 Of a binary variable they are the probabilities of yes. Of all others they are those that the answer is right, as
@@ -26,7 +26,7 @@ def calibration_of(
 
     In: of each narrative how sure the model says it is, and the probability that follows from its token probabilities,
     0 to 1 or NaN. Out: under `confidence` and `probability` each what `fit` gives, but for the curves, or None without
-    a value; in `reliability` the share that is `right` stands in the place of `positive` where the variable is not
+    a value; in `reliability` the share that is `right` replaces `positive` where the variable is not
     binary. Under `probability` of a binary variable also `thresholds_for_recall`.
     """
     if isinstance(variable, Quote | Text):

@@ -1,4 +1,4 @@
-"""The values of a variable as arrays, whatever its type, and what becomes of them from narratives to incidents."""
+"""The values of a variable as arrays, whatever its type, and how values of narratives become those of incidents."""
 
 import json
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Coded(NamedTuple):
     is_given: Mask
 
     def at(self, rows: NDArray[Any]) -> "Coded":
-        """Those of these rows."""
+        """The values of these rows."""
         return Coded(self.values[rows], self.is_given[rows])
 
 
@@ -60,7 +60,7 @@ def coded(name: str, variable: Variable, cells: pd.Series) -> Coded:
 
 
 def is_one_of(variable: Variable, known: Coded, among: list[str]) -> Mask:
-    """Whether each value is given, and one of these; of several values whether any of them is."""
+    """Whether each value is given, and is one of these; of several values whether any of them is."""
     if isinstance(variable, Binary):
         return known.is_given & (known.values & (YES in among) | ~known.values & bool({*among} - {YES}))
     wanted = [variable.value_names.index(value) for value in among]

@@ -1,4 +1,4 @@
-"""What is found of each variable in each group of the narratives: see `narrative_runs.source.groups`."""
+"""The findings of each variable in each group of the narratives: see `narrative_runs.source.groups`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,18 +27,18 @@ def by_group(levels: Mapping[str, Levels], row_num: pd.Series, grouped: pd.DataF
     gives, with `p_holm`, adjusted for all variables, columns and groups. Texts and quotes have what they have.
     """
     incident = pd.Series(next(iter(levels.values())).narratives.incident)
-    places: dict[str, dict[str, tuple[Mask, Mask]]] = {}
+    masks: dict[str, dict[str, tuple[Mask, Mask]]] = {}
     for column in grouped.columns:
         group = grouped[column].reindex(row_num).fillna(BLANK).reset_index(drop=True)
         common = group_of_incidents(incident, group).sort_index()
-        places[column] = {
+        masks[column] = {
             str(name): ((group == name).to_numpy(bool), (common == name).fillna(False).to_numpy(bool))
             for name in sorted(group.unique())
         }
     measured = {
         name: {
             column: {group: _of_group(each, incident, *where) for group, where in groups.items()}
-            for column, groups in places.items()
+            for column, groups in masks.items()
         }
         for name, each in levels.items()
     }

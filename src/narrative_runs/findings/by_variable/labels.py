@@ -32,7 +32,7 @@ def read_labels(folder: ExperimentFolder, codebook: Codebook, results: pd.DataFr
 def labels_to_measure(
     by_variable: Mapping[str, LabelsOfVariable], folder: ExperimentFolder, codebook: Codebook, results: pd.DataFrame
 ) -> dict[str, VariableLabels]:
-    """The same as answers are compared with them: those of narratives, by the index of the results, and those of
+    """The same labels in the form for comparison: those of narratives by the index of the results, and those of
     incidents."""
     own_flags, flagged_as_inconsistent = own_labels_of_incidents(folder)
     given: dict[str, VariableLabels] = {}
@@ -50,7 +50,7 @@ def labels_to_measure(
 def own_labels_of_incidents(folder: ExperimentFolder) -> tuple[pd.Series | None, set[str]]:
     """The labels that the layout itself gives to incidents, by their ids, and the incidents that are inconsistent.
 
-    What 0.1.0 completed has none here until its run is started again.
+    An experiment completed by 0.1.0 has none here until its run is started again.
     """
     if not folder.incidents.exists():
         return None, set()

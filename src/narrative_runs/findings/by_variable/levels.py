@@ -31,7 +31,7 @@ class Levels:
     seed: int
 
     def of_narratives(self, rows: Mask | None = None, is_brief: bool = False) -> dict[str, Any] | None:
-        """The measures of all narratives, or of these; is_brief: those that count alone."""
+        """The measures of all narratives, or of these; is_brief: the main measures alone."""
         if isinstance(self.variable, Text):
             return None
         chosen = self.narratives if rows is None else self.narratives.at(rows)
@@ -42,7 +42,7 @@ class Levels:
         return _measure(self.variable, chosen, self.seed, is_brief)
 
     def of_incidents(self, rows: Mask | None = None, is_brief: bool = False) -> dict[str, Any] | None:
-        """The same of incidents."""
+        """The same measures of incidents."""
         if isinstance(self.variable, Quote | Text):
             return None
         chosen = self.incidents if rows is None else self.incidents.at(rows)

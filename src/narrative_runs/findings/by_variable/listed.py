@@ -136,7 +136,7 @@ def _agreement(measure: Agreement, table: Numbers, there: Codes, resampled: Numb
 
 
 def _outer_table(table: Numbers, recalls: list[Rate], bound: str) -> Numbers:
-    """The table of the same labels with the recall of each at this bound; what is missed is answered with the other
+    """The table of the same labels with the recall of each at this bound; missed ones are answered with the other
     values, as often as these are labels."""
     labels = table.sum(axis=1)
     shares = np.array([0.0 if recall is None else recall[bound] for recall in recalls])

@@ -4,7 +4,7 @@ Rows without a label or with an error of the variable count in no rate; `unclear
 rates of a variable with `only_if` are over the rows in which the labels of its conditions meet them. Where they do, but
 the model's own answers say that the variable does not apply, it gave no value: of a binary variable that counts as no,
 of all others it is counted as `n_not_asked_by_model` and left out of the rates. Detection rates, and the share of
-passages that stand in the text, need no label, and are over all rows with a value.
+passages that are in the text, need no label, and are over all rows with a value.
 
 An incident has a value where none of its narratives has an error of the variable and none was left unasked; narratives
 that are unclear, or were not asked for the variable, are passed over, unless there are no others. But a no stands only

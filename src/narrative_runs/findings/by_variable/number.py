@@ -56,7 +56,7 @@ def is_within(tolerance: float, label: Numbers, answer: Numbers) -> Mask:
 
 
 def _columns(label: Numbers, answer: Numbers) -> Sums:
-    """What is summed up of each pair; less the median, so that little is lost to rounding."""
+    """The terms of each pair to sum; less the median, so that little is lost to rounding."""
     middle = float(np.median(label)) if len(label) else 0.0
     both, apart = (label - middle) + (answer - middle), answer - label
     return Sums(np.ones(len(label)), both, both**2, apart, apart**2, np.abs(apart))

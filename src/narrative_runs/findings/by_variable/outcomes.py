@@ -1,6 +1,6 @@
-"""What came out for a variable in each narrative, or each incident: right or wrong by its label, or why it is neither.
+"""The outcome of a variable in each narrative, or each incident: right or wrong by its label, or why it is neither.
 
-Of a binary variable the four cells of the confusion matrix stand in the place of right and wrong.
+For a binary variable the four cells of the confusion matrix replace right and wrong.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Quotes: whether they stand in the text, and how far their words are those of the label."""
+"""Quotes: whether they are in the text, and how far their words match those of the label."""
 
 import re
 import unicodedata
@@ -18,9 +18,9 @@ _WORD = re.compile(r"\w+")
 
 
 class Passages:
-    """The passages of each narrative, as they are counted: read once for all parts that are measured.
+    """The passages of each narrative, for counting: read once for all parts that are measured.
 
-    number: how many there are; in_text: how many of them stand in the text, NaN where that is not known; scores: the
+    number: how many there are; in_text: how many of them are in the text, NaN where that is not known; scores: the
     token F1 of each that has a value and a label, else NaN.
     """
 
@@ -39,7 +39,7 @@ class Passages:
     def measure(self, units: Units, rows: NDArray[np.bool_], seed: int) -> dict[str, Any]:
         """The measures of some of the narratives.
 
-        Out: `n_passages`; `in_text`, the share of the passages that stand in their narrative, for which no label is
+        Out: `n_passages`; `in_text`, the share of the passages that are in their narrative, for which no label is
         needed; and `token_f1`, the mean of what `token_f1` gives.
         """
         known = rows & units.is_answered & ~np.isnan(self.in_text)
@@ -52,7 +52,7 @@ class Passages:
 
 
 def token_f1(passages: Iterable[str], labels: Iterable[str]) -> float:
-    """How far the words of some passages are those of others, whatever their order. 0 to 1.
+    """How far the words of two sets of passages match, whatever their order. 0 to 1.
 
     The harmonic mean of precision and recall of words, each counted as often as it occurs: Rajpurkar et al., SQuAD,
     2016; but no words are left out. Words are runs of letters and digits, in one case. 1 where neither has any.

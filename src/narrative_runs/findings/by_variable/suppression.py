@@ -1,9 +1,10 @@
-"""What may be published of a codebook's variables: small counts are masked, with all that would reveal them.
+"""The measures of a codebook's variables that may be published: small counts are masked, with all that would reveal
+them.
 
 The rules are simpler than those of `findings.suppression`, and mask more: a table is shown whole or not at all. These
 are the values of a variable, its labels, its incidents, all of its narrative types, and all groups of a column; so
-nobody computes a masked part from a sum and its other parts. What a variable depends on by `only_if` tells how often it
-was not asked: where that is masked, so is the variable. Where the table of a category's labels and answers is masked,
+nobody computes a masked part from a sum and its other parts. The variables in `only_if` reveal how often it
+was not asked: where they are masked, so is the variable. Where the table of a category's labels and answers is masked,
 the accuracy may be shown, but nothing else that follows from it. How many answers are errors or unclear, over all
 narratives, those of a type, or incidents, tells of the run, and is shown; of groups it is masked as all else is. The
 lowest and the highest number are each somebody's, and are never shown.
@@ -45,8 +46,8 @@ Scope = dict[str, Any]
 def masked_variables(
     variables: Mapping[str, Scope], shown: Mapping[str, Any], codebook: Codebook, below: int
 ) -> dict[str, Scope]:
-    """`variables` of metrics.json as they may be published: what is masked is MASKED, in the place of a count, a rate
-    or a table, and the curves of calibration are left out.
+    """`variables` of metrics.json as they may be published: MASKED replaces each masked count, rate or table, and the
+    curves of calibration are left out.
 
     In: shown: the other metrics, as they may be published; below: the limit, above 0.
     """
@@ -146,7 +147,7 @@ def _values(of_variable: Scope) -> Iterator[int]:
 
 
 def _counts(variable: Variable, scope: Scope | None) -> list[int]:
-    """The counts of narratives or incidents that a scope shows or tells, in an order of its own."""
+    """The counts of narratives or incidents that a scope shows or reveals, in an order of its own."""
     if scope is None:
         return []
     detected = _part(scope.get("detection_rate"), scope["n_answered"])
@@ -156,7 +157,7 @@ def _counts(variable: Variable, scope: Scope | None) -> list[int]:
 
 
 def _of_labels(scope: Scope) -> list[int]:
-    """The counts that tell how answers and labels agree."""
+    """The counts that reveal how answers and labels agree."""
     counts = [scope["n"]]
     counts += [count for name in ("n_labelled_unclear", "n_not_asked_by_model") if (count := scope[name])]
     for cells in (scope, *scope.get("by_value", {}).values()):
@@ -218,35 +219,35 @@ def _is_masked_in_any(scopes: Iterable[Mapping[str, Any]]) -> bool:
     return any(MASKED in (*scope.values(), *scope.get("incident", {}).values()) for scope in scopes)
 
 
-def _shown(found: Scope, masks: _Masks, below: int) -> Scope:
-    """One variable with MASKED in the place of what is masked."""
+def _shown(measures: Scope, masks: _Masks, below: int) -> Scope:
+    """The measures of one variable, with MASKED instead of what may not be shown."""
     if masks.answers:
-        _mask(found, [*_ANSWERS, "n_with_passages_not_in_text", "distribution"])
-    elif found["type"] == "number":
-        _mask(found["distribution"], ["min", "max"])
-    if (narrative := found["narrative"]) is not None:
+        _mask(measures, [*_ANSWERS, "n_with_passages_not_in_text", "distribution"])
+    elif measures["type"] == "number":
+        _mask(measures["distribution"], ["min", "max"])
+    if (narrative := measures["narrative"]) is not None:
         answers = [*_ANSWERS, *_DETECTIONS] if masks.answers else []
         labels = [name for name in narrative if name not in (*_ALWAYS_SHOWN, *_ANSWERS, *_DETECTIONS)]
         _mask(narrative, [*answers, *(labels if masks.labels else [])])
         if masks.tables and "confusion" in narrative:
             _mask(narrative, _OF_TABLES)
-    if found["incident"] is not None and masks.incidents:
-        _mask(found["incident"], [name for name in found["incident"] if name not in _ALWAYS_SHOWN])
-    elif found["incident"] is not None and masks.tables and "confusion" in found["incident"]:
-        _mask(found["incident"], _OF_TABLES)
-    parts = list((found["by_type"] or {}).values())
+    if measures["incident"] is not None and masks.incidents:
+        _mask(measures["incident"], [name for name in measures["incident"] if name not in _ALWAYS_SHOWN])
+    elif measures["incident"] is not None and masks.tables and "confusion" in measures["incident"]:
+        _mask(measures["incident"], _OF_TABLES)
+    parts = list((measures["by_type"] or {}).values())
     if masks.types and parts:
-        found["by_type"] = MASKED
-    for column, groups in found.get("groups", {}).items():
+        measures["by_type"] = MASKED
+    for column, groups in measures.get("groups", {}).items():
         if column in masks.groups:
-            found["groups"][column] = MASKED
+            measures["groups"][column] = MASKED
         else:
             parts += [part for group in groups.values() for part in (group["narrative"], group["incident"])]
     for part in filter(None, parts):
         if "tp" not in part:
             _mask(part, _OF_TABLES)
-    found["calibration"] = None if masks.labels else without_curves(found["calibration"], below)
-    return found
+    measures["calibration"] = None if masks.labels else without_curves(measures["calibration"], below)
+    return measures
 
 
 def _mask(scope: Scope, names: Iterable[str]) -> None:
@@ -254,8 +255,8 @@ def _mask(scope: Scope, names: Iterable[str]) -> None:
 
 
 def without_curves(calibration: Scope | None, below: int) -> Scope | None:
-    """Of each kind of probability the areas and the Brier score alone: the points of a curve tell counts; None where it
-    has few narratives."""
+    """Of each kind of probability only the areas and the Brier score: the points of a curve reveal counts; None where
+    it has few narratives."""
     if calibration is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""What is compared of each variable, narrative by narrative and incident by incident.
+"""The values and labels of each variable, narrative by narrative and incident by incident.
 
 A label counts where the labels of the variables in `only_if` meet the condition: where one of these has no label, it is
 not known whether the variable applies, and the label counts in no rate. A label whose condition is in turn excluded by
@@ -34,7 +34,7 @@ class VariableLabels:
 
 
 class Status(IntEnum):
-    """What there is of a variable in a narrative or an incident."""
+    """Whether a variable has a value in a narrative or an incident, and if not, why."""
 
     ANSWERED = 0
     UNCLEAR = 1
@@ -51,7 +51,7 @@ class Units:
     """One variable of each narrative, or of each incident.
 
     incident: the number of each unit's incident, from 0; label: given where it counts; is_asked_by_label: whether the
-    labels say that the variable applies; counts: what else there is to be said of incidents.
+    labels say that the variable applies; counts: further counts of incidents.
     """
 
     incident: Codes
@@ -77,7 +77,7 @@ class Units:
         return self.is_answered & self.label.is_given
 
     def at(self, rows: Mask) -> "Units":
-        """Those of these rows."""
+        """The units of these rows."""
         return Units(self.incident[rows], self.status[rows], self.answer.at(rows), self.label.at(rows))
 
     def sizes(self) -> dict[str, int]:
@@ -188,7 +188,7 @@ def _status(variable: Variable, answer: Coded, missing: pd.Series) -> NDArray[np
 def _incident_answers(
     variable: Variable, answer: Coded, status: NDArray[np.int64], incident: Codes, is_unasked: Mask
 ) -> tuple[Coded, NDArray[np.int64]]:
-    """The model's value of each incident, and what there is of it.
+    """The model's value of each incident, and its status.
 
     One with an error in any narrative is not answered, even if another one is positive, as in `findings.incidents`.
     Where the text of a narrative does not tell, the others stand for the incident; but a no is none without all.
@@ -229,8 +229,8 @@ def _incident_labels(
 ) -> tuple[Coded, dict[str, Mask]]:
     """The label of each incident, and which incidents have none for which reason.
 
-    The incident's own label stands where there is one. Else the labels of its narratives give it, where all of those
-    have one to which the variable applies.
+    The incident's own label counts where there is one. Otherwise it follows from the labels of its narratives, if all
+    to which the variable applies have one.
     """
     label = _where(label, ~condition.is_excluded)
     is_lacking = ~label.is_given & ~condition.is_excluded

@@ -1,1 +1,1 @@
-"""Findings: what an experiment amounts to, section by section."""
+"""Findings: the results of an experiment, section by section."""

@@ -1,4 +1,4 @@
-"""What the record's row of an experiment says of its findings: all there is where its files are not here."""
+"""The findings that the record's row of an experiment holds: all there is when its files are not here."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Findings: what an experiment amounts to, each count with the way to its narratives."""
+"""Findings: the results of an experiment; each count links to its narratives."""
 
 import asyncio
 import json
@@ -75,32 +75,32 @@ async def _figure(request: web.Request) -> web.Response:
 
 
 def findings_shown(known: ExperimentRow) -> tuple[list[Section], list[str]]:
-    """The sections of an experiment's findings, and what is to be known before they are read.
+    """The sections of an experiment's findings, and notes that readers should see first.
 
     Raises:
         NarrativeRunsError: they are damaged, or between two states.
     """
     folder = known.folder if known.row.get("slug") else None
-    begun = experiment.find(folder) if folder is not None and folder.path.is_dir() else None
-    metrics = None if folder is None or begun is None else _metrics(folder)
-    if folder is None or begun is None or metrics is None:
-        return _of_record(known, begun)
+    state = experiment.find(folder) if folder is not None and folder.path.is_dir() else None
+    metrics = None if folder is None or state is None else _metrics(folder)
+    if folder is None or state is None or metrics is None:
+        return _of_record(known, state)
     experiment.must_not_be_between(folder)
     notes = []
     if known.state == RUNNING:
         notes.append("It is running: these are the findings of its last merge, which the next one replaces.")
     elif known.state != COMPLETED:
         notes.append(f"It is not completed ({known.state}): these are the findings of its last merge.")
-    return sections(_read(named(known), folder, begun, metrics)), notes
+    return sections(_read(named(known), folder, state, metrics)), notes
 
 
-def _of_record(known: ExperimentRow, begun: ExperimentState | None) -> tuple[list[Section], list[str]]:
-    """The same of an experiment without files of findings: what the record has."""
+def _of_record(known: ExperimentRow, state: ExperimentState | None) -> tuple[list[Section], list[str]]:
+    """The same for an experiment without findings files: what the record has."""
     counts = error_counts(known.row["experiment_id"])
-    below = 0 if begun is None else limit_in(begun)
+    below = 0 if state is None else limit_in(state)
     if known.state == RUNNING:
         note = "It is running: findings come with its merge, at the end. What the record has so far:"
-    elif begun is None:
+    elif state is None:
         note = "Its folder is not here, as with an experiment of the R system: this is what the record has."
     else:
         note = "It has no findings yet: they come when its run is at its end. What the record has:"
@@ -120,17 +120,17 @@ def _metrics(folder: ExperimentFolder) -> dict[str, Any] | None:
     return metrics
 
 
-def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics: dict[str, Any]) -> Findings:
-    codebook, below = experiment.codebook_of(begun.params), limit_in(begun)
+def _read(which: str, folder: ExperimentFolder, state: ExperimentState, metrics: dict[str, Any]) -> Findings:
+    codebook, below = experiment.codebook_of(state.params), limit_in(state)
     published = masked_metrics(metrics, below, codebook)
     counts = _counts(folder, state_of_file(folder.result_table))
-    header = ReportHeader(begun.experiment_id, folder.slug, begun.source_md5, dict(begun.params), [])
+    header = ReportHeader(state.experiment_id, folder.slug, state.source_md5, dict(state.params), [])
     has_detections = codebook.first_binary is not None
     return Findings(
         which,
         published,
         below,
-        dict(codebook.variables) if begun.params.get(experiment.CODEBOOK) else {},
+        dict(codebook.variables) if state.params.get(experiment.CODEBOOK) else {},
         has_detections,
         counts.errors,
         # How the errors of a few are divided would tell more than their number.
@@ -142,8 +142,8 @@ def _read(which: str, folder: ExperimentFolder, begun: ExperimentState, metrics:
 
 
 class _Counts(NamedTuple):
-    """What is counted in the results: errors by category, the most frequent first, and by narrative type; and the
-    models that answered, as they named themselves, each with its number of answers."""
+    """Counts from the results: errors by category, the most frequent first, and by narrative type; and the models
+    that answered, as they named themselves, each with its number of answers."""
 
     errors: dict[str, int]
     errors_by_type: dict[str, dict[str, int]]
@@ -152,7 +152,7 @@ class _Counts(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _counts(folder: ExperimentFolder, _: FileState) -> _Counts:
-    """Counted again only where the results were written anew; some rows at a time, as there may be a million.
+    """Count again only if the results were rewritten; some rows at a time, as there may be a million.
 
     Raises:
         FindingsError: the results cannot be read.
@@ -184,7 +184,7 @@ def _most_frequent_first(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _figures(folder: ExperimentFolder, published: Mapping[str, Any]) -> list[str]:
-    """The names of the figures that are there, unless they are of other metrics than those that are shown."""
+    """The names of the figures that exist, unless they were drawn from other metrics than the page shows."""
     try:
         drawn_from = json.loads(folder.metrics_to_publish.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -207,5 +207,5 @@ def _estimates(folder: ExperimentFolder, below: int) -> EstimatesShown | None:
 
 @lru_cache(maxsize=64)
 def _made_from(folder: ExperimentFolder, below: int, *_: FileState) -> dict[str, Any]:
-    """What estimates of this moment are made from, read again only where a file is another one than before."""
+    """The inputs of estimates made now, read again only if a file has changed."""
     return made_from(folder, below)

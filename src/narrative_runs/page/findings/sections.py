@@ -1,4 +1,4 @@
-"""What the page shows of an experiment's findings, section by section; nothing is computed here.
+"""The sections of the page about an experiment's findings; nothing is computed here.
 
 In: what may be published of metrics.json. Each count of a confusion matrix, and of errors, leads to its narratives.
 """
@@ -31,7 +31,7 @@ _TROUBLES = {"errors": "Errors", "refusals": "of them refusals"}
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of an experiment that has findings.
+    """The findings of an experiment.
 
     which: its slug or id; metrics: what may be published of them; below: the limit below which counts are masked;
     variables: those of the codebook, none where the usual question was asked; has_detections: whether there is a
@@ -52,40 +52,40 @@ class Findings:
 
     @property
     def links(self) -> NarrativeLinks:
-        """Its narratives."""
+        """The links to its narratives."""
         return NarrativeLinks(self.which)
 
 
-def sections(found: Findings) -> list[Section]:
+def sections(findings: Findings) -> list[Section]:
     """The sections of the page, in their order; those that have nothing to show are left out."""
-    shown = [_summary(found)]
-    if found.has_detections:
-        shown += [matrices(found), metrics_section(found)]
+    shown = [_summary(findings)]
+    if findings.has_detections:
+        shown += [matrices(findings), metrics_section(findings)]
     shown += [
-        unseen(found),
-        errors(found.errors, found.errors_by_type, found.links),
-        variables(found),
-        groups(found),
+        unseen(findings),
+        errors(findings.errors, findings.errors_by_type, findings.links),
+        variables(findings),
+        groups(findings),
     ]
-    if found.has_detections:
-        shown.append(calibration(found))
-    shown.append(estimates(found))
+    if findings.has_detections:
+        shown.append(calibration(findings))
+    shown.append(estimates(findings))
     return [each for each in shown if each.sentences or each.tables or each.figures or each.parts]
 
 
-def _summary(found: Findings) -> Section:
-    sentences = [*found.summary, *(f"{each[0].upper()}{each[1:]}" for each in warnings(dict(found.metrics)))]
-    if found.below:
+def _summary(findings: Findings) -> Section:
+    sentences = [*findings.summary, *(f"{each[0].upper()}{each[1:]}" for each in warnings(dict(findings.metrics)))]
+    if findings.below:
         sentences.append(
-            f"Counts below {found.below} are masked, with the rates that would reveal them, and so are others from "
+            f"Counts below {findings.below} are masked, with the rates that would reveal them, and so are others from "
             "which they could be computed (`report.suppress_below`). Curves and thresholds are left out."
         )
     return Section("summary", "Summary", sentences)
 
 
-def matrices(found: Findings) -> Section:
+def matrices(findings: Findings) -> Section:
     """A two-by-two table for all narratives, for each type, and for incidents."""
-    metrics = found.metrics
+    metrics = findings.metrics
     if metrics["overall"]["n"] == 0:
         return Section("matrices", "Confusion matrices", ["No labelled answers: nothing to compare with."])
     parts = [
@@ -100,7 +100,7 @@ def matrices(found: Findings) -> Section:
             "Manual labels in rows, the model's answers in columns. Each count leads to its narratives. An incident is "
             "positive if any of its narratives is; its count leads to all of them."
         ],
-        [_two_by_two(title, scope, found.links, filters) for title, scope, filters in parts],
+        [_two_by_two(title, scope, findings.links, filters) for title, scope, filters in parts],
     )
 
 
@@ -122,9 +122,9 @@ def _two_by_two(title: str, scope: Mapping[str, Any], links: NarrativeLinks, fil
     )
 
 
-def metrics_section(found: Findings) -> Section:
+def metrics_section(findings: Findings) -> Section:
     """The rates of each scope with their intervals, and the agreement of two narratives of an incident."""
-    by_scope = scopes(dict(found.metrics))
+    by_scope = scopes(dict(findings.metrics))
     rows = [
         ["Labelled, of all answered", *(f"{counted(s['n'])} of {counted(s['n_answered'])}" for s in by_scope.values())],
         *([title, *(rate(scope[key]) for scope in by_scope.values())] for key, (title, _) in RATES.items()),
@@ -133,21 +133,21 @@ def metrics_section(found: Findings) -> Section:
         "Each rate with its 95% interval, in which the narratives of one incident are not taken as independent. "
         "Narratives without a label or with an error count in none, but for the detection rate, which needs no label."
     ]
-    if (agreement := found.metrics["agreement"]) is not None and agreement["n"]:
-        both = " and ".join(map(type_title, found.metrics["by_type"]))
+    if (agreement := findings.metrics["agreement"]) is not None and agreement["n"]:
+        both = " and ".join(map(type_title, findings.metrics["by_type"]))
         sentences.append(
             f"{both} of the same incident: of {counted(agreement['n'])} incidents with both, a share of "
             f"{rate(agreement['agreement'])} agree; Cohen's kappa is {rate(agreement['kappa'])}."
         )
     table = Table("Detections against manual labels", ["Metric", *by_scope], in_cells(rows))
-    return Section("metrics", "Metrics", sentences, [table], _there(found, "detection_rates"))
+    return Section("metrics", "Metrics", sentences, [table], _there(findings, "detection_rates"))
 
 
-def unseen(found: Findings) -> Section:
-    """The measures beside those of the incidents of which nothing was seen before the first answer."""
-    rest = found.metrics.get("unseen")
+def unseen(findings: Findings) -> Section:
+    """The measures of all incidents, beside those of the incidents that nobody saw before the first answer."""
+    rest = findings.metrics.get("unseen")
     title = "Without what was seen before"
-    if rest is None or rest == MASKED or found.below:
+    if rest is None or rest == MASKED or findings.below:
         return Section("unseen", title)
     sentences = [
         f"{counted(rest['n_seen_narratives'])} narratives of {counted(rest['n_seen_incidents'])} incidents were shown "
@@ -155,7 +155,7 @@ def unseen(found: Findings) -> Section:
         f"those without these incidents ({counted(rest['n_labelled'])} labelled narratives)."
     ]
     tables = []
-    if found.has_detections:
+    if findings.has_detections:
         apart = scopes(dict(rest))
         tables = [
             Table(
@@ -168,10 +168,10 @@ def unseen(found: Findings) -> Section:
                     ]
                 ),
             )
-            for name, scope in scopes(dict(found.metrics)).items()
+            for name, scope in scopes(dict(findings.metrics)).items()
             if name in apart
         ]
-    if rows := list(_unseen_variables(found.metrics.get("variables", {}), rest.get("variables", {}))):
+    if rows := list(_unseen_variables(findings.metrics.get("variables", {}), rest.get("variables", {}))):
         tables.append(Table("Variables", ["Variable", "Measure", "All", "Without"], in_cells(rows)))
     return Section("unseen", title, sentences, tables)
 
@@ -219,10 +219,10 @@ def errors(by_category: Mapping[str, int], by_type: Mapping[str, Mapping[str, in
     )
 
 
-def variables(found: Findings) -> Section:
+def variables(findings: Findings) -> Section:
     """The variables of the codebook: an overview, which need work first, and each by itself."""
-    measured = found.metrics.get("variables", {})
-    known = variable_findings(measured, found.variables)
+    measured = findings.metrics.get("variables", {})
+    known = variable_findings(measured, findings.variables)
     if not known:
         return Section("variables", "Variables")
     sentence = (
@@ -230,12 +230,12 @@ def variables(found: Findings) -> Section:
         "rate of it; one that depends on others is measured where their labels say that it applies."
     )
     titles = ["Variable", "Type", "Answered", "Most frequent", "Labelled", "Measure", "Errors", "Unclear", "Not asked"]
-    tables = [Table("All variables", titles, [_in_overview(each, found.links) for each in known])]
+    tables = [Table("All variables", titles, [_in_overview(each, findings.links) for each in known])]
     if needing := work_first(known):
         reasons = in_cells([each.name, "; ".join(each.needs_work)] for each in needing)
         tables.append(Table("Variables that need work first", ["Variable", "Why"], reasons, has_words=True))
     parts = [
-        _variable(f"variable-{n}", each, measured[each.name], found.links) for n, each in enumerate(known, start=1)
+        _variable(f"variable-{n}", each, measured[each.name], findings.links) for n, each in enumerate(known, start=1)
     ]
     return Section("variables", "Variables", [sentence], tables, parts=parts)
 
@@ -314,9 +314,9 @@ def _with_links_of_errors(
     return table._replace(rows=rows)
 
 
-def groups(found: Findings) -> Section:
-    """The same rates by what stands in a column of the workbook, and the errors of each group."""
-    columns = found.metrics.get("groups", {})
+def groups(findings: Findings) -> Section:
+    """The same rates by the values of a workbook column, and the errors of each group."""
+    columns = findings.metrics.get("groups", {})
     if not columns:
         return Section("groups", "Groups")
     sentence = (
@@ -327,7 +327,10 @@ def groups(found: Findings) -> Section:
     )
     parts = [
         Section(
-            f"group-{number_of}", column, (), list(_of_column(column, of_column, found.links, found.has_detections))
+            f"group-{number_of}",
+            column,
+            (),
+            list(_of_column(column, of_column, findings.links, findings.has_detections)),
         )
         for number_of, (column, of_column) in enumerate(columns.items(), start=1)
     ]
@@ -392,11 +395,11 @@ def _trouble(key: str, column: str, group: str, trouble: Mapping[str, Any], link
     return [count_cell(trouble["n"], address, f"errors, {column} {group}"), *map(Cell, shares)]
 
 
-def calibration(found: Findings) -> Section:
+def calibration(findings: Findings) -> Section:
     """Whether confidence and token probabilities can be believed, and what other thresholds would give."""
-    fits = found.metrics["calibration"]
+    fits = findings.metrics["calibration"]
     if not fits:
-        is_masked = found.metrics["overall"]["tp"] == MASKED
+        is_masked = findings.metrics["overall"]["tp"] == MASKED
         why = "Masked, as the labels are." if is_masked else "No labelled answer has a probability: nothing to measure."
         return Section("calibration", "Confidence and probabilities", [why])
     measured = {
@@ -406,7 +409,7 @@ def calibration(found: Findings) -> Section:
     tables = [plain_table(table) for table in calibration_tables(DETECTED, measured)]
     if thresholds := (fits["p_detected"] or {}).get("thresholds"):
         tables.append(_thresholds(thresholds))
-    figures = _there(found, "confidence_by_outcome", "reliability", "roc_precision_recall")
+    figures = _there(findings, "confidence_by_outcome", "reliability", "roc_precision_recall")
     return Section("calibration", "Confidence and probabilities", (), tables, figures)
 
 
@@ -426,9 +429,9 @@ def _thresholds(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def estimates(found: Findings) -> Section:
-    """What `narrative-runs estimate` wrote down."""
-    shown = found.estimates
+def estimates(findings: Findings) -> Section:
+    """The results of `narrative-runs estimate`."""
+    shown = findings.estimates
     if shown is None:
         return Section("estimates", "Estimates")
     sentences = list(shown.warnings)
@@ -441,10 +444,10 @@ def estimates(found: Findings) -> Section:
     if shown.methods:
         sentences.append(f"For the methods section: {shown.methods}")
     sentences += [f"Not estimated: {reason}" for reason in shown.refused]
-    figures = [name for name in found.figures if name == "estimates"] if shown.has_figure else []
+    figures = [name for name in findings.figures if name == "estimates"] if shown.has_figure else []
     return Section("estimates", "Estimates", sentences, [plain_table(table) for table in shown.tables], figures)
 
 
-def _there(found: Findings, *names: str) -> list[str]:
-    """Those of these figures that there are, in the order of the report."""
-    return [name for name in CAPTIONS if name in names and name in found.figures]
+def _there(findings: Findings, *names: str) -> list[str]:
+    """Those of these figures that exist, in the order of the report."""
+    return [name for name in CAPTIONS if name in names and name in findings.figures]

@@ -1,8 +1,8 @@
-"""What comparing experiments narrative by narrative amounts to, in tables: a program of its own beside the page.
+"""The tables of a comparison narrative by narrative, made by a separate program beside the page.
 
 `python -m narrative_runs.page.history.compared_tables LABEL LABEL …` writes it to its standard output, pickled for the
-page. It needs all results of the experiments, and much memory for a while, which the page is spared. It ends with the
-page.
+page. It reads all results of the experiments, and needs much memory for a while, which the page need not have. It ends
+with the page.
 """
 
 import os
@@ -32,16 +32,16 @@ from narrative_runs.report.measures import TITLES
 MOST_CHANGES = 100
 
 
-def compared_tables(found: Compared, letters: Sequence[str]) -> ComparedTables:
-    """What the page shows of a comparison.
+def compared_tables(comparison: Compared, letters: Sequence[str]) -> ComparedTables:
+    """The tables that the page shows of a comparison.
 
     letters: by which the page calls the experiments, in their order.
     """
-    titles = [f"{letter}: {one.label}" for letter, one in zip(letters, found.experiments, strict=True)]
+    titles = [f"{letter}: {one.label}" for letter, one in zip(letters, comparison.experiments, strict=True)]
     return ComparedTables(
-        {one.label: one.metrics for one in found.experiments},
-        list(_measures(found.variables.measures, titles)),
-        [_pair(found, index, letters) for index in range(1, len(found.experiments))],
+        {one.label: one.metrics for one in comparison.experiments},
+        list(_measures(comparison.variables.measures, titles)),
+        [_pair(comparison, index, letters) for index in range(1, len(comparison.experiments))],
     )
 
 
@@ -58,25 +58,25 @@ def _measures(measures: Sequence[MeasureBeside], titles: Sequence[str]) -> Itera
         yield Table(f"{name}, {LEVEL_TITLES[level]}", ["Measure", *titles], in_cells(rows))
 
 
-def _pair(found: Compared, index: int, letters: Sequence[str]) -> Section:
+def _pair(comparison: Compared, index: int, letters: Sequence[str]) -> Section:
     """What changed from the first experiment to the one with this index, and whether that may be chance."""
-    first, other = found.experiments[0], found.experiments[index]
+    first, other = comparison.experiments[0], comparison.experiments[index]
     names = {"first": letters[0], "other": letters[index]}
     sentences, tables, parts = [], [], []
-    tests = found.tests[index - 1]
-    if found.has_pair(index):
+    tests = comparison.tests[index - 1]
+    if comparison.has_pair(index):
         tables.append(_test_table(tests, names))
         if tests[0].n_other_label:
             sentences.append("Labels differ: a narrative with another label counts in no test.")
         if tests[0].n_compared:
-            changes = found.changes[index - 1]
+            changes = comparison.changes[index - 1]
             if len(changes):
                 tables.append(_detections_changed(first, other, names, changes))
             else:
                 sentences.append("No narrative changed.")
         else:
             sentences.append("Nothing could be compared: no narrative was answered in both, with the same text.")
-    if (pair := found.variables.pairs.get(index)) is not None:
+    if (pair := comparison.variables.pairs.get(index)) is not None:
         parts.append(_variables(pair, first, other, names))
     return Section(f"pair-{names['other']}", f"{names['first']} and {names['other']}", sentences, tables, parts=parts)
 
@@ -145,7 +145,7 @@ def _detections_changed(first: Finished, other: Finished, names: dict[str, str],
 def _changed(
     about: str, first: Finished, other: Finished, names: dict[str, str], rows: Iterable[tuple[Any, ...]], number: int
 ) -> Table:
-    """The first of the narratives that changed, each answer with the way to its narrative."""
+    """The first of the narratives that changed; each answer links to its narrative."""
     caption = f"{about}narratives that changed: {number:,}"
     if number > MOST_CHANGES:
         labels = " ".join(map(shlex.quote, (first.label, other.label)))
@@ -163,7 +163,7 @@ def _changed(
 
 
 def _address(experiment: Finished, incident: str, narrative_type: str) -> str:
-    """Where the narrative is shown; a snapshot's answers are others than those of today, and lead nowhere."""
+    """The address of the narrative; empty for a snapshot, whose answers differ from today's."""
     if experiment.snapshot:
         return ""
     return address_of("narratives", experiment.folder.slug, incident, narrative_type)
@@ -184,15 +184,15 @@ def _label(label: Any) -> str:
 
 
 def main(words: Sequence[str]) -> None:
-    """Compare, and write what it amounts to; words: of each experiment its letter and label, such as `A=ipv@pilot`.
+    """Compare, and write the tables; words: the letter and label of each experiment, such as `A=ipv@pilot`.
 
-    A mistake of the user is written as its message.
+    If the user made a mistake, its message is written instead.
     """
     named = [word.partition("=") for word in words]
     try:
         experiments = read_named([label for _, _, label in named])
-        found = compared(experiments, variables_compared(experiments))
-        answer: ComparedTables | str = compared_tables(found, [letter for letter, _, _ in named])
+        comparison = compared(experiments, variables_compared(experiments))
+        answer: ComparedTables | str = compared_tables(comparison, [letter for letter, _, _ in named])
     except NarrativeRunsError as error:
         answer = str(error)
     sys.stdout.buffer.write(pickle.dumps(answer))
@@ -200,7 +200,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def _end_with_the_page() -> None:
-    """Standard input ends when the page does."""
+    """End this process when the page ends: standard input ends with it."""
     # Not by sys.stdin, whose lock would be held at the end.
     while os.read(0, 1024):
         pass

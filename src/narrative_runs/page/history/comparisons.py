@@ -1,4 +1,4 @@
-"""Comparisons narrative by narrative: each is made once, by a program of its own, and kept while its files stay."""
+"""Comparisons narrative by narrative: a separate program makes each once; it is kept until its files change."""
 
 import asyncio
 import pickle
@@ -17,7 +17,7 @@ _PROGRAM = "narrative_runs.page.history.compared_tables"
 
 
 class ComparedTables(NamedTuple):
-    """What a comparison amounts to: the content of metrics.json by the experiment's label; the measures of variables
+    """The tables of a comparison: the content of metrics.json by the experiment's label; the measures of variables
     beside each other; and a section for each of the others, compared with the first."""
 
     metrics: dict[str, Any]
@@ -26,15 +26,15 @@ class ComparedTables(NamedTuple):
 
 
 class Comparisons:
-    """Those that were asked for since the page was started, one made at a time."""
+    """The comparisons requested since the page started; one is made at a time."""
 
     def __init__(self) -> None:
         self._tasks: OrderedDict[tuple[Any, ...], asyncio.Task[ComparedTables | str]] = OrderedDict()
         self._one_at_a_time = asyncio.Semaphore(1)
 
     async def of(self, sides: Sequence[Side], within_s: float | None) -> ComparedTables | str | None:
-        """What the comparison of these experiments amounts to, or why it cannot be made, in words; None where it is not
-        made within these seconds: it goes on, and can be asked for again."""
+        """The comparison of these experiments, or why it cannot be made, in words; None if it is not ready within these
+        seconds: the work continues, and the caller can ask again."""
         words = [f"{side.letter}={side.label}" for side in sides]
         key = (*words, *(_state(side) for side in sides))
         task = self._tasks.get(key)
@@ -74,7 +74,7 @@ class Comparisons:
 
 
 def _state(side: Side) -> tuple[Any, ...]:
-    """What is another one when the files were written anew that a comparison reads."""
+    """A value that changes whenever a file that the comparison reads is rewritten."""
     folder = side.folder
     assert folder is not None
     paths = [folder.snapshots / f"{side.snapshot}.json"] if side.snapshot else [folder.result_table, folder.metrics]

@@ -1,4 +1,4 @@
-"""History: all experiments, and those that are chosen side by side."""
+"""History: all experiments, and the chosen ones side by side."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ async def _show(comparisons: Comparisons, request: web.Request) -> web.Response:
         choices=await asyncio.to_thread(choices, known, chosen),
         sides=sides,
         overview=experiments_table(sides) if sides else None,
-        differ_in_workbook=len({side.begun.source_md5 for side in sides} - {""}) > 1,
+        differ_in_workbook=len({side.state.source_md5 for side in sides} - {""}) > 1,
         params=params,
         texts=texts,
         metrics=metric_tables(sides) if len(sides) > 1 else [],
@@ -94,7 +94,7 @@ def _snapshots(known: ExperimentRow) -> list[Snapshot]:
     try:
         return snapshots.all_of(known.folder)
     except NarrativeRunsError:
-        # A damaged one is told where it is asked for.
+        # The page reports a damaged one when somebody opens it.
         return []
 
 
@@ -108,32 +108,32 @@ def sides_of(labels: Sequence[str], known: Sequence[ExperimentRow]) -> list[Side
     if len(labels) > MOST:
         raise ExperimentError(f"At most {MOST} experiments can be compared; you chose {len(labels)}.")
     by_name = {name: each for each in reversed(known) for name in (each.row["experiment_id"], each.row["slug"]) if name}
-    found: list[Side] = []
+    sides: list[Side] = []
     for label in labels:
         which, snapshot = (label, "") if label in by_name else divided(label)
         if which not in by_name:
             raise ExperimentError(f"There is no experiment {which} in this folder's record.")
-        side = _side(ascii_uppercase[len(found)], by_name[which], snapshot)
-        if side.label not in [each.label for each in found]:
-            found.append(side)
-    return found
+        side = _side(ascii_uppercase[len(sides)], by_name[which], snapshot)
+        if side.label not in [each.label for each in sides]:
+            sides.append(side)
+    return sides
 
 
 def _side(letter: str, known: ExperimentRow, snapshot: str) -> Side:
     row, folder = known.row, known.folder if known.row["slug"] else None
-    begun = experiment.find(folder) if folder is not None and folder.path.is_dir() else None
-    if folder is None or begun is None:
+    state = experiment.find(folder) if folder is not None and folder.path.is_dir() else None
+    if folder is None or state is None:
         if snapshot:
             raise ExperimentError(f"{named(known)} has no snapshots: its folder is not here.")
         return Side(letter, named(known), "", row["experiment_name"], None, _of_record(row), None, 0, False)
-    below = limit_in(begun)
+    below = limit_in(state)
     if snapshot:
-        begun = replace(begun, params=dict(snapshots.named(folder, snapshot).params))
-        return Side(letter, named(known), snapshot, row["experiment_name"], folder, begun, None, below, True)
+        state = replace(state, params=dict(snapshots.named(folder, snapshot).params))
+        return Side(letter, named(known), snapshot, row["experiment_name"], folder, state, None, below, True)
     metrics = _metrics(folder)
-    published = None if metrics is None else masked_metrics(metrics, below, experiment.codebook_of(begun.params))
+    published = None if metrics is None else masked_metrics(metrics, below, experiment.codebook_of(state.params))
     return Side(
-        letter, named(known), "", row["experiment_name"], folder, begun, published, below, published is not None
+        letter, named(known), "", row["experiment_name"], folder, state, published, below, published is not None
     )
 
 
@@ -143,13 +143,13 @@ def _metrics(folder: ExperimentFolder) -> dict[str, Any] | None:
     try:
         metrics: dict[str, Any] = json.loads(folder.metrics.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # Why it cannot be read is told where its findings are asked for.
+        # The page of its findings says why they cannot be read.
         return None
     return metrics
 
 
 def _of_record(row: dict[str, Any]) -> ExperimentState:
-    """The params of which the record's row has a copy."""
+    """The params that the record's row holds a copy of."""
     params = {
         "experiment": {"name": row.get("experiment_name")},
         "model": {

@@ -35,7 +35,7 @@ class Side:
     """One experiment, or a snapshot of one, that is compared.
 
     letter: by which tables call it; which: the slug or id; snapshot: the name of one, else empty; name: of the
-    experiment; folder: its own, None where it has none; begun: its params; metrics: what may be published of its
+    experiment; folder: its own, None where it has none; state: its params; metrics: what may be published of its
     metrics, None where there are none, or where those of a snapshot are yet to be derived; below: the limit below which
     counts are masked; has_findings: whether it can be compared narrative by narrative.
     """
@@ -45,24 +45,24 @@ class Side:
     snapshot: str
     name: str
     folder: ExperimentFolder | None
-    begun: ExperimentState
+    state: ExperimentState
     metrics: Mapping[str, Any] | None
     below: int
     has_findings: bool
 
     @property
     def label(self) -> str:
-        """As `narrative-runs compare` names it."""
+        """Its name in `narrative-runs compare`."""
         return f"{self.which}@{self.snapshot}" if self.snapshot else self.which
 
     @property
     def title(self) -> str:
-        """As heads of columns name it."""
+        """Its name in the heads of columns."""
         return f"{self.letter}: {self.label}"
 
     @property
     def links(self) -> NarrativeLinks | None:
-        """Its narratives; None of a snapshot, whose answers are others than those of today."""
+        """The links to its narratives; None for a snapshot, whose answers differ from today's."""
         return None if self.snapshot else NarrativeLinks(self.which)
 
 
@@ -75,7 +75,7 @@ class TextApart(NamedTuple):
 
 
 def experiments_table(sides: Sequence[Side]) -> Table:
-    """Who is who; the letters lead to the same comparison with that one as the first."""
+    """The experiments by letter; each letter leads to the same comparison with that experiment as the first."""
 
     def number(side: Side, key: str) -> str:
         return "–" if side.metrics is None else counted(side.metrics[key])
@@ -90,7 +90,7 @@ def experiments_table(sides: Sequence[Side]) -> Table:
             Cell(side.letter, "" if side is sides[0] else as_the_first(side), f"compare the others with {side.label}"),
             Cell(side.label),
             Cell(side.name),
-            Cell(str(side.begun.params.get("model", {}).get("name") or "–")),
+            Cell(str(side.state.params.get("model", {}).get("name") or "–")),
             Cell(number(side, "n_processed")),
             Cell(number(side, "n_errors")),
         ]
@@ -101,7 +101,7 @@ def experiments_table(sides: Sequence[Side]) -> Table:
 
 def params_of(sides: Sequence[Side]) -> tuple[Table | None, list[TextApart]]:
     """The params that differ, the frozen ones first, and where long ones do; None and nothing where none differs."""
-    apart = params_apart([side.begun for side in sides])
+    apart = params_apart([side.state for side in sides])
     if not apart:
         return None, []
     rows = [
@@ -119,7 +119,7 @@ def params_of(sides: Sequence[Side]) -> tuple[Table | None, list[TextApart]]:
 
 
 def in_lines(value: Any) -> str:
-    """A param as it would stand in a params file: a text as it is, all else as YAML."""
+    """A param as a params file would show it: a text as it is, all else as YAML."""
     if value is None or isinstance(value, str):
         return value or ""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

@@ -36,7 +36,7 @@ class Line(NamedTuple):
 def differences(first: str, other: str) -> list[Line]:
     """The lines in which two texts differ, with two lines around each; none where they are the same.
 
-    A line's end is part of it: where it differs, it is shown as ⏎, and a carriage return as ␍.
+    The end of a line is part of it: where it differs, it shows as ⏎, and a carriage return as ␍.
     """
     before, after = first.splitlines(keepends=True), other.splitlines(keepends=True)
     lines: list[Line] = []

@@ -1,7 +1,7 @@
-"""What the findings compare of a variable, narrative by narrative and incident by incident, for the search index.
+"""Outcomes of a variable, narrative by narrative and incident by incident, for the search index.
 
-It is computed when somebody first asks for it. The tables of a large experiment take more memory than the page is to
-have: those are computed in a process of its own.
+They are computed when somebody first asks for them. The tables of a large experiment take more memory than the page
+should use: a separate process computes those.
 """
 
 import subprocess
@@ -23,7 +23,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def bring_compared(index: SearchIndex, row: dict[str, Any], variable: str) -> None:
-    """Have the index hold what is compared of a variable of an experiment, as the record stands now.
+    """Bring the outcomes of a variable into the index, as the record has them now.
 
     row: the experiment's row in the record; variable: of its codebook; empty for what is compared of incidents by the
     record's own columns.

@@ -1,4 +1,4 @@
-"""What is asked for in the room of narratives: read from an address, and as the form shows it."""
+"""The filters of the room of narratives: read from an address, and shown in the form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _LONGEST = 400
 
 @dataclass(frozen=True)
 class Asked:
-    """The filters of an address, as they were given; empty texts ask for nothing.
+    """The filters of an address, as given; an empty text does not filter.
 
     groups: by column of the workbook.
     """
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def filters(self) -> dict[str, str]:
-        """All that was given, by the names that an address has for it."""
+        """All filters that were given, by their names in an address."""
         given = {key: getattr(self, key) for key in _KEYS}
         given |= {f"{GROUP}{column}": group for column, group in self.groups.items()}
         return {key: value for key, value in given.items() if value}
@@ -68,7 +68,7 @@ class Asked:
 
 
 def asked_in(query: MultiMapping[str]) -> Asked:
-    """The filters in the query of an address; what is not known there is left out."""
+    """The filters in the query of an address; unknown names are left out."""
     given = {key: query.get(key, "").strip()[:_LONGEST] for key in _KEYS}
     groups = {key.removeprefix(GROUP): value for key, value in query.items() if key.startswith(GROUP) and value}
     return Asked(**given, groups=groups)

@@ -21,7 +21,7 @@ class Piece:
 
 
 def readable(text: str | None) -> str:
-    """A text as it is shown: plain, and with one kind of line end."""
+    """A text as the page shows it: plain, and with one kind of line end."""
     return plain((text or "").replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
@@ -51,7 +51,7 @@ def excerpt(text: str, spans: Sequence[Span], length: int) -> Span:
 
 
 def within(spans: Iterable[Span], part: Span) -> list[Span]:
-    """The spans as they stand in a part of the text, those outside left out."""
+    """The spans by their position in a part of the text; those outside are left out."""
     cut = [(max(first, part[0]) - part[0], min(last, part[1]) - part[0]) for first, last in spans]
     return [(first, last) for first, last in cut if first < last]
 

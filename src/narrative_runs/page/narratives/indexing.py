@@ -39,7 +39,7 @@ class _Looked:
 
 
 class Indexing:
-    """What keeps the index up to date. A look at an experiment starts it; it stops a while after the last look."""
+    """Keeps the index up to date. A look at an experiment starts it; it stops a while after the last look."""
 
     def __init__(self, index: SearchIndex | None = None) -> None:
         self.index = index or SearchIndex()
@@ -49,7 +49,7 @@ class Indexing:
         self._is_closed = False
 
     def look(self, row: dict[str, Any], patience_s: float) -> str:
-        """Have the index of an experiment brought up to date, and wait for that, but no longer than this.
+        """Bring the index of an experiment up to date, and wait for that, but no longer than this.
 
         row: the experiment's row in the record. Out: why it cannot be brought up to date, in words; empty where that is
         done, or goes on.
@@ -119,7 +119,7 @@ class Indexing:
 
 
 def state_of(row: dict[str, Any]) -> ExperimentState | None:
-    """What an experiment's folder says of it; None where there is none, or it cannot be read.
+    """The experiment state in its folder; None if there is no folder, or it cannot be read.
 
     row: the experiment's row in the record.
     """

@@ -85,7 +85,7 @@ def marked(text: str, terms: Sequence[Term], passages: Sequence[str]) -> list[Pi
 
 
 def passages_in(text: str, passages: Sequence[str]) -> list[Span]:
-    """Where the passages stand in a text; those that do not are left out."""
+    """Where the passages are in a text; those that are not in it are left out."""
     return [span for passage in passages for span in spans_of_passage(passage, text)]
 
 
@@ -120,7 +120,7 @@ def listed(text: str | None) -> list[str]:
 
 
 def as_words(value: str) -> str:
-    """A value of a variable as it is read: several of them one after the other."""
+    """A value of a variable in words; several values one after the other."""
     return "; ".join(listed(value)) or "none" if value.startswith("[") else readable(value)
 
 

@@ -115,7 +115,7 @@ async def _trace(request: web.Request) -> web.Response:
 
 
 def _edge(request: web.Request, name: str) -> int | None:
-    """A position in the query of an address; what is none is as if it were not there."""
+    """A position in the query of an address; an invalid one is ignored."""
     given = request.query.get(name, "")
     return int(given) if given.isascii() and given.isdigit() and len(given) < 18 else None
 
@@ -237,7 +237,7 @@ def _item(known: ExperimentRow, row: dict[str, Any], asked: Asked, wanted: Wante
 
 
 def _of_variable(name: str, coded: Mapping[str, Any]) -> dict[str, str]:
-    """What is said of one variable in a list, where no words of a narrative are shown unasked."""
+    """The facts about one variable in a list, which shows no words of a narrative until somebody asks."""
     value = f"error: {coded['error_message']}" if coded["error_message"] else coded["value"]
     is_long = value is not None and (len(value) > 60 or coded["not_in_text"] is not None)
     facts = {name: "–" if value is None else "a text" if is_long else as_words(value)}
@@ -250,18 +250,18 @@ def _address(known: ExperimentRow, row: Mapping[str, Any], asked: Asked, *furthe
 
 
 def _steps_from(indexing: Indexing, known: ExperimentRow, asked: Asked, row: dict[str, Any]) -> dict[str, str]:
-    """The addresses of the narratives before and behind this one in the list of what was asked for."""
+    """The addresses of the narratives before and after this one in the filtered list."""
     experiment_id, index = known.row["experiment_id"], indexing.index
     meant = understood(asked, _codebook_of(known), has_values_of(experiment_id))
     position = narrative_pages.position_of(index, experiment_id, row)
     if position is None or meant.problems:
         return {}
-    found = {}
+    steps = {}
     for name, edges in {"Earlier": {"before": position}, "Later": {"after": position}}.items():
         page = narrative_pages.page_of(index, experiment_id, meant.wanted, 1, **edges)
         for neighbour in narrative_pages.rows_with_ids(page.result_ids):
-            found[name] = _address(known, neighbour, asked)
-    return found
+            steps[name] = _address(known, neighbour, asked)
+    return steps
 
 
 @dataclass(frozen=True)
