@@ -396,7 +396,7 @@ def test_columns_and_types_of_ones_own_in_a_whole_run(project: Project, fake: Fa
     blind = openpyxl.load_workbook(project.folder / "results/own/review.xlsx").active
     assert blind is not None and "Sex" not in [cell.value for cell in blind[1]]
     proved = project.run("narrative-runs", "prove", "--configfile", "own.yaml")
-    assert proved.returncode == 0, proved.stdout
+    assert proved.returncode == 0 and "(results/own/), the experiment of own.yaml\n" in proved.stdout, proved.stdout
     asked = fake.asked
     (project.folder / "results/own/results.csv").unlink()
     assert project.snakemake("--configfile", "own.yaml").returncode == 0
