@@ -20,6 +20,7 @@ COMMON = {"begun", "found", "place", "places", "told"}
 ROOMS_WITHOUT_COMMON = (
     "__init__",
     "__main__",
+    "asking",
     "atomic_files",
     "checkpoints",
     "code",
@@ -48,6 +49,7 @@ ROOMS_WITHOUT_COMMON = (
     "journal_checksums",
     "journal_set_aside",
     "lock_watch",
+    "migration",
     "monitoring",
     "notebook",
     "observation",
@@ -58,7 +60,10 @@ ROOMS_WITHOUT_COMMON = (
     "permissions",
     "plain_console",
     "plain_text",
+    "preflight",
+    "provenance",
     "record",
+    "removal",
     "report",
     "results",
     "results_file",
@@ -72,11 +77,13 @@ ROOMS_WITHOUT_COMMON = (
     "shell",
     "signals",
     "snapshots",
+    "source",
     "started_server",
     "steering",
     "user_files",
     "variable_outcomes",
     "walk",
+    "workflow",
 )
 
 Words = tuple[str, ...]

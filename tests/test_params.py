@@ -492,6 +492,15 @@ def test_a_file_that_repeats_itself_without_end_is_refused(tmp_path: Path, text:
     assert read_file(tmp_path / "fine.yaml")["d"] == {"b": 1}
 
 
+def test_of_merged_mappings_the_first_counts(tmp_path: Path) -> None:
+    """Where several mappings are merged, a key has its value in the first that holds it, as YAML 1.1 has it, and one of
+    its own before all: another order would ask with other params."""
+    text = "a: &a {tokens: 1}\nb: &b {tokens: 2, seed: 2}\nboth: {<<: [*a, *b]}\nown: {<<: [*a, *b], tokens: 3}\n"
+    (tmp_path / "merged.yaml").write_text(text)
+    values = read_file(tmp_path / "merged.yaml")
+    assert (values["both"], values["own"]) == ({"tokens": 1, "seed": 2}, {"tokens": 3, "seed": 2})
+
+
 def test_a_query_stays_where_it_belongs() -> None:
     """What follows the question mark of an address stays at its end, for chat and for the list of models alike."""
     url = "https://host/openai/deployments/m/chat/completions?api-version=2024-10-21"

@@ -1,4 +1,4 @@
-"""`narrative-runs preflight`: five narratives are asked, and hours and tokens of the whole run are told."""
+"""`narrative-runs preflight`: asks about five narratives, and says what hours and tokens the whole run will take."""
 
 import time
 from pathlib import Path
@@ -29,7 +29,7 @@ SAMPLE = 5
 
 
 async def preflight(file: Path) -> None:
-    """Ask five narratives of the experiment that `file` describes, the longest among them; print what to expect.
+    """Ask about five narratives of the experiment that `file` describes, the longest among them; print what to expect.
 
     Raises:
         NarrativeRunsError: the params, the workbook or the server cannot be used.
@@ -37,8 +37,8 @@ async def preflight(file: Path) -> None:
     params = params_module.of_file(file)
     checksum.fetch(params.data.file)
     checksum.verify(params.data.file)
-    begun = experiment.find(ExperimentFolder(params.slug))
-    reading_rules = rules.numbered(begun.reading_rules) if begun else rules.CURRENT
+    state = experiment.find(ExperimentFolder(params.slug))
+    reading_rules = rules.numbered(state.reading_rules) if state else rules.CURRENT
     how = reading_of(params.data.model_dump(mode="json"), reading_rules, params.variables)
     source = workbook.read(params.data.file, how, RESULTS)
     for line in summary_lines(source.quality):
@@ -49,7 +49,7 @@ async def preflight(file: Path) -> None:
     finally:
         server.close()
     characters = source.keys["characters"].iloc[: params.run.max_narratives]
-    for line in told(results, len(characters), int(characters.max()), params):
+    for line in expected_effort(results, len(characters), int(characters.max()), params):
         print(line)
 
 
@@ -57,8 +57,8 @@ def sample(source: workbook.Source, limit: int | None = None) -> list[Narrative]
     """Five of the first `limit` narratives, evenly spread over the lengths, the longest last."""
     by_length = source.keys["characters"].iloc[:limit].argsort(kind="stable")
     count = min(SAMPLE, len(by_length))
-    places = sorted({round(place * (len(by_length) - 1) / max(1, count - 1)) for place in range(count)})
-    return [next(source.narratives(int(by_length.iloc[place]), len(source))) for place in places]
+    positions = sorted({round(number * (len(by_length) - 1) / max(1, count - 1)) for number in range(count)})
+    return [next(source.narratives(int(by_length.iloc[position]), len(source))) for position in positions]
 
 
 async def _ask(narratives: list[Narrative], params: Params, model_server: ModelServer) -> list[Result]:
@@ -80,9 +80,9 @@ async def _ask(narratives: list[Narrative], params: Params, model_server: ModelS
 
 
 async def _entry(narrative: Narrative, question: Question, client: Client, unsupported: set[str]) -> dict[str, Any]:
-    """What a journal would keep of one narrative, which is asked at most twice.
+    """What a journal would keep of one narrative; sends at most two requests about it.
 
-    unsupported: parts that the server does not take; those that it turns out not to take are added.
+    unsupported: parts that the server does not take; those that prove to be so are added.
 
     Raises:
         ServerError: the server answers nothing at all.
@@ -112,7 +112,7 @@ def _outcome(result: Result, codebook: Codebook) -> str:
 
 
 def _answer(result: Result, codebook: Codebook) -> str:
-    """What was answered, without texts and passages, which may tell of somebody."""
+    """What was answered, without texts and passages, which may be about somebody."""
     if codebook.fits_the_record:
         return f"detected: {str(result.detected).lower()}"
     short = [
@@ -123,7 +123,7 @@ def _answer(result: Result, codebook: Codebook) -> str:
     return ", ".join(f"{coded.variable}: {coded.value or '-'}" for coded in short) or "answered"
 
 
-def told(results: list[Result], total: int, longest: int, params: Params) -> list[str]:
+def expected_effort(results: list[Result], total: int, longest: int, params: Params) -> list[str]:
     """What a whole run of `total` narratives will take, judged by these results, in words.
 
     longest: characters of the longest narrative.

@@ -1,4 +1,4 @@
-"""`narrative-runs trace`: one result followed back to its question, its answer, and its cell in the workbook."""
+"""`narrative-runs trace`: follows one result back to its question, its answer, and its cell in the workbook."""
 
 import json
 import sys
@@ -25,8 +25,8 @@ from narrative_runs.source.shards import SCHEMA, Narrative
 class Attempt:
     """One earlier pass over a narrative.
 
-    number: of the pass, from 1; asked_at: as the record writes times; error_category, error_message: None where it
-    brought an answer; raw_response: what the model wrote, None where nothing came.
+    number: of the pass, from 1; asked_at: as the record writes times; error_category, error_message: None if it
+    brought an answer; raw_response: what the model wrote, None if nothing came.
     """
 
     number: int
@@ -37,10 +37,10 @@ class Attempt:
 
 
 def show(incident_id: str, narrative_type: str, which: str, variable: str = "") -> None:
-    """Print a result as its reader wants it, then where it comes from.
+    """Print a result for its reader, then where it comes from.
 
     which: slug or id of the experiment; empty for the one that was started last; variable: the one variable of the
-    codebook that is shown of the answer; empty for all.
+    codebook to show; empty for all.
 
     Raises:
         ExperimentError: as `trace`; what the record holds of the result is shown all the same.
@@ -59,18 +59,18 @@ def show(incident_id: str, narrative_type: str, which: str, variable: str = "") 
         alone = recorded.of(row["result_id"]) if recorded else None
         lines = one_result.as_lines(row, one_result.terminal_width(), alone=alone)
         print("\n".join(lines), flush=True)
-    found = trace(incident_id, narrative_type, experiment_id)
+    origin = trace(incident_id, narrative_type, experiment_id)
     print("\nWHERE IT COMES FROM")
-    for name, value in found.items():
+    for name, value in origin.items():
         print(plain(f"{name:17} {'' if value is None else value}"))
     sys.stdout.flush()
 
 
 def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
-    """Where the result of a narrative comes from; what was asked is told by its journal, never by the merge.
+    """Where the result of a narrative comes from; its journal, and never the merge, says what was asked.
 
     which: slug or id of the experiment; empty for the one that was started last. Out: by name, in the order of the
-    way back: the result, what was asked of which model, by which software, where and when, the answer's place in the
+    way back: the result, what was asked of which model, by which software, where and when, where the answer is in the
     journals, and the narrative's cell.
 
     Raises:
@@ -81,20 +81,22 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         raise ExperimentError(f"{row['experiment_name']} comes from the R system: adopt it first (docs/from-r.md).")
     folder = ExperimentFolder(row["slug"])
     result = result_rows.of_narrative(row["experiment_id"], incident_id, narrative_type)
-    begun = experiment.find(folder)
+    state = experiment.find(folder)
     if result is None:
-        types = narrative_types(begun.params) if begun is not None else (narrative_type,)
-        told = "" if narrative_type in types else f" Its narrative types are: {', '.join(types)}."
-        raise ExperimentError(f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.{told}")
-    if begun is None:
+        types = narrative_types(state.params) if state is not None else (narrative_type,)
+        known_types = "" if narrative_type in types else f" Its narrative types are: {', '.join(types)}."
+        raise ExperimentError(
+            f"{row['slug']} has no result for the narrative {incident_id} {narrative_type}.{known_types}"
+        )
+    if state is None:
         raise ExperimentError(f"{folder.path}/ is not here. Restore it: its journals say what was asked.")
     if not folder.data_quality.exists():
         raise ExperimentError(
             f"{folder.data_quality} is missing. Start the run again: it is recreated without asking the model."
         )
-    count = check(begun.params, str(folder.description)).shards.count
-    place = _answer_of(result, folder, count, experiment.codebook_of(begun.params))
-    head, entry = journal.head(place.path), place.read()
+    count = check(state.params, str(folder.description)).shards.count
+    reference = _answer_of(result, folder, count, experiment.codebook_of(state.params))
+    head, entry = journal.head(reference.path), reference.read()
     quality = json.loads(folder.data_quality.read_text(encoding="utf-8"))
     return {
         "experiment": f"{row['experiment_name']} ({row['experiment_id']})",
@@ -108,8 +110,8 @@ def trace(incident_id: str, narrative_type: str, which: str) -> dict[str, Any]:
         "software_version": head.get("software_version"),
         "git_commit": head.get("git_commit"),
         "host": head.get("host"),
-        "journal": str(place.path),
-        "journal_byte": place.offset,
+        "journal": str(reference.path),
+        "journal_byte": reference.offset,
         "source_file": head["params"]["data"]["file"],
         "source_md5": head["source_md5"],
         "source_sheet": _sheet(quality["sheet"], folder, result["row_num"]),
@@ -126,7 +128,7 @@ def _detection(result: dict[str, Any]) -> str:
 
 def earlier_attempts(result: Mapping[str, Any], folder: ExperimentFolder) -> list[Attempt]:
     """What earlier passes over a narrative brought, the first one first; the last pass is the result itself, or what
-    could not take its place.
+    could not replace it.
 
     result: as the record's `of_narrative` gives it; folder: that of its experiment.
 
@@ -136,33 +138,33 @@ def earlier_attempts(result: Mapping[str, Any], folder: ExperimentFolder) -> lis
     """
     if (result["attempt_count"] or 1) == 1:
         return []
-    begun = experiment.find(folder)
-    if begun is None:
+    state = experiment.find(folder)
+    if state is None:
         raise ExperimentError(f"{folder.path}/ is not here. Bring it back: its journals tell what was asked.")
-    params = check(begun.params, str(folder.description))
+    params = check(state.params, str(folder.description))
     passes = _passes(dict(result), folder, params.shards.count)
-    narrative, codebook = _narrative_of(dict(result)), experiment.codebook_of(begun.params)
-    found = []
+    narrative, codebook = _narrative_of(dict(result)), experiment.codebook_of(state.params)
+    attempts = []
     for number in sorted(passes)[:-1]:
         read = result_of(narrative, passes[number][1], codebook)
-        found.append(Attempt(number, read.processed_at, read.error_category, read.error_message, read.raw_response))
-    return found
+        attempts.append(Attempt(number, read.processed_at, read.error_category, read.error_message, read.raw_response))
+    return attempts
 
 
 def _passes(
     result: dict[str, Any], folder: ExperimentFolder, count: int
 ) -> dict[int, tuple[EntryReference, dict[str, Any]]]:
-    """The entries of a narrative by pass, up to that of its result: of a first pass in its shard's journals, of a later
+    """The entries of a narrative by pass, up to that of its result: a first pass is in its shard's journals, a later
     one among the retries."""
     last = result["attempt_count"] or 1
     name = shard_name((result["row_num"] - 1) % count + 1, count)
     passes: dict[int, tuple[EntryReference, dict[str, Any]]] = {}
     for path in [*journal.files(folder.journals, name), *journal.files(folder.journals, RETRY)]:
-        for place, entry in journal.entries(path, holding=result["fingerprint"]):
+        for reference, entry in journal.entries(path, holding=result["fingerprint"]):
             is_its = entry["fingerprint"] == result["fingerprint"] and entry["attempt"] <= last
             # Of two of one pass the first counts among the shard's, the last among the retries.
             if is_its and (entry["attempt"] not in passes or journal.name_of(path) == RETRY):
-                passes[entry["attempt"]] = place, entry
+                passes[entry["attempt"]] = reference, entry
     return passes
 
 
@@ -185,7 +187,7 @@ def _narrative_of(result: dict[str, Any]) -> Narrative:
 
 
 def _sheet(sheet: str | list[str] | None, folder: ExperimentFolder, row_num: int) -> str | None:
-    """The sheet of a narrative, which stands beside it where several were read."""
+    """The sheet of a narrative; if several were read, the other columns name it."""
     if not isinstance(sheet, list):
         return sheet
     # Imported here: only such a workbook needs it.

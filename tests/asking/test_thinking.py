@@ -62,9 +62,9 @@ def test_a_mark_in_a_string_is_a_word(text: str) -> None:
 def test_what_was_written_stands_in_its_place(text: str) -> None:
     """In place, what was written is as it stands in the content, and all else is blank."""
     found = apart_from_thinking(text)
-    assert len(found.in_place) == len(text)
-    assert all(kept in (" ", sign) for kept, sign in zip(found.in_place, text, strict=True))
-    assert "".join(found.in_place.split()) == "".join(found.written.split())
+    assert len(found.masked) == len(text)
+    assert all(kept in (" ", sign) for kept, sign in zip(found.masked, text, strict=True))
+    assert "".join(found.masked.split()) == "".join(found.written.split())
 
 
 @given(texts, marks.filter(lambda mark: mark.startswith("<th")))
@@ -81,4 +81,4 @@ def test_what_an_open_draft_holds_is_never_written(before: str, mark: str) -> No
 )
 def test_many_marks_are_no_more_work_than_text(mark: str) -> None:
     """Any number of marks is taken apart, in one pass."""
-    assert len(apart_from_thinking(mark * 20_000).in_place) == 20_000 * len(mark)
+    assert len(apart_from_thinking(mark * 20_000).masked) == 20_000 * len(mark)

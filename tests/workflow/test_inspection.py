@@ -115,7 +115,7 @@ def test_a_new_experiment() -> None:
     md5 = write_workbook(INCIDENTS)
     write_params()
     found = planned()
-    assert (found.begun, found.source_md5, stands(found)) == (None, md5, (False, False, False))
+    assert (found.state, found.source_md5, stands(found)) == (None, md5, (False, False, False))
     assert not found.retry_errors and found.difference is None and not found.is_whole
     assert found.params == params_of() and not RESULTS.exists()
 
@@ -131,7 +131,7 @@ def test_values_of_the_command_stand_above_the_file() -> None:
 def test_an_experiment_that_is_not_merged_goes_on(unmerged: None) -> None:
     """An experiment with answers and without findings is known by its journals, and is to be gone on with."""
     found = planned()
-    assert found.begun is not None and found.begun.experiment_id == ID and found.begun.has_answers
+    assert found.state is not None and found.state.experiment_id == ID and found.state.has_answers
     assert stands(found) == (False, False, False)
 
 
@@ -370,7 +370,7 @@ def test_the_same_question_under_another_name(is_done: bool, completed: None, ca
     if not is_done:
         set_row(status="failed")
     write_params(experiment={"name": "Other", "slug": "other"})
-    assert planned().begun is None
+    assert planned().state is None
     told = capsys.readouterr().err
     assert (
         f"Cases (results/cases/) used the same workbook, prompt and model, and has results for {TOTAL} narratives"
@@ -465,5 +465,5 @@ def test_an_unreadable_neighbour_is_no_hindrance(unmerged: None) -> None:
     path = ExperimentFolder("damaged").journals / "session-0001" / "1-of-1.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps([]) + "\n")
-    assert planned().begun is not None
+    assert planned().state is not None
     assert "results/damaged/ cannot be read" in refused(experiment_id="dead-beef")

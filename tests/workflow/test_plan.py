@@ -10,7 +10,7 @@ from narrative_runs.workflow.command import typed
 from narrative_runs.workflow.plan import Plan
 
 
-def plan_of(begun: ExperimentState | None = None, **data: Any) -> Plan:
+def plan_of(state: ExperimentState | None = None, **data: Any) -> Plan:
     """The plan of an experiment with these values under `data`."""
     values = {
         "experiment": {"name": "Cases", "slug": "cases"},
@@ -19,10 +19,10 @@ def plan_of(begun: ExperimentState | None = None, **data: Any) -> Plan:
         "data": {"file": "data/cases.xlsx", **data},
     }
     params = check(values, "params.yaml")
-    return Plan(params, ExperimentFolder("cases"), begun, "md5", False, False, False, False)
+    return Plan(params, ExperimentFolder("cases"), state, "md5", False, False, False, False)
 
 
-def begun_with(reading_rules: int) -> ExperimentState:
+def state_with(reading_rules: int) -> ExperimentState:
     """An experiment that reads its workbook by these rules."""
     return ExperimentState("a", "md5", {}, False, "2026-01-02 03:04:05", reading_rules)
 
@@ -55,11 +55,11 @@ def test_the_workbook_is_read_again_when_it_is_to_be_read_otherwise() -> None:
         plan_of(columns={"cme": "ExaminerText"}),
         plan_of(placeholders="skip"),
         plan_of(placeholders={"skip": ["no text"]}),
-        *(plan_of(begun_with(other)) for other in (rules.CURRENT.number - 1, rules.CURRENT.number + 1)),
+        *(plan_of(state_with(other)) for other in (rules.CURRENT.number - 1, rules.CURRENT.number + 1)),
     ]
     assert len({way.reading for way in ways}) == len(ways)
     assert plan_of(file="data/other.xlsx").reading == plan_of().reading
-    assert plan_of(begun_with(rules.CURRENT.number)).reading == plan_of().reading
+    assert plan_of(state_with(rules.CURRENT.number)).reading == plan_of().reading
 
 
 @pytest.mark.parametrize(

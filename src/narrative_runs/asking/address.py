@@ -44,17 +44,17 @@ _UNSPECIFIED = ("0.0.0.0", "::")
 
 def is_near(address: str) -> bool:
     """Whether an IP address, as the system writes it, is of this machine or its private network."""
-    found = _parsed(address)
-    return found not in _METADATA_SERVICES and any(found in network for network in _NEAR)
+    parsed = _parsed(address)
+    return parsed not in _METADATA_SERVICES and any(parsed in network for network in _NEAR)
 
 
 def require_private_address(base_url: str, allow_remote: bool) -> None:
-    """Refuse a server of which an address lies outside this machine and its private network, unless `allow_remote`.
+    """Refuse a server with an address outside this machine and its private network, unless `allow_remote`.
 
-    A name that cannot be found now is left to the connection, which looks again: the server may not be there yet.
+    A name that cannot be resolved now is left to the connection, which looks again: the server may not be there yet.
 
     Raises:
-        ServerError: the server is outside, and that is not allowed; or the address is none.
+        ServerError: the server is outside, and that is not allowed; or the address is not valid.
     """
     if allow_remote:
         return
@@ -85,12 +85,12 @@ def require_private_address(base_url: str, allow_remote: bool) -> None:
 def near_socket(
     address_info: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]],
 ) -> socket.socket:
-    """A socket for a connection to an address that is near: the check where each connection is made.
+    """A socket for a connection to a near address: each connection is checked here.
 
     address_info: one entry of `socket.getaddrinfo`.
 
     Raises:
-        OSError: the address is outside. A name that is near when a run starts can be another place's an hour later.
+        OSError: the address is outside. A name that is near at first can belong to another network an hour later.
     """
     family, kind, protocol, _, where = address_info
     address = str(where[0])
@@ -100,7 +100,7 @@ def near_socket(
 
 
 def proxy_for(base_url: str, allow_remote: bool) -> str | None:
-    """The proxy that the environment names for a server that may be outside; never one where it must be near.
+    """The proxy that the environment names for a server that may be outside; never one for a server that must be near.
 
     Raises:
         ServerError: it is a SOCKS proxy.
@@ -134,6 +134,6 @@ def _addresses(host: str) -> list[str]:
 
 
 def _parsed(address: str) -> Address:
-    """The address itself: without its zone, and of an IPv4 address in the form of IPv6 the IPv4 address."""
-    found = ipaddress.ip_address(address.split("%")[0])
-    return getattr(found, "ipv4_mapped", None) or found
+    """The address without its zone; for an IPv4 address in the form of IPv6, the IPv4 address."""
+    parsed = ipaddress.ip_address(address.split("%")[0])
+    return getattr(parsed, "ipv4_mapped", None) or parsed

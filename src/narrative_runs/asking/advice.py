@@ -1,4 +1,4 @@
-"""What the user reads where the server refuses everything: its status, code and words, and what to do."""
+"""What the user reads if the server refuses everything: its status, code and words, and what to do."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ _ACCOUNT = re.compile(r"insufficient_quota|billing|quota|credit|payment", re.IGN
 
 
 def advised(failure: Failure, ways_to_leave_out: Mapping[str, str], blamed: Collection[str], has_key: bool) -> str:
-    """The message with which a run ends that the server refuses.
+    """The last message of a run that the server refuses.
 
     failure: of a question that holds no narrative; ways_to_leave_out: keys of the request, each with how to leave it
     out; blamed: keys or parts without which the question was answered; has_key: whether an API key was sent.
@@ -84,7 +84,7 @@ def _of_no_chat(failure: Failure) -> str:
 
 
 def of_another_name(asked: Model, model: str) -> str:
-    """What to say where the server answers as `model`, and another name was asked for; empty where it is the same."""
+    """What to say if the server answers as `model`, and another name was asked for; empty if it is the same."""
     same = {asked.name.lower(), f"{asked.name.lower()}:latest", *(name.lower() for name in asked.answers_as)}
     if asked.embedded or model.lower() in same:
         return ""

@@ -23,10 +23,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """An answer and where it stands.
+    """An answer and where it is in the text.
 
-    values: what was read of each variable of the codebook, by its name; is_final: whether it is an object that is whole
-    in its form, with no words before it but such as lead in to it, and no other begun behind it.
+    values: what was read for each variable of the codebook, by its name; is_final: whether it is an object that is
+    whole in its form, with no words before it except a lead-in, and no other object that starts after it.
     """
 
     values: Mapping[str, Value]
@@ -35,34 +35,34 @@ class Located:
 
     @property
     def starts(self) -> Mapping[str, int]:
-        """Where the value of a variable begins in the text, without those of which that cannot be said."""
+        """Where the value of each variable begins in the text; variables for which this is uncertain are left out."""
         return self._starts()
 
 
 def located(written: str, codebook: Codebook) -> Located:
-    """The answer in the text that a model wrote, without its thinking, and where it stands.
+    """The answer in the text that a model wrote, without its thinking, and where it is in the text.
 
-    Where the record has a column for each variable, and so none for what is wrong with one of them, an answer is read
+    If the record has a column for each variable, and so none for what is wrong with one of them, an answer is read
     whole or not at all.
 
     Raises:
-        Unreadable: there is no answer in it: not one of the variables by which an answer is known can be read.
+        Unreadable: there is no answer in it: none of the variables that show an answer can be read.
     """
     if not written.strip():
         raise Unreadable("the answer is empty")
-    found = _reader_of(codebook).located(written)
-    wrong = {name: value.missing or "" for name, value in found.values.items() if value.is_error}
+    answer = _reader_of(codebook).located(written)
+    wrong = {name: value.missing or "" for name, value in answer.values.items() if value.is_error}
     if wrong and codebook.fits_the_record:
         raise Unreadable(next(iter(wrong.values())))
     if wrong.keys() >= set(codebook.anchors):
         raise Unreadable("; ".join(dict.fromkeys(wrong[name] for name in codebook.anchors)))
-    return found
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """An object in the text that holds at least one of the anchors; is_form: whether it is only the form of an answer
-    that is said back."""
+    """An object in the text that holds at least one of the anchors; is_form: whether it only repeats the form of
+    an answer."""
 
     values: dict[str, Any]
     start: int
@@ -73,7 +73,7 @@ class _Object:
 
 @dataclass(slots=True)
 class _Readings:
-    """What a text gives for each variable, wherever it does: several values, or one that cannot be read, are none."""
+    """What a text says of each variable, anywhere in it: several values, or one that cannot be read, count as none."""
 
     wrong: dict[str, Value] = field(default_factory=dict)
     values: dict[str, list[Any]] = field(default_factory=dict)
@@ -111,11 +111,11 @@ class _Reader:
 
     def located(self, written: str) -> Located:
         whole = list(self._whole(written))
-        decided = [found for found in whole if not found.is_form]
+        decided = [each for each in whole if not each.is_form]
         if not decided:
             return self._located_in_damage(written)
-        most = max(found.n_anchors for found in decided)
-        taken = [found for found in decided if found.n_anchors == most][-1]
+        most = max(each.n_anchors for each in decided)
+        taken = [each for each in decided if each.n_anchors == most][-1]
         return Located(
             read_values(self._codebook, taken.values, self._objections(written, whole, decided)),
             is_final=_leads_in(written[: taken.start]) and "{" not in written[taken.end :],
@@ -123,17 +123,17 @@ class _Reader:
         )
 
     def _objections(self, written: str, whole: list[_Object], decided: list[_Object]) -> dict[str, Value]:
-        """What is wrong with the variables for another reason than what stands in one object alone."""
-        edges = [0, *(edge for found in whole for edge in (found.start, found.end)), len(written)]
+        """What is wrong with the variables for a reason that no single object shows alone."""
+        edges = [0, *(edge for each in whole for edge in (each.start, each.end)), len(written)]
         around = [written[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
         around = [part for part in around if part.strip()]
         if len(decided) == 1 and not around:
             return {}
         readings = _Readings()
-        for found in decided:
+        for each in decided:
             for name in self._compared:
-                if name in found.values:
-                    readings.add(name, self._value(name, found.values[name]))
+                if name in each.values:
+                    readings.add(name, self._value(name, each.values[name]))
         for part in around:
             self._read_around(part, readings)
         return readings.objections(self._codebook)
@@ -165,7 +165,7 @@ class _Reader:
         return value if is_shallow(value) else None
 
     def _answers_in(self, value: Any, is_within_answer: bool = False) -> Iterator[dict[str, Any]]:
-        """All mappings in a value that have an anchor; a text that is JSON counts as what it stands for."""
+        """All mappings in a value that have an anchor; a text that is JSON counts as what it holds."""
         if isinstance(value, str):
             for start, end in () if is_within_answer else json_objects.spans(value):
                 yield from self._answers_in(self._decoded(value[start:end]), is_within_answer=True)
@@ -177,10 +177,10 @@ class _Reader:
                 yield from self._answers_in(part, is_within_answer)
 
     def _read_around(self, part: str, readings: _Readings) -> None:
-        """Take in what a part beside the whole objects says, in damaged ones, and in lines such as `detected: no`.
+        """Read what a part beside the whole objects says, in damaged ones and in lines such as `detected: no`.
 
-        A quoted key amid prose, without a brace, is only spoken of; and what is there instead of a value is no other
-        value where it is the form of the answer, or stands in prose.
+        A quoted key in prose, without a brace, is only a mention; and what is written instead of a value is not another
+        value if it is the form of the answer, or in prose.
         """
         has_braces = "{" in part or "}" in part
         for name in self._starts:
@@ -193,12 +193,12 @@ class _Reader:
                     readings.add(name, value)
 
     def _of_word(self, name: str, word: str | None) -> Value:
-        """The value that a word is; of one that the text breaks off, and of the form of an answer, none is known."""
+        """The value that a word means; unreadable if the text breaks the word off, or it is the form of an answer."""
         return self._value(name, {} if word is None or is_form(word) else word)
 
     def _located_in_damage(self, text: str) -> Located:
         written = {name: damaged.written_in(text, name) for name in self._anchors}
-        starts = [each.start for found in written.values() for each in found]
+        starts = [each.start for occurrences in written.values() for each in occurrences]
         if (not starts or _WHOLE_STRING.fullmatch(text)) and (inner := self._unescaped(text)):
             return replace(self.located(inner), _starts=dict)
         if not starts:
@@ -212,14 +212,14 @@ class _Reader:
         objections = readings.objections(self._codebook)
         if objections.keys() >= set(self._anchors):
             raise Unreadable("; ".join(dict.fromkeys(objections[name].missing or "" for name in self._anchors)))
-        found = damaged.object_around(text, max(starts))
-        if found is None:
+        around = damaged.object_around(text, max(starts))
+        if around is None:
             raise Unreadable("the answer holds no JSON object")
-        confidences = {name: found.numbers(confidence_key(name)) for name in self._codebook.variables}
-        if not found.is_closed and (len(self._anchors) > 1 or not confidences[self._anchors[0]]):
+        confidences = {name: around.numbers(confidence_key(name)) for name in self._codebook.variables}
+        if not around.is_closed and (len(self._anchors) > 1 or not confidences[self._anchors[0]]):
             # Cut off before its second value ends, an answer is a guess.
             raise Unreadable("the answer is no whole JSON object")
-        values = damaged.corrected(found.text, self._anchors)
+        values = damaged.corrected(around.text, self._anchors)
         if values is None:
             raise Unreadable("the answer is no JSON object")
         for name in self._compared:
@@ -230,30 +230,30 @@ class _Reader:
             value = self._value(name, values.get(name))
             if value.is_error:
                 objections[name] = value
-            elif (value.value, value.missing) not in written_as and not self._is_written_list(found, name, value):
+            elif (value.value, value.missing) not in written_as and not self._is_written_list(around, name, value):
                 objections[name] = _contradiction(name, self._codebook)
         for name, numbers in confidences.items():
             values[confidence_key(name)] = numbers[0] if len(set(numbers)) == 1 else None
         single = {name: each[0].start for name, each in written.items() if len(each) == 1 and name in self._starts}
         return Located(read_values(self._codebook, values, objections), is_final=False, _starts=lambda: single)
 
-    def _is_written_list(self, found: damaged.DamagedObject, name: str, value: Value) -> bool:
-        """Whether a list of values stands in a damaged object word by word."""
+    def _is_written_list(self, around: damaged.DamagedObject, name: str, value: Value) -> bool:
+        """Whether a damaged object has a list of values word by word."""
         if name in self._starts or value.is_error:
             return False
-        words = found.words_of_list(name)
+        words = around.words_of_list(name)
         return words is not None and self._value(name, words) == value
 
     def _unescaped(self, text: str) -> str | None:
-        """The text that a JSON string stands for, with its quotes or without; None where there is no such string."""
+        """The text that a JSON string stands for, with its quotes or without; None if there is no such string."""
         string = text.strip().strip("`").removeprefix("json").strip().removeprefix('"').removesuffix('"')
         value = self._decoded(f'"{string}"') if '\\"' in string else None
         return value if isinstance(value, str) else None
 
-    def _starts_in(self, text: str, found: _Object) -> dict[str, int]:
+    def _starts_in(self, text: str, taken: _Object) -> dict[str, int]:
         starts = {}
         for name, pattern in self._starts.items():
-            ends = [match.end() for match in pattern.finditer(text, found.start, found.end)]
+            ends = [match.end() for match in pattern.finditer(text, taken.start, taken.end)]
             if len(ends) == 1:
                 starts[name] = ends[0]
         return starts

@@ -39,7 +39,7 @@ class AnsweredNarratives(Protocol):
         ...
 
     def other_than(self, narrative: Narrative, at_least: int) -> Narrative | None:
-        """Another one of `at_least` so many characters; the longest, where none has as many."""
+        """Another narrative of at least so many characters; the longest, if none has as many."""
         ...
 
 

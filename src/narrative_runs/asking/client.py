@@ -1,4 +1,4 @@
-"""The connections to the model server, kept alive: the one place for TLS, proxies, headers and time limits."""
+"""The connections to the model server, kept alive: the only module for TLS, proxies, headers and time limits."""
 
 import json
 import ssl
@@ -49,8 +49,8 @@ class Client:
     async def ask(self, body: bytes, has_narrative: bool = True, is_evidence: bool = False) -> dict[str, Any]:
         """The decoded reply to one request.
 
-        has_narrative: whether the body holds one, so that the server's words may not be told; is_evidence: whether it
-        is asked to find out what is wrong.
+        has_narrative: whether the body holds one, so that the server's words may not be repeated; is_evidence: whether
+        it is asked to find out what is wrong.
 
         Raises:
             RequestFailed: there is none; its failure says why.
@@ -73,7 +73,7 @@ class Client:
         )
 
     async def models(self, timeout_s: float) -> tuple[int, Any]:
-        """The status and the content of the list of models; None for content that is no JSON.
+        """The status and the content of the list of models; None for content that is not JSON.
 
         Raises:
             RequestFailed: there is no reply within timeout_s seconds.
@@ -139,7 +139,7 @@ def tls_for(server: Server) -> ssl.SSLContext | None:
 
 
 def _decoded(content: bytes) -> dict[str, Any] | None:
-    """The chat completion in a reply; None if it is none."""
+    """The chat completion in a reply; None if it is not one."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Answers that are no JSON any more, but leave no doubt: other quotes, comments, commas too many, a lost end."""
+"""Answers that are no longer JSON, but leave no doubt: other quotes, comments, extra commas, a lost end."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ _LONGEST_WORD = 40
 _WORD = re.compile(rf"""["'“”]?+([^,}}\n"'“”]{{0,{_LONGEST_WORD}}}+)(.?)""", re.DOTALL)
 _ANOTHER_VALUE = re.compile(r"""["'”]?\s*+\|""")
 _COMMENT = re.compile(r"//|/\*|#")
-# A quote within a string, not escaped, is told from its end by what follows.
+# A quote within a string, not escaped, is distinguished from its end by what follows.
 _STRING_ENDS = (
     r"(?=\s*+(?:[}\]:]|\Z|//|/\*|```|<\||,\s*+(?:[\"'“{}\[\]#/]|\w++\s*+:|-?[0-9]|(?:true|false|null|none)\b|\Z))"
     r"|[ \t]*+\n\s*+[\"'}])"
@@ -39,10 +39,10 @@ _SPECIAL_TOKEN = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What stands behind a key.
+    """The value after a key.
 
-    word: in lower case, None where the text ends within it; start: where it begins; is_sure: whether nothing but a key
-    can look so.
+    word: in lower case, None if the text ends within it; start: where it begins; is_sure: whether nothing but a key
+    can look like that.
     """
 
     word: str | None
@@ -52,19 +52,19 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class DamagedObject:
-    """The part of a text that is, or was to be, one object; is_closed: whether it has an end of its own."""
+    """The part of a text that is, or was meant to be, one object; is_closed: whether it has an end of its own."""
 
     text: str
     outline: str
     is_closed: bool
 
     def numbers(self, key: str) -> list[float | None]:
-        """The confidences that are written out in it behind this key, None where one is no number from 0 to 1."""
+        """The confidences that it has after this key, None for one that is not a number from 0 to 1."""
         spans = [match.span(str(match.lastgroup)) for match in _number_behind(key).finditer(self.outline)]
         return [confidence_of(_COMMENT.split(self.text[start:end], maxsplit=1)[0]) for start, end in spans]
 
     def words_of_list(self, key: str) -> list[str] | None:
-        """The words of the list that stands behind this key; None where there is none, or more than one."""
+        """The words of the list after this key; None if there is none, or more than one."""
         sure, other = _keys(key)
         ends = {match.end() for pattern in (sure, other) for match in pattern.finditer(self.text)}
         lists = [_LIST.match(self.text, end) for end in ends]
@@ -75,18 +75,18 @@ class DamagedObject:
 
 
 def written_in(text: str, key: str) -> list[Written]:
-    """What stands behind each such key, in its order; keys that are only spoken of in a string are none."""
+    """The value after each such key, in order; a key that a string only mentions does not count."""
     sure, other = _keys(key)
     others = [_written(text, match, is_sure=False) for match in other.finditer(_outline(text))]
-    found = others + [_written(text, match, is_sure=True) for match in sure.finditer(text)]
-    return [written for _, written in sorted({written.start: written for written in found}.items())]
+    values = others + [_written(text, match, is_sure=True) for match in sure.finditer(text)]
+    return [written for _, written in sorted({written.start: written for written in values}.items())]
 
 
-def object_around(text: str, place: int) -> DamagedObject | None:
-    """The innermost object that is open at a place; None where there is none."""
+def object_around(text: str, offset: int) -> DamagedObject | None:
+    """The innermost object that is open at this offset; None if there is none."""
     outline = _outline(text)
     opened: list[int] = []
-    for position, brace in _braces(outline, 0, place):
+    for position, brace in _braces(outline, 0, offset):
         if brace == "{":
             opened.append(position)
         elif opened:
@@ -94,7 +94,7 @@ def object_around(text: str, place: int) -> DamagedObject | None:
     if not opened:
         return None
     start, depth = opened[-1], 1
-    for position, brace in _braces(outline, place, len(text)):
+    for position, brace in _braces(outline, offset, len(text)):
         depth += 1 if brace == "{" else -1
         if depth == 0:
             return DamagedObject(text[start : position + 1], outline[start : position + 1], is_closed=True)
@@ -102,9 +102,9 @@ def object_around(text: str, place: int) -> DamagedObject | None:
 
 
 def corrected(text: str, keys: Collection[str]) -> dict[str, Any] | None:
-    """The object that a damaged one was to be; None where that cannot be said, or it is too long for an answer.
+    """The object that a damaged one was meant to be; None if that is unclear, or it is too long for an answer.
 
-    keys: one of them stands in an answer.
+    keys: an answer has one of them.
     """
     # Imported here: it is rarely needed, and each job would pay for it.
     from json_repair import repair_json
@@ -147,14 +147,14 @@ def _written(text: str, key: re.Match[str], is_sure: bool) -> Written:
 
 
 def _outline(text: str) -> str:
-    """The text with blanks in place of what strings and comments hold, from its first brace on."""
+    """The text with blanks instead of what strings and comments hold, from its first brace on."""
     start = max(0, text.find("{"))
     return text[:start] + _MASKED.sub(_blanked, text[start:])
 
 
 def _blanked(match: re.Match[str]) -> str:
     kind = str(match.lastgroup)
-    begin, end = (place - match.start() for place in match.span(kind))
+    begin, end = (edge - match.start() for edge in match.span(kind))
     whole = match[0]
     is_key = kind != "comment" and _COLON.match(match.string, match.end()) is not None
     return whole if is_key else whole[:begin] + " " * (end - begin) + whole[end:]

@@ -1,4 +1,4 @@
-"""What one request can come back with instead of an answer, told apart by status, code and type.
+"""What a request can bring instead of an answer, distinguished by status, code and type.
 
 Words of the server are no proof: servers echo what they were sent, so that the words may be the narrative's own.
 Whether a failure is the narrative's fault or the run's is decided by evidence, in `inquiry`.
@@ -64,9 +64,9 @@ class Failure:
     """One request without an answer.
 
     message: what happened, without narrative text; status: HTTP status, 0 without a reply; code: the server's own code
-    or type; retry_after: seconds to wait, where the server says so; seems_too_long: by code, status or words that were
-    not sent; context_tokens: the longest context, where such words name it; words: the server's own, kept only where no
-    narrative was sent; reason: what the user reads where this failure ends the run.
+    or type; retry_after: seconds to wait, if the server says so; seems_too_long: by code, status or words that were
+    not sent; context_tokens: the longest context, if such words name it; words: the server's own, kept only if no
+    narrative was sent; reason: what the user reads if this failure ends the run.
     """
 
     kind: Kind
@@ -81,7 +81,7 @@ class Failure:
 
     @property
     def category(self) -> str:
-        """error_category of the row, should this failure become one."""
+        """The error_category of the row, if this failure becomes one."""
         return CATEGORIES[self.kind]
 
     @property
@@ -119,7 +119,7 @@ class RequestFailed(Exception):
 
 
 def failed(kind: Kind, message: str) -> RequestFailed:
-    """A failure of which nothing but kind and message is known."""
+    """A failure of which only kind and message are known."""
     return RequestFailed(Failure(kind, message))
 
 
@@ -131,18 +131,18 @@ def of_reply(
     has_narrative: bool,
     seconds: float = 0.0,
 ) -> RequestFailed:
-    """The failure that an HTTP reply means which is no chat completion.
+    """The failure that an HTTP reply without a chat completion means.
 
     asked: the request's body, decoded; has_narrative: whether it holds one, so that the server's words may quote it;
     seconds: how long the reply took.
     """
-    told = _decoded(body)
-    error = told.get("error", told) if isinstance(told, dict) else None
+    decoded = _decoded(body)
+    error = decoded.get("error", decoded) if isinstance(decoded, dict) else None
     sent = sent_text(asked).lower()
     code = _code(error, sent)
     words = _words(error, body)
     if status == 200:
-        kind, message = _odd_success(told, body)
+        kind, message = _odd_success(decoded, body)
         inner = error.get("code") if isinstance(error, dict) else None
         if isinstance(inner, int) and 400 <= inner < 600:
             # Some gateways answer 200 and put the error's status into the body.
@@ -172,7 +172,7 @@ def _context_tokens(words: str, sent: str) -> int | None:
 
 
 def sent_text(asked: Mapping[str, Any]) -> str:
-    """All that the messages of a request hold."""
+    """The whole text of a request's messages."""
     return "\n".join(str(message.get("content", "")) for message in asked.get("messages", []))
 
 
@@ -181,8 +181,8 @@ def retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
 
     Gateways pass on that of the server behind them under a longer name.
     """
-    found = (value.decode("latin-1").strip() for name, value in headers if name.lower().endswith(b"retry-after"))
-    value = next(found, "")
+    values = (value.decode("latin-1").strip() for name, value in headers if name.lower().endswith(b"retry-after"))
+    value = next(values, "")
     try:
         seconds = float(value)
     except ValueError:
@@ -203,11 +203,11 @@ def _kind(status: int) -> Kind:
     return Kind.REFUSED
 
 
-def _odd_success(told: Any, body: bytes) -> tuple[Kind, str]:
-    """What came with HTTP 200 and is no chat completion."""
-    if isinstance(told, dict) and "choices" not in told and told:
+def _odd_success(decoded: Any, body: bytes) -> tuple[Kind, str]:
+    """The kind of failure, and in words what came with HTTP 200 instead of a chat completion."""
+    if isinstance(decoded, dict) and "choices" not in decoded and decoded:
         return Kind.NO_CHAT, "HTTP 200 with no chat completion in it, but " + (
-            "an error" if "error" in told else "other JSON"
+            "an error" if "error" in decoded else "other JSON"
         )
     if _EVENT.match(body):
         return Kind.NO_CHAT, "HTTP 200 with a stream of events, though none was asked for"
@@ -239,7 +239,7 @@ def _decoded(body: bytes) -> Any:
 
 
 def _code(error: Any, sent: str) -> str:
-    """The error's code or type, where it is a single word, and none of those that were sent."""
+    """The error's code or type, if it is a single word that was not sent."""
     if not isinstance(error, dict):
         return ""
     for key in ("code", "type"):

@@ -277,7 +277,7 @@ class Inquiry:
         return Step.PROBE if self.answers else Step.TRIAL
 
     def _probe_unless(self, case: _Case, others_in_flight: bool) -> Step:
-        """Whether the server is well: the outcome of others tells; where there will be none, a short question."""
+        """Whether the server is well: the outcome of others shows it; if there will be none, a short question does."""
         return Step.WAIT if others_in_flight else self.probe(case.server)
 
     def _evidence_unless(self, case: _Case, others_in_flight: bool) -> Step:

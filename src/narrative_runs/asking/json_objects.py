@@ -1,4 +1,4 @@
-"""Whole JSON objects (RFC 8259) amid other text, found in one pass."""
+"""Whole JSON objects (RFC 8259) amid other text, read in one pass."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _KEY, _KEY_OR_END, _COLON, _VALUE, _VALUE_OR_END, _NEXT = range(6)
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Beginning and end of each object that is whole in its form and lies in no other such object, in their order.
+    """Start and end, in order, of each object that is whole in its form and not within another such object.
 
     An object within one that is damaged or cut off counts. What is in a span may still be refused by a decoder:
     numbers and escapes are not looked at.
@@ -28,9 +28,9 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _follow(text: str, start: int) -> tuple[list[tuple[int, int]], int]:
-    """Objects that are whole in the one that begins at `start`, at best itself; and from where to look on.
+    """The whole objects in the one that begins at `start`, at best itself; and where to continue looking.
 
-    What is open at an error can be completed by nothing behind it. Only the last string may have been none: its
+    Nothing after an error can complete what is open there. Only the last string may not have been one: its
     quotes may be those of the prose around an object. So it is the one part that is looked at again, and the whole
     stays linear.
     """
@@ -58,7 +58,7 @@ def _follow(text: str, start: int) -> tuple[list[tuple[int, int]], int]:
 
 
 def _after(part: str, expected: int, opened: str) -> int | None:
-    """What is expected behind a part of JSON; None where it may not stand. opened: the bracket around it."""
+    """What is expected after a part of JSON; None if that part is not allowed there. opened: the bracket around it."""
     match part:
         case "string" if expected in (_KEY, _KEY_OR_END):
             return _COLON

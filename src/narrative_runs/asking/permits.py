@@ -1,4 +1,4 @@
-"""Leave to ask: what the asking has to know of who grants it."""
+"""Permission to ask: what the asking needs to know of whoever grants it."""
 
 from collections.abc import Set
 from typing import NamedTuple, Protocol
@@ -20,7 +20,7 @@ class Grant(NamedTuple):
 
 
 class Permits(Protocol):
-    """Grants requests one by one, and is told what came of each.
+    """Grants requests one by one, and learns what came of each.
 
     Every step that `acquire` grants and that sends a request is followed by exactly one of `answered`, `failed`,
     `evidence` and `release` for the same narrative.
@@ -52,7 +52,7 @@ class Permits(Protocol):
         ...
 
     def evidence(self, narrative: Key, evidence: Evidence) -> None:
-        """What evidence requests brought that were sent because of it."""
+        """The outcome of evidence requests that were sent because of it."""
         ...
 
     def release(self, narrative: Key) -> None:
@@ -60,5 +60,5 @@ class Permits(Protocol):
         ...
 
     async def rest(self, seconds: float) -> None:
-        """Wait so long before the next request about one narrative; no longer than until the run is stopped."""
+        """Wait this long before the next request about one narrative, but not after the run is stopped."""
         ...

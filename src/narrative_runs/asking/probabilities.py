@@ -1,4 +1,4 @@
-"""How likely the model found its answers: the token probability of each variable that has few values."""
+"""How sure the model was of its answers: the token probability of each variable that has few values."""
 
 from narrative_runs.asking import answer
 from narrative_runs.asking.reply import Reply
@@ -7,17 +7,17 @@ from narrative_runs.codebook.variables import Binary, Category, Codebook
 
 
 def probabilities(parts: Reply, codebook: Codebook) -> dict[str, float]:
-    """Of each binary variable the probability of a yes against a no, of each category variable that of the value that
-    was answered against all others; none of those for which the server gives none, or an answer is missing."""
+    """The probability of a yes against a no for each binary variable, and of the answered value against all others for
+    each category variable; without variables for which the server gives none, or an answer is missing."""
     if not parts.logprobs:
         return {}
     try:
-        found = answer.located(parts.in_place, codebook)
+        located = answer.located(parts.masked, codebook)
     except answer.Unreadable:
         return {}
     likely: dict[str, float] = {}
-    for name, start in found.starts.items():
-        variable, value, probability = codebook.variables[name], found.values[name].value, None
+    for name, start in located.starts.items():
+        variable, value, probability = codebook.variables[name], located.values[name].value, None
         if isinstance(variable, Binary):
             probability = probability_of_true(parts.logprobs, parts.content, start)
         elif isinstance(variable, Category) and isinstance(value, str):

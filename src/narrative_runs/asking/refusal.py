@@ -1,4 +1,4 @@
-"""Refusals that a model tells in prose, instead of an answer."""
+"""Refusals that a model writes in prose, instead of an answer."""
 
 import re
 
@@ -42,7 +42,7 @@ _REFUSAL = re.compile("|".join(f"(?:{pattern})" for pattern in (_ENGLISH, *_OTHE
 def is_refusal(written: str) -> bool:
     """Whether a text without a JSON object begins with the words by which models decline to answer at all.
 
-    That a model cannot decide or finds nothing in the text is no refusal.
+    A model that cannot decide, or sees nothing in the text, does not refuse.
     """
     if "{" in written:
         return False

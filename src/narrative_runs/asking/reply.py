@@ -27,11 +27,11 @@ _NORMAL_ENDS = {
 class Reply:
     """One reply of the server.
 
-    written: the answer's text, without thinking; thought: the thinking, if the server or the model tells it;
-    finish_reason: `stop`, `length`, `content_filter`, ...; prompt_tokens, completion_tokens: None where nobody knows
-    them; is_draft_open: whether the text has thinking in it that was begun and never ended; logprobs: as the server
-    gives them, None where it gives none; content: the message's text with its thinking, to which they belong; in_place:
-    as long as that, with blanks instead of the thinking.
+    written: the answer's text, without thinking; thought: the thinking, if the server or the model gives
+    it; finish_reason: `stop`, `length`, `content_filter`, ...; prompt_tokens, completion_tokens: None if nobody knows
+    them; is_draft_open: whether the text has thinking that starts and never ends; logprobs: as the server gives them,
+    None if it gives none; content: the message's text with its thinking, to which they belong; masked: as long as that,
+    with blanks instead of the thinking.
     """
 
     written: str
@@ -44,19 +44,19 @@ class Reply:
     is_draft_open: bool = False
     logprobs: dict[str, Any] | None = None
     content: str = ""
-    in_place: str = ""
+    masked: str = ""
 
     @property
     def is_at_its_end(self) -> bool:
-        """Whether the model ended by itself, as far as the server tells."""
+        """Whether the model ended by itself, as far as the server says."""
         return self.finish_reason is None or self.finish_reason.strip().lower() in _NORMAL_ENDS
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Tokens of one reply, None where nobody knows them; `together` is 0 where nothing was counted.
+    """Tokens of one reply, None if nobody knows them; `together` is 0 if nothing was counted.
 
-    Prompt tokens with those from a cache, completion tokens with those of the reasoning.
+    Prompt tokens include those from a cache, completion tokens those of the reasoning.
     """
 
     prompt: int | None
@@ -91,27 +91,27 @@ def read(body: dict[str, Any]) -> Reply:
         is_draft_open=content.is_draft_open,
         logprobs=_logprobs(choice.get("logprobs")),
         content=written,
-        in_place=content.in_place,
+        masked=content.masked,
     )
 
 
 def finish_reason_of(body: dict[str, Any]) -> str | None:
-    """Why the answer ended, as the server gives it, None where it gives no reason."""
+    """Why the answer ended, as the server gives it, None if it gives no reason."""
     return _text(body["choices"][0].get("finish_reason")) or None
 
 
 def model_of(body: dict[str, Any]) -> str | None:
-    """The model's name as the server gives it, None where it gives none."""
+    """The model's name as the server gives it, None if it gives none."""
     return _text(body.get("model")) or None
 
 
 def tokens_used(body: dict[str, Any]) -> int:
-    """Prompt and completion tokens together; 0 where the server does not count."""
+    """Prompt and completion tokens together; 0 if the server does not count."""
     return counts_of(body).together
 
 
 def counts_of(body: dict[str, Any]) -> Counts:
-    """The tokens of a reply, from the server's counts where they can be read."""
+    """The tokens of a reply, from the server's counts if they can be read."""
     usage = _mapping(body.get("usage"))
     total = count_of(usage.get("total_tokens"))
     prompt = _with_part(usage, "prompt_tokens", "cached_tokens")
@@ -122,16 +122,16 @@ def counts_of(body: dict[str, Any]) -> Counts:
 
 
 def counts_are_odd(body: dict[str, Any]) -> bool:
-    """Whether a reply has a usage of which a count cannot be read; one that is not there, or null, is not odd."""
+    """Whether a reply has a usage with a count that cannot be read; a usage that is missing or null is not odd."""
     usage = body.get("usage")
     if usage is None:
         return False
-    told = [_mapping(usage).get(name) for name in _COUNTS]
-    return not isinstance(usage, dict) or any(value is not None and count_of(value) is None for value in told)
+    counts = [_mapping(usage).get(name) for name in _COUNTS]
+    return not isinstance(usage, dict) or any(value is not None and count_of(value) is None for value in counts)
 
 
 def count_of(value: Any) -> int | None:
-    """A count as servers write it, 40, 40.0 or "40"; None for what is none, such as 40.5, "n/a" or 10^30."""
+    """A count as servers write it, 40, 40.0 or "40"; None for anything else, such as 40.5, "n/a" or 10^30."""
     if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -141,7 +141,7 @@ def count_of(value: Any) -> int | None:
 
 
 def _with_part(usage: dict[str, Any], name: str, part: str) -> int | None:
-    """A count, to which the part that it should include is added where it cannot have been included."""
+    """A count, plus the part that it should include if it cannot have been included."""
     count, included = count_of(usage.get(name)), count_of(_mapping(usage.get(f"{name}_details")).get(part))
     return count + included if count is not None and included is not None and count < included else count
 
@@ -155,7 +155,7 @@ def _logprobs(logprobs: Any) -> dict[str, Any] | None:
 
 
 def _text(value: Any) -> str:
-    """A text, or those of several parts, one behind the other."""
+    """A text, or those of several parts, one after the other."""
     if isinstance(value, list):
         value = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
     return fit_for_files(value) if isinstance(value, str) else ""

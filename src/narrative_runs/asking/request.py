@@ -1,4 +1,4 @@
-"""What is asked for one narrative, and its fingerprint."""
+"""What is asked about one narrative, and its fingerprint."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ class Question:
 
     @property
     def digest(self) -> str:
-        """The sha256, in hex, of all that decides the answers but the narrative: settings, schema and prompts."""
+        """The sha256, in hex, of all that decides the answers except the narrative: settings, schema and prompts."""
         return self._digest.hexdigest()
 
     def fingerprint(self, narrative: Narrative) -> str:
@@ -98,7 +98,7 @@ class Question:
         return self._template.replace(TEXT_MARK, text)
 
     def _around_the_message(self, unsupported: frozenset[str]) -> list[str]:
-        """The JSON of a request before and behind its message, which alone differs between narratives; written once, as
+        """The JSON of a request before and after its message, which alone differs between narratives; written once, as
         that takes longer than to write the message."""
         if unsupported not in self._around:
             self._around[unsupported] = json.dumps(self._request(_MESSAGE, unsupported)).split(json.dumps(_MESSAGE))
@@ -122,7 +122,7 @@ class Question:
 
 
 def _with_codebook(prompt: str, params: Params) -> str:
-    """A prompt with the codebook in words in the place of its mark, where there is a codebook."""
+    """A prompt with the codebook in words instead of its mark, if there is a codebook."""
     return prompt if params.codebook is None else prompt.replace(CODEBOOK_MARK, in_words(params.codebook))
 
 

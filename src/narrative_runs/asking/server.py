@@ -21,8 +21,8 @@ BAD_KEY = f"{API_KEY_VARIABLE} contains a character that a key cannot contain, s
 class Server:
     """Where to ask.
 
-    base_url: the /v1 base, with a query where the server wants one; api_key: sent as bearer token unless empty;
-    timeout_s: seconds for a whole reply; allow_remote: whether it may lie outside this machine and its private network;
+    base_url: the /v1 base, with a query if the server wants one; api_key: sent as bearer token unless empty;
+    timeout_s: seconds for a whole reply; allow_remote: whether it may be outside this machine and its private network;
     before_asking: called with each text that is to be sent.
     """
 
@@ -78,5 +78,5 @@ def _key_in(path: Path) -> str:
 
 
 def can_be_sent(key: str) -> bool:
-    """Whether a key can stand in an HTTP header."""
+    """Whether an HTTP header can hold a key."""
     return key.isascii() and (not key or key.isprintable())

@@ -1,4 +1,4 @@
-"""Thinking and answer told apart, in the marks of all models that write both into one text."""
+"""Separates thinking from answer, by the marks of all models that write both into one text."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _CLOSINGS = {
     "unused": r"<unused95>",
     "pipe": r"<channel\|>",
 }
-# They end what they follow, and tell nothing where that was no thinking.
+# They end what they follow, and say nothing if that was not thinking.
 _MESSAGE_END = r"<\|end\|>"
 _FINAL = (
     rf"{_HEADER}final{_HEADER_END}|assistantfinal|assistant\n{{1,2}}final(?=\s{{0,8}}[{{`\n])|<\|im_start\|>\s{{0,4}}answer\b"
@@ -76,16 +76,16 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A model's text, taken apart.
+    """A model's text in its parts.
 
-    written: what is not thinking; thought: the thinking, if there is any; is_draft_open: whether thinking was begun and
-    never ended; in_place: as long as the content, with blanks instead of all that was not written.
+    written: what is not thinking; thought: the thinking, if there is any; is_draft_open: whether thinking starts and
+    never ends; masked: as long as the content, with blanks instead of all that was not written.
     """
 
     written: str
     thought: str | None
     is_draft_open: bool
-    in_place: str
+    masked: str
 
 
 def apart_from_thinking(content: str) -> Content:
@@ -94,37 +94,37 @@ def apart_from_thinking(content: str) -> Content:
     Marks in the strings of a whole JSON object are words like others.
     """
     written, thought, is_open = _separated(content, _marks(content))
-    told = [content[start:end] for start, end in written]
+    parts = [content[start:end] for start, end in written]
     thoughts = [content[start:end].strip() for start, end in thought]
     return Content(
-        written="".join(told).strip(),
+        written="".join(parts).strip(),
         thought="\n\n".join(part for part in thoughts if part) or None,
         is_draft_open=is_open,
-        in_place=_in_place(content, written),
+        masked=_masked(content, written),
     )
 
 
 def _marks(content: str) -> list[_Mark]:
-    marks = list(_found(content))
+    marks = list(_all_marks(content))
     if not marks:
         return []
     objects = list(json_objects.spans(content))
-    outside, place = [], 0
+    outside, index = [], 0
     for mark in marks:
-        while place < len(objects) and objects[place][1] <= mark.start:
-            place += 1
-        if place == len(objects) or mark.start < objects[place][0]:
+        while index < len(objects) and objects[index][1] <= mark.start:
+            index += 1
+        if index == len(objects) or mark.start < objects[index][0]:
             outside.append(mark)
     return outside
 
 
-def _found(content: str) -> Iterator[_Mark]:
+def _all_marks(content: str) -> Iterator[_Mark]:
     if content.isascii() and not any(part in content.lower() for part in _IN_MARKS):
         return
     named = [
-        _Mark(found.start(), found.end(), _Kind[kind.upper()], name)
-        for found in _MARK.finditer(content)
-        for kind, _, name in [str(found.lastgroup).partition("_")]
+        _Mark(match.start(), match.end(), _Kind[kind.upper()], name)
+        for match in _MARK.finditer(content)
+        for kind, _, name in [str(match.lastgroup).partition("_")]
     ]
     bare = _BARE_CHANNEL.match(content)
     if bare and not _PROSE_HEADING.match(content) and not (named and named[0].start < bare.end()):
@@ -136,7 +136,7 @@ def _found(content: str) -> Iterator[_Mark]:
 
 
 def _finals(pattern: re.Pattern[str], content: str) -> list[_Mark]:
-    return [_Mark(found.start(), found.end(), _Kind.FINAL, "channel") for found in pattern.finditer(content)]
+    return [_Mark(match.start(), match.end(), _Kind.FINAL, "channel") for match in pattern.finditer(content)]
 
 
 _Spans = list[tuple[int, int]]
@@ -159,14 +159,14 @@ def _separated(content: str, marks: list[_Mark]) -> tuple[_Spans, _Spans, bool]:
         is_final = is_final or mark.kind is _Kind.FINAL
         _pass(mark, opened)
     if opened and marks[-1].kind is _Kind.CLOSE and _is_one_object(content[position:]):
-        # A mark that was only spoken of within the thinking has no end of its own.
+        # A mark that the thinking only mentions has no end of its own.
         opened.clear()
     (thought if opened else written).append((position, len(content)))
     return written, sorted(thought), bool(opened)
 
 
 def _pass(mark: _Mark, opened: list[str]) -> None:
-    """Keep in `opened` what thinking is open behind a mark, the innermost last."""
+    """Keep in `opened` the thinking that is open after a mark, the innermost last."""
     if mark.kind is _Kind.FINAL or (mark.kind is _Kind.OPEN and mark.name == "channel"):
         opened.clear()
     if mark.kind is _Kind.OPEN:
@@ -177,11 +177,11 @@ def _pass(mark: _Mark, opened: list[str]) -> None:
 
 
 def _is_one_object(text: str) -> bool:
-    found = list(json_objects.spans(text))
-    return len(found) == 1 and not _AROUND_AN_OBJECT.sub("", text[: found[0][0]] + text[found[0][1] :])
+    spans = list(json_objects.spans(text))
+    return len(spans) == 1 and not _AROUND_AN_OBJECT.sub("", text[: spans[0][0]] + text[spans[0][1] :])
 
 
-def _in_place(content: str, written: _Spans) -> str:
+def _masked(content: str, written: _Spans) -> str:
     parts, position = [], 0
     for start, end in written:
         parts += [" " * (start - position), content[start:end]]

@@ -1,4 +1,4 @@
-"""How likely a server thought the value that stands at a place of the answer, against others that could stand there."""
+"""How likely a value of the answer was to the server, against others that could be there instead."""
 
 import codecs
 import math
@@ -14,36 +14,36 @@ _WORD = re.compile(r"\w+")
 _LEAD = b' \t\r\n":'
 
 
-def probability_of_true(logprobs: Any, content: str, place: int | None) -> float | None:
+def probability_of_true(logprobs: Any, content: str, start: int | None) -> float | None:
     """P(true) / (P(true) + P(false)) among the most likely tokens where the decision begins.
 
-    logprobs: of a choice, as the server gives it; content: the message's text; place: of the decision in it, None
-    where nobody knows it.
-    None without logprobs, and where the tokens cannot be aligned with the text.
+    logprobs: of a choice, as the server gives it; content: the message's text; start: where the decision begins
+    in it, None if nobody knows.
+    None without logprobs, and if the tokens cannot be aligned with the text.
     """
-    found = _aligned(logprobs, content, place)
-    return None if found is None else _share_of_true(found[0][0])
+    aligned = _aligned(logprobs, content, start)
+    return None if aligned is None else _share_of_true(aligned[0][0])
 
 
-def probability_of(logprobs: Any, content: str, place: int | None, value: str, values: Sequence[str]) -> float | None:
+def probability_of(logprobs: Any, content: str, start: int | None, value: str, values: Sequence[str]) -> float | None:
     """P(value) / P(any of the values), among the most likely tokens along the value.
 
-    logprobs: of a choice, as the server gives it; content: the message's text; place: of the value's first letter in
-    it, None where nobody knows it; value: as it is spelled there; values: all that could stand there, in any case.
-    Each token counts until no other value begins as what is written; where the value is itself the beginning of
-    another one, that takes the token behind it.
-    None without logprobs, where the tokens cannot be aligned with the text or break off too early, where the value
-    does not stand at the place or is none of the values, and where no likely token leads to any of them.
+    logprobs: of a choice, as the server gives it; content: the message's text; start: where the value begins in it,
+    None if nobody knows; value: as it is spelled there; values: all that are possible there, in any case.
+    Each token counts until no other value begins with what is written; if the value is itself the beginning of another
+    one, that takes the token after it.
+    None without logprobs, if the tokens cannot be aligned with the text or break off too early, if the value does not
+    start there or is none of the values, and if no likely token leads to any of them.
     """
-    found = _aligned(logprobs, content, place)
-    if place is None or found is None or content[place : place + len(value)].lower() != value.lower():
+    aligned = _aligned(logprobs, content, start)
+    if start is None or aligned is None or content[start : start + len(value)].lower() != value.lower():
         return None
-    tokens, offset = found
+    tokens, offset = aligned
     lead = _bytes(tokens[0])[: _with_immaterial(_bytes(tokens[0]), offset)]
-    told = b"".join(map(_bytes, tokens))[len(lead) :].decode("utf-8", "replace")
-    has_blanks = told.lower().startswith(value.lower())
+    text = b"".join(map(_bytes, tokens))[len(lead) :].decode("utf-8", "replace")
+    has_blanks = text.lower().startswith(value.lower())
     rivals = {_spelled(each, has_blanks) for each in values} - {""}
-    return _product(tokens, lead, has_blanks, _spelled(value, has_blanks), rivals, _closing(content, place))
+    return _product(tokens, lead, has_blanks, _spelled(value, has_blanks), rivals, _closing(content, start))
 
 
 def _product(
@@ -73,23 +73,23 @@ def _product(
     return None
 
 
-def _possible(told: bytes, values: set[str], closing: re.Pattern[str]) -> set[str]:
-    """The values that begin as what was told, which may end within a character, or else the one that it closes."""
+def _possible(written: bytes, values: set[str], closing: re.Pattern[str]) -> set[str]:
+    """The values that begin with what is written, which may end within a character, or else the one that it closes."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text, piece = decoder.decode(told).lower(), decoder.getstate()[0]
-    begun = {value for value in values if value.startswith(text) and _begins_with_piece(value[len(text) :], piece)}
+    text, piece = decoder.decode(written).lower(), decoder.getstate()[0]
+    possible = {value for value in values if value.startswith(text) and _begins_with_piece(value[len(text) :], piece)}
     closed = [value for value in values if text.startswith(value) and closing.match(text, len(value))]
-    return begun or set(sorted(closed, key=len)[-1:])
+    return possible or set(sorted(closed, key=len)[-1:])
 
 
 def _begins_with_piece(rest: str, piece: bytes) -> bool:
-    """Whether a text begins with a character, small or capital, of which these are the first bytes."""
+    """Whether a text begins with a character, small or capital, that has these first bytes."""
     return any(letter.encode("utf-8", "replace").startswith(piece) for letter in (rest[:1], rest[:1].upper()))
 
 
-def _closing(content: str, place: int) -> re.Pattern[str]:
-    """What ends a value: the mark that stands before it, or without one whatever is no part of a word."""
-    mark = content[:place][-1:]
+def _closing(content: str, start: int) -> re.Pattern[str]:
+    """What ends a value: the mark before it, or without a mark whatever is not part of a word."""
+    mark = content[:start][-1:]
     return re.compile(mark if mark in ('"', "'") else r"\W")
 
 
@@ -103,16 +103,16 @@ def _piece(token: bytes, lead: bytes, written: bytes, has_blanks: bool) -> bytes
     return added if has_blanks else _IMMATERIAL.sub(b"", added)
 
 
-def _aligned(logprobs: Any, content: str, place: int | None) -> tuple[list[Any], int] | None:
-    """The tokens from that on in which the place lies, and how many bytes that matter this one has before it.
+def _aligned(logprobs: Any, content: str, start: int | None) -> tuple[list[Any], int] | None:
+    """The tokens from the one with this start on, and how many bytes that matter come before the start in that token.
 
-    None where that cannot be told for certain.
+    None if that is uncertain.
     """
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if place is None or not isinstance(tokens, list) or not all(isinstance(_token(token), str) for token in tokens):
+    if start is None or not isinstance(tokens, list) or not all(isinstance(_token(token), str) for token in tokens):
         return None
     pieces = [_IMMATERIAL.sub(b"", _bytes(token)) for token in tokens]
-    position = _position(b"".join(pieces), content, place)
+    position = _position(b"".join(pieces), content, start)
     if position is None:
         return None
     end = 0
@@ -124,26 +124,26 @@ def _aligned(logprobs: Any, content: str, place: int | None) -> tuple[list[Any],
 
 
 def _with_immaterial(token: bytes, offset: int) -> int:
-    """Where in a token the byte stands that has so many that matter before it."""
+    """Where in a token the byte is that has so many bytes that matter before it."""
     for immaterial in _IMMATERIAL.finditer(token):
         if immaterial.start() <= offset:
             offset += len(immaterial[0])
     return offset
 
 
-def _position(told: bytes, content: str, place: int) -> int | None:
-    """Where the decision stands in the tokens' text; None where that cannot be told for certain."""
-    word = _WORD.match(content, place)
-    whole, head = _material(content), _material(content[:place])
-    if told.endswith(whole):
+def _position(joined: bytes, content: str, start: int) -> int | None:
+    """Where the decision is in the joined tokens; None if that is uncertain."""
+    word = _WORD.match(content, start)
+    whole, head = _material(content), _material(content[:start])
+    if joined.endswith(whole):
         # With separate thinking, or without: what was written is what comes last.
-        return len(told) - len(whole) + len(head)
-    if whole and told.count(whole) == 1:
+        return len(joined) - len(whole) + len(head)
+    if whole and joined.count(whole) == 1:
         # Some servers take off the fences that the model wrote around its answer.
-        return told.index(whole) + len(head)
+        return joined.index(whole) + len(head)
     # Tokens that break off, or of which one is a piece of a character, still begin as the text does.
-    beginning = head + _material(word[0] if word else content[place:])
-    return len(head) if told.startswith(beginning) and told.count(beginning) == 1 else None
+    beginning = head + _material(word[0] if word else content[start:])
+    return len(head) if joined.startswith(beginning) and joined.count(beginning) == 1 else None
 
 
 def _material(text: str) -> bytes:
@@ -152,9 +152,9 @@ def _material(text: str) -> bytes:
 
 def _bytes(token: dict[str, Any]) -> bytes:
     """The bytes of a token: some are a piece of a character, which its text cannot show."""
-    told = token.get("bytes")
-    if isinstance(told, list) and told and all(type(byte) is int and 0 <= byte < 256 for byte in told):
-        return bytes(told)
+    listed = token.get("bytes")
+    if isinstance(listed, list) and listed and all(type(byte) is int and 0 <= byte < 256 for byte in listed):
+        return bytes(listed)
     return str(token["token"]).encode("utf-8", "replace")
 
 
@@ -163,7 +163,7 @@ def _token(entry: Any) -> Any:
 
 
 def _candidates(token: dict[str, Any]) -> Iterator[tuple[dict[str, Any], float]]:
-    """A token, and those that could have stood in its place, each with its probability where that can be read."""
+    """A token, and those that could have come instead, each with its probability if that can be read."""
     others = token.get("top_logprobs")
     for candidate in [token, *(others if isinstance(others, list) else [])]:
         logprob = candidate.get("logprob") if isinstance(_token(candidate), str) else None

@@ -21,11 +21,11 @@ _SAY_NOTHING_OF_FORM = (Kind.UNREACHABLE, Kind.TIMED_OUT, Kind.RATE_LIMITED, Kin
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What evidence requests brought.
+    """The outcome of evidence requests.
 
     failure: None if the server is well; characters: length of the narrative that was answered again, 0 for none;
     tokens, requests: what was used; unsupported: parts that the server does not take (`schema`, `logprobs`);
-    model: as the server named it, empty where it did not.
+    model: as the server named it, empty if it did not.
     """
 
     failure: Failure | None
@@ -59,13 +59,13 @@ async def look_for_evidence(
         return replace(questions.outcome(None), characters=len(narrative.narrative_text))
     if failure.kind in _SAY_NOTHING_OF_FORM:
         return questions.outcome(failure)
-    told = await questions.about_nothing(unsupported)
-    if told is None:
+    failure_about_nothing = await questions.about_nothing(unsupported)
+    if failure_about_nothing is None:
         reason = f"the server no longer takes a narrative that it answered before ({failure.message})"
         if failure.seems_too_long:
             reason += ": it seems to be loaded with a shorter context than before"
         return questions.outcome(replace(failure, reason=reason))
-    return await _with_less(questions, unsupported, told, parts_are_proved)
+    return await _with_less(questions, unsupported, failure_about_nothing, parts_are_proved)
 
 
 async def repeats_any_name(question: Question, client: Client, unsupported: Collection[str]) -> bool:
@@ -101,7 +101,7 @@ async def _with_less(
 
 
 async def _refused_parts(questions: "_Questions", unsupported: Collection[str], parts: set[str]) -> set[str]:
-    """Those of `parts` with which alone the question fails; all where it takes several of them to fail."""
+    """Those of `parts` that each make the question fail alone; all of them if only several together do."""
     if len(parts) == 1:
         return parts
     alone = {

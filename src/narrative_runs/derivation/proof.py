@@ -29,7 +29,7 @@ from narrative_runs.source import checksum
 
 
 def prove(params_file: Path, lock_file: Path) -> list[str]:
-    """Prove the findings of the experiment that `params_file` describes; returns the result, in words.
+    """Prove the findings of the experiment that `params_file` describes; returns which it is, and the result, in words.
 
     lock_file: the dvc.lock of its pipeline; one that does not exist records nothing.
 
@@ -62,7 +62,8 @@ def prove(params_file: Path, lock_file: Path) -> list[str]:
     n_verdicts = review_file.must_be_as_sealed(folder)
     reviews = [f"{folder.reviews}: {n_verdicts} verdicts of coders, as they came"] if n_verdicts else []
     follows = [f"{path}: follows, byte for byte (md5 {checksum.md5_of(path)})" for path in proved]
-    return sealed_anew(folder.journals) + follows + reviews
+    which = f"{params.experiment.name} ({folder.path}/), the experiment of {params_file}"
+    return [which, *sealed_anew(folder.journals), *follows, *reviews]
 
 
 def recorded_as_reference(lock: dict[str, Any], given: dict[str, str], values: dict[str, Any]) -> dict[str, str]:

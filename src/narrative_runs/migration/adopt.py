@@ -1,4 +1,4 @@
-"""`narrative-runs adopt`: one experiment of the R system is brought into results/, whole or not at all.
+"""`narrative-runs adopt`: brings one experiment of the R system into results/, whole or not at all.
 
 The journal is the authority here, so the R system's answers become journal entries: one for each narrative of the
 workbook that a row answers, under the fingerprint of the question that the R system asked.
@@ -49,7 +49,7 @@ def adopt(path: Path, experiment_id: str, data: str, slug: str, tell: Callable[[
     Raises:
         RecordError: the record cannot be read.
         ExperimentError: it holds no such experiment, or id or folder are there already.
-        ParamsError: its row gives no question.
+        ParamsError: its row does not make a question.
         SourceError: the workbook is missing, untracked, or not the one that the R system read.
     """
     with read_only(path, not_utf8="replace") as connection:
@@ -84,21 +84,21 @@ def _experiment(connection: sqlite3.Connection, path: Path, experiment_id: str) 
     rows = connection.execute("SELECT * FROM experiments").fetchall()
     for row in rows:
         if row["experiment_id"] == experiment_id:
-            found = dict(row)
-            if found.get("slug"):
+            stored = dict(row)
+            if stored.get("slug"):
                 raise ExperimentError(
                     f"{experiment_id} was started by this software, not by the R system: its answers are in the "
-                    f"journals of results/{found['slug']}/. Copy that folder here instead."
+                    f"journals of results/{stored['slug']}/. Copy that folder here instead."
                 )
-            return found
+            return stored
     known = "".join(f"\n  {row['experiment_id']}  {row['status']}  {row['experiment_name']}" for row in rows[:20])
     raise ExperimentError(f"{path} holds no experiment {experiment_id}. It holds:{known or ' none'}")
 
 
 def _must_be_new(experiment_id: str, slug: str) -> None:
     folder = ExperimentFolder(slug)
-    for other, begun in experiment.all_here():
-        if isinstance(begun, experiment.ExperimentState) and begun.experiment_id == experiment_id:
+    for other, state in experiment.all_here():
+        if isinstance(state, experiment.ExperimentState) and state.experiment_id == experiment_id:
             raise ExperimentError(f"{experiment_id} is already here, in {other.path}/. Nothing was changed.")
     row = database.experiment(experiment_id)
     if row is not None:
@@ -116,7 +116,7 @@ def _checked_workbook(connection: sqlite3.Connection, row: Row, file: Path) -> t
     """(the workbook's md5, whether a stored checksum proves that the R system read this very file)."""
     checksum.fetch(file)
     md5 = checksum.verify(file)
-    stored = {found["data_checksum"] for found in _sources(connection, row) if found["data_checksum"]}
+    stored = {source["data_checksum"] for source in _sources(connection, row) if source["data_checksum"]}
     if stored and md5 not in stored:
         raise SourceChanged(
             f"Data file is not the one that the R system read: {file}\n"
@@ -128,7 +128,7 @@ def _checked_workbook(connection: sqlite3.Connection, row: Row, file: Path) -> t
 
 
 def _sources(connection: sqlite3.Connection, row: Row) -> Iterator[sqlite3.Row]:
-    """What the record holds of the experiment's workbook; an old one may hold none, and no checksum."""
+    """The record's rows about the experiment's workbook; an old record may have none, or no checksum."""
     columns = {column[1] for column in connection.execute("PRAGMA table_info(source_narratives)")}
     if columns:
         stored = "data_checksum" if "data_checksum" in columns else "NULL AS data_checksum"
@@ -141,15 +141,15 @@ def _sources(connection: sqlite3.Connection, row: Row) -> Iterator[sqlite3.Row]:
 
 def _source_texts(connection: sqlite3.Connection, row: Row, narratives: dict[Key, Narrative]) -> dict[Key, str]:
     ids = {incident_id: None for incident_id, _ in narratives}
-    return {key_of(found, ids): found["narrative_text"] for found in map(dict, _sources(connection, row))}
+    return {key_of(source, ids): source["narrative_text"] for source in map(dict, _sources(connection, row))}
 
 
 def _narratives(source: workbook.Source) -> dict[Key, Narrative]:
     """The workbook's narratives by key, in its order."""
     table = source.with_texts()
     plain = table.astype(object).where(table.notna(), None)
-    found = (Narrative(*values) for values in plain.itertuples(index=False, name=None))
-    return {(narrative.incident_id, narrative.narrative_type): narrative for narrative in found}
+    narratives = (Narrative(*values) for values in plain.itertuples(index=False, name=None))
+    return {(narrative.incident_id, narrative.narrative_type): narrative for narrative in narratives}
 
 
 def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Narrative]) -> None:
@@ -162,7 +162,7 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
         with written_whole(draft.data_quality) as file:
             file.write_text(json.dumps(source.quality.as_dict(md5), indent=2, ensure_ascii=False) + "\n", "utf-8")
         _write_journals(adoption, draft)
-        begun = experiment.ExperimentState(
+        state = experiment.ExperimentState(
             adoption.experiment_id,
             md5,
             params.model_dump(mode="json"),
@@ -170,7 +170,7 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
             adoption.began_at,
             rules.OF_THE_R_SYSTEM.number,
         )
-        experiment.describe(draft, begun)
+        experiment.describe(draft, state)
         columns = [column.name for column in columns_of_ours()["experiments"]]
         with database.transaction() as connection:
             database.put_experiment(
@@ -185,7 +185,7 @@ def _write(adoption: Adoption, source: workbook.Source, narratives: dict[Key, Na
 
 
 def _write_journals(adoption: Adoption, folder: ExperimentFolder) -> None:
-    """One sealed session, a journal a shard."""
+    """Write one sealed session, with a journal for each shard."""
     count = adoption.params.shards.count
     head = adoption.head(text_of(adoption.row.get("hostname")) or None)
     for shard in range(1, count + 1):

@@ -1,4 +1,4 @@
-"""One experiment on its way over from the R system: what will stand in journal and record, decided without writing."""
+"""One experiment that comes over from the R system: what journal and record will hold, decided without writing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ Row = Mapping[str, Any]
 class Adoption:
     """What comes over.
 
-    row: of the R system's table `experiments`; source_md5: of the workbook; wanted: number of narratives to classify;
-    found: of those in the workbook; entries: for the journal, with the narratives that they answer.
+    row: of the R system's table `experiments`; source_md5: of the workbook; in_workbook: number of its narratives;
+    wanted: of those to classify; entries: for the journal, with the narratives that they answer.
     """
 
     row: Row
     params: Params
     source_md5: str
-    found: int
+    in_workbook: int
     wanted: int
     entries: list[tuple[Narrative, dict[str, Any]]]
 
@@ -42,7 +42,7 @@ class Adoption:
 
     @property
     def began_at(self) -> str:
-        """When the R system began it, as `YYYY-MM-DD HH:MM:SS`."""
+        """When the R system started it, as `YYYY-MM-DD HH:MM:SS`."""
         return began_at(self.row)
 
     @property
@@ -57,12 +57,12 @@ class Adoption:
 
     @property
     def left(self) -> int:
-        """How many narratives are still to be asked."""
+        """How many narratives are still to be asked about."""
         return self.wanted - len(self.entries)
 
     @property
     def status(self) -> str:
-        """The R system's; but `failed` for a completed one that lacks answers, and for one that nobody knows."""
+        """The R system's; but `failed` for a completed experiment that lacks answers, and for an unknown status."""
         status = text_of(self.row["status"])
         return "failed" if status not in STATUSES or (status == "completed" and self.left) else status
 
@@ -85,7 +85,7 @@ class Adoption:
         }
 
     def experiment_row(self, columns: list[str], skipped: int) -> dict[str, Any]:
-        """The row for our record: the R system's values, but for what is another thing here.
+        """The row for our record: the R system's values, except those that mean another thing here.
 
         columns: those of our table; skipped: blanks and duplicates of the workbook.
         """
@@ -107,20 +107,20 @@ class Adoption:
 
 
 def began_at(row: Row) -> str:
-    """When the R system began an experiment; a record that does not tell leaves a time that cannot be mistaken."""
-    told = (time_of(row.get(column)) for column in ("start_time", "created_at"))
-    return next((time for time in told if time and _moment(time)), "1970-01-01 00:00:00")
+    """When the R system started an experiment; if the record does not say, a time that nobody can mistake for one."""
+    times = (time_of(row.get(column)) for column in ("start_time", "created_at"))
+    return next((time for time in times if time and _moment(time)), "1970-01-01 00:00:00")
 
 
 def limit_of(row: Row, matched: Matched, narratives: Mapping[Key, Narrative]) -> int | None:
-    """The first how many narratives of the workbook are wanted; None for all of them.
+    """How many of the workbook's narratives are wanted, from its first on; None for all of them.
 
     A completed experiment whose rows answer the first n narratives without a gap wanted these. Any other one wanted
     n_narratives_total, and at least up to the last that it answered.
     """
-    places = {narratives[key].row_num for key in matched.answers}
-    last = max(places, default=0)
-    if text_of(row["status"]) == "completed" and last == len(places) > 0:
+    row_numbers = {narratives[key].row_num for key in matched.answers}
+    last = max(row_numbers, default=0)
+    if text_of(row["status"]) == "completed" and last == len(row_numbers) > 0:
         wanted = last
     else:
         wanted = max(int(float(row.get("n_narratives_total") or 0)) or len(narratives), last)
@@ -160,7 +160,7 @@ def _entry(question: Question, narrative: Narrative, row: Row, began: str) -> di
 
 
 def _moment(time: str) -> str | None:
-    """A local time as journals write it, with its distance from UTC; None for what is no time."""
+    """A local time as journals write it, with its distance from UTC; None for anything else."""
     try:
         return datetime.fromisoformat(time).astimezone().isoformat(timespec="seconds")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A record of the R system, or an older one of ours, looked at without leaving a trace."""
+"""Looks at a record of the R system, or an older one of ours, without leaving a trace."""
 
 import shutil
 import sqlite3
@@ -23,7 +23,7 @@ _MUST_HAVE_IF_THERE = {"source_narratives": {"incident_id", "narrative_type", "d
 
 @dataclass(frozen=True)
 class Column:
-    """A column as SQLite tells it; `default` is an SQL expression, or None."""
+    """A column as SQLite describes it; `default` is an SQL expression, or None."""
 
     name: str
     declared_type: str
@@ -31,7 +31,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordContent:
     """What an older record holds.
 
     columns: names by table; unique: the groups of columns that are unique, by table; rows: numbers of rows by table;
@@ -53,11 +53,11 @@ class Found:
 def read_only(path: Path, not_utf8: str = "surrogateescape") -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, and leaves neither file nor time changed.
 
-    What a killed program left half done is rolled back in a copy beside the record, which is removed again.
+    What a killed program left half done is rolled back in a copy beside the record, which is then removed.
     not_utf8: how texts that are not UTF-8 come out, an error handler of `bytes.decode`.
 
     Raises:
-        RecordError: there is no such file, it is no SQLite database, or it cannot be read.
+        RecordError: there is no such file, it is not an SQLite database, or it cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -97,7 +97,7 @@ def _connected(path: Path, how: str) -> sqlite3.Connection:
 
 @contextmanager
 def _copied(path: Path) -> Iterator[Path]:
-    """A copy of a record and of the journal that a killed program left; gone at the end."""
+    """A copy of a record and of the journal that a killed program left; removed at the end."""
     with temporary_folder(f".{path.name}-", path.parent) as folder:
         copy = folder / path.name
         for name in (path.name, f"{path.name}-journal"):
@@ -106,29 +106,29 @@ def _copied(path: Path) -> Iterator[Path]:
         yield copy
 
 
-def look(connection: sqlite3.Connection, path: Path) -> Found:
+def look(connection: sqlite3.Connection, path: Path) -> RecordContent:
     """What the record at `path` holds.
 
     Raises:
-        RecordError: it is no record of the R system, nor one of ours.
+        RecordError: it is neither a record of the R system nor one of ours.
     """
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    found = {table: tuple(column.name for column in columns_of(connection, table)) for table in tables}
+    columns = {table: tuple(column.name for column in columns_of(connection, table)) for table in tables}
     for table in _MUST_HAVE:
-        if table not in found:
+        if table not in columns:
             raise RecordError(f"{path} is no record of experiments: it has no table {table}. It was left as it is.")
     for table, wanted in (_MUST_HAVE | _MUST_HAVE_IF_THERE).items():
-        if table in found and (missing := wanted - set(found[table])):
+        if table in columns and (missing := wanted - set(columns[table])):
             raise RecordError(
                 f"{path} is no record of experiments: {table} has no column {', '.join(sorted(missing))}. "
                 "It was left as it is."
             )
-    found = {table: found[table] for table in schema.TABLES if table in found}
-    with_checksum = "data_checksum" in found.get("source_narratives", ())
-    return Found(
-        columns=found,
-        unique={table: frozenset(_unique(connection, table)) for table in found},
-        rows={table: _number(connection, f"SELECT count(*) FROM {table}") for table in found},
+    columns = {table: columns[table] for table in schema.TABLES if table in columns}
+    with_checksum = "data_checksum" in columns.get("source_narratives", ())
+    return RecordContent(
+        columns=columns,
+        unique={table: frozenset(_unique(connection, table)) for table in columns},
+        rows={table: _number(connection, f"SELECT count(*) FROM {table}") for table in columns},
         indexes=frozenset(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")),
         duplicates=_number(connection, f"SELECT count(*) FROM narrative_results WHERE {DUPLICATES}"),
         without_id=_number(

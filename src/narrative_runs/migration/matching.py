@@ -14,10 +14,10 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Matched:
-    """The R system's rows of one experiment, each in one place.
+    """The R system's rows of one experiment, each counted once.
 
-    answers: by the narrative that it answers, rows of the record's order; different_text: keys whose text is another
-    one in the workbook; unproved: keys whose text nobody knows any more; not_in_workbook: keys; without_id: rows
+    answers: by the narrative that it answers, rows of the record's order; different_text: keys whose text is different
+    in the workbook; unproved: keys whose text nobody knows any more; not_in_workbook: keys; without_id: rows
     without incident id or type; replaced: rows that a later one for the same narrative replaces.
     """
 
@@ -38,28 +38,28 @@ def match(
     source_texts: of `source_narratives`, for rows that hold no text; is_same_workbook: whether the stored checksum
     proves that the workbook is the one that the R system read.
     """
-    found = Matched()
+    matched = Matched()
     ids = {incident_id: None for incident_id, _ in narratives}
     latest: dict[Key, Row] = {}
     for row in rows:
         key = key_of(row, ids)
         if "" in key:
-            found.without_id += 1
+            matched.without_id += 1
             continue
-        found.replaced += key in latest
+        matched.replaced += key in latest
         latest[key] = row
     for key, row in latest.items():
         narrative = narratives.get(key)
         text = row["narrative_text"] if row["narrative_text"] is not None else source_texts.get(key)
         if narrative is None:
-            found.not_in_workbook.append(key)
+            matched.not_in_workbook.append(key)
         elif text is None and not is_same_workbook:
-            found.unproved.append(key)
+            matched.unproved.append(key)
         elif text is not None and comparable(text_of(text)) != comparable(narrative.narrative_text):
-            found.different_text.append(key)
+            matched.different_text.append(key)
         else:
-            found.answers[key] = row
-    return found
+            matched.answers[key] = row
+    return matched
 
 
 def key_of(row: Row, ids: Mapping[str, Any]) -> Key:

@@ -1,4 +1,4 @@
-"""What a user is told of an experiment that came over: what of it did, and what did not."""
+"""The messages about an experiment that came over: what of it did, and what did not."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ NAMED = 20
 
 
 def of(adoption: Adoption, matched: Matched, is_proved: bool) -> Iterator[str]:
-    """The lines for the screen. is_proved: whether the workbook's checksum was stored, and is the same."""
+    """The lines for the terminal. is_proved: whether the workbook's checksum was stored, and is the same."""
     row, params = adoption.row, adoption.params
     yield f"Experiment {params.experiment.name} ({adoption.experiment_id}), started {adoption.began_at} in the R system"
     yield (
@@ -20,8 +20,9 @@ def of(adoption: Adoption, matched: Matched, is_proved: bool) -> Iterator[str]:
         else f"Workbook {params.data.file}: the R system stored no checksum, so each text was compared."
     )
     yield (
-        f"{adoption.found:,} narratives in the workbook, {adoption.wanted:,} wanted: {len(adoption.entries):,} results "
-        f"adopted, {adoption.errors:,} of them errors; {adoption.left:,} are still to be asked."
+        f"{adoption.in_workbook:,} narratives in the workbook, {adoption.wanted:,} wanted: "
+        f"{len(adoption.entries):,} results adopted, {adoption.errors:,} of them errors; "
+        f"{adoption.left:,} are still to be asked."
     )
     yield from _named("not adopted, and asked again: the text in the workbook is different", matched.different_text)
     yield from _named("not adopted, and asked again: the text that was asked about is not known", matched.unproved)

@@ -1,4 +1,4 @@
-"""`narrative-runs migrate`: an older record is brought up to date in one transaction, after a verified backup."""
+"""`narrative-runs migrate`: brings an older record up to date in one transaction, after a verified backup."""
 
 import csv
 import os
@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from narrative_runs.errors import RecordError
-from narrative_runs.migration.inspection import DUPLICATES, Found, columns_of_ours, look, read_only
+from narrative_runs.migration.inspection import DUPLICATES, RecordContent, columns_of_ours, look, read_only
 from narrative_runs.migration.steps import Step, steps
 from narrative_runs.permissions import file_mode, restrict
 from narrative_runs.record.backup import back_up
@@ -28,14 +28,14 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
     tell: shows a line to the user.
 
     Raises:
-        RecordError: it is no such record, is damaged, locked, or cannot be written; it is left as it was.
+        RecordError: it is not such a record, is damaged, locked, or cannot be written; it is left as it was.
     """
     with read_only(path) as connection:
-        found = look(connection, path)
-        planned = steps(found, columns_of_ours())
+        content = look(connection, path)
+        planned = steps(content, columns_of_ours())
         if not planned or dry_run:
-            _tell_found(path, found, planned, tell)
-            for line in _duplicates_listed(connection) if found.duplicates else ():
+            _tell_steps(path, content, planned, tell)
+            for line in _duplicates_listed(connection) if content.duplicates else ():
                 tell(line)
             if planned:
                 tell("Nothing was changed. Without --dry-run, these steps are carried out after a backup.")
@@ -44,14 +44,14 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
             return
     with _writing(path) as connection:
         # Looked at again under the lock: nobody can have changed it since.
-        found = look(connection, path)
-        planned = steps(found, columns_of_ours())
+        content = look(connection, path)
+        planned = steps(content, columns_of_ours())
         now = datetime.now()
-        _tell_found(path, found, planned, tell)
+        _tell_steps(path, content, planned, tell)
         backup = _free(path, f"backup-{now:%Y%m%d-%H%M%S}")
         back_up(path, backup)
         tell(f"Backup: {backup}, verified")
-        if found.duplicates:
+        if content.duplicates:
             removed = _free(path, f"removed-duplicates-{now:%Y%m%d-%H%M%S}.csv")
             _save_duplicates(connection, removed)
             tell(f"Removed rows, all columns: {removed}")
@@ -59,25 +59,27 @@ def migrate(path: Path, dry_run: bool, tell: Tell) -> None:
                 tell(line)
         _take(connection, planned, f"{now:%Y-%m-%d %H:%M:%S}")
         after = look(connection, path)
-        _check_rows(path, found, after)
+        _check_rows(path, content, after)
         connection.execute("COMMIT")
     for table, count in after.rows.items():
-        before = found.rows.get(table, 0)
+        before = content.rows.get(table, 0)
         removed_rows = f" - {before - count:,} duplicates" if before != count else ""
         tell(f"{table}: {before:,} rows before{removed_rows} = {count:,} rows after")
     restrict(path)
     tell(f"{path} is up to date. The R system can still open it; to go back, replace it with the backup.")
 
 
-def _tell_found(path: Path, found: Found, planned: list[Step], tell: Tell) -> None:
+def _tell_steps(path: Path, content: RecordContent, planned: list[Step], tell: Tell) -> None:
     if not planned:
         tell(f"{path} is up to date: nothing to do.")
     for step in planned:
         tell(f"{step.name}: {step.about}")
-    if found.without_id:
-        tell(f"{found.without_id:,} results without experiment, incident id or narrative type: kept as they are.")
-    if found.double_sources:
-        tell(f"{found.double_sources:,} rows of source_narratives are there twice: kept, so they get no unique index.")
+    if content.without_id:
+        tell(f"{content.without_id:,} results without experiment, incident id or narrative type: kept as they are.")
+    if content.double_sources:
+        tell(
+            f"{content.double_sources:,} rows of source_narratives are there twice: kept, so they get no unique index."
+        )
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def _take(connection: sqlite3.Connection, planned: list[Step], now: str) -> None
         )
 
 
-def _check_rows(path: Path, before: Found, after: Found) -> None:
+def _check_rows(path: Path, before: RecordContent, after: RecordContent) -> None:
     expected = {**dict.fromkeys(after.rows, 0), **before.rows}
     expected["narrative_results"] -= before.duplicates
     if after.rows != expected or after.duplicates:
@@ -119,7 +121,7 @@ def _check_rows(path: Path, before: Found, after: Found) -> None:
 
 
 def _duplicates_listed(connection: sqlite3.Connection) -> Iterator[str]:
-    """The first duplicates in words, and how many there are more."""
+    """The first duplicates in words, and how many more there are."""
     listed = connection.execute(
         "SELECT result_id, experiment_id, incident_id, narrative_type FROM narrative_results "
         f"WHERE {DUPLICATES} ORDER BY result_id"
@@ -143,7 +145,7 @@ def _save_duplicates(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _free(path: Path, ending: str) -> Path:
-    """`<path>.<ending>`, with a number where that is taken."""
+    """`<path>.<ending>`, with a number if that is taken."""
     stem, dot, suffix = ending.partition(".")
     taken = 1
     target = path.with_name(f"{path.name}.{ending}")

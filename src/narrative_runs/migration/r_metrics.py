@@ -36,19 +36,19 @@ def compare(row: Mapping[str, Any], ours: Mapping[str, Any], measured: Mapping[s
     """The content of r_metrics.json: the R system's measures, and each that differs with both values and why.
 
     row, ours: the experiment's row in the R system's record and in ours; measured: the content of metrics.json.
-    A measure that the R system did not have is no difference.
+    A measure that the R system did not have does not count as a difference.
     """
-    told = {column: row[column] for column in (*COUNTS, *SHARES) if row.get(column) is not None}
+    reported = {column: row[column] for column in (*COUNTS, *SHARES) if row.get(column) is not None}
     differences = [
         {"column": column, "r_system": value, "here": ours.get(column), "why": _why(column, value, measured)}
-        for column, value in told.items()
+        for column, value in reported.items()
         if not _is_same(value, ours.get(column))
     ]
-    return {"experiment_id": measured["experiment_id"], "r_system": told, "differences": differences}
+    return {"experiment_id": measured["experiment_id"], "r_system": reported, "differences": differences}
 
 
 def lines(compared: Mapping[str, Any]) -> Iterator[str]:
-    """The differences in words, one a line."""
+    """The differences in words, one per line."""
     if not compared["differences"]:
         yield "The R system's measures agree with those made here."
     for difference in compared["differences"]:

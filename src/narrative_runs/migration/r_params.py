@@ -15,7 +15,7 @@ LOCAL_SERVER = "http://localhost:1234/v1/chat/completions"
 def params_of(row: Mapping[str, Any], data_file: str, slug: str, max_narratives: int | None) -> Params:
     """The params of an experiment.
 
-    row: of the table `experiments`; data_file: where the workbook is here; slug: made from the name where it is empty.
+    row: of the table `experiments`; data_file: where the workbook is here; slug: made from the name if it is empty.
 
     Raises:
         ParamsError: the row holds no prompt, or another value with which nothing can be asked.

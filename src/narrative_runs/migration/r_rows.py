@@ -1,4 +1,4 @@
-"""Rows of the R system's tables as fields of ours: what DBI wrote as number or text, read as what it means."""
+"""Reads rows of the R system's tables as fields of ours: numbers and texts that DBI wrote, by what they mean."""
 
 import json
 import re
@@ -23,7 +23,7 @@ _CAUSES = (
 
 
 def id_of(value: object, known: Mapping[str, Any]) -> str:
-    """The incident id as the workbook writes it: as it is where it is known, else as the whole number that it means.
+    """The incident id as the workbook writes it: as it is if it is known, else as the whole number that it means.
 
     known: the workbook's ids.
     """
@@ -37,12 +37,12 @@ def id_of(value: object, known: Mapping[str, Any]) -> str:
 def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a result that an R row holds, as a journal keeps them.
 
-    Every value stays as it is, but for three: an error without a category gets one from its message; a row with
-    neither an answer nor an error is an error; a confidence outside 0 to 1 is none.
+    Every value stays as it is, except three: an error without a category gets one from its message; a row with
+    neither an answer nor an error is an error; a confidence outside 0 to 1 becomes None.
     """
-    detected, told = _truth(row.get("detected")), bool(_truth(row.get("error_occurred")))
-    failed = told or detected is None
-    message = _text(row.get("error_message")) or ((NO_MESSAGE if told else NEITHER) if failed else None)
+    detected, is_error = _truth(row.get("detected")), bool(_truth(row.get("error_occurred")))
+    failed = is_error or detected is None
+    message = _text(row.get("error_message")) or ((NO_MESSAGE if is_error else NEITHER) if failed else None)
     return {
         "detected": detected,
         "confidence": _confidence(row.get("confidence")),
@@ -63,7 +63,7 @@ def answer_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def attempts_of(row: Mapping[str, Any]) -> int:
-    """How many passes over the narrative the R system counted; 1 where it did not count."""
+    """How many passes over the narrative the R system counted; 1 if it did not count."""
     return max(1, _count(row.get("attempt_count")) or 1)
 
 
@@ -83,14 +83,14 @@ def indicators_of(value: object) -> str:
 
 
 def category_of(category: object, message: str | None) -> str:
-    """One of our categories: R's own where it is one, else by what the message says, else `unknown`."""
+    """One of our categories: R's own if it is one, else by what the message says, else `unknown`."""
     if isinstance(category, str) and category in CATEGORIES:
         return category
     return next((name for name, pattern in _CAUSES if pattern.search(message or "")), "unknown")
 
 
 def time_of(value: object) -> str | None:
-    """`YYYY-MM-DD HH:MM:SS`; of a number, which is how DBI writes a POSIXct, in local time."""
+    """`YYYY-MM-DD HH:MM:SS`; a number, which is how DBI writes a POSIXct, becomes local time."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value).strftime("%Y-%m-%d %H:%M:%S")
     text = (_text(value) or "").strip()

@@ -1,12 +1,12 @@
 """What an older record lacks, as small named steps: decided by what it holds, so that nothing is done twice.
 
-Nothing is ever dropped, renamed or retyped, and what is added stands at a table's end: the R system still opens it.
+Nothing is ever dropped, renamed or retyped, and new columns come at a table's end: the R system still opens it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from narrative_runs.migration.inspection import DUPLICATES, Column, Found
+from narrative_runs.migration.inspection import DUPLICATES, Column, RecordContent
 from narrative_runs.record import schema
 
 RESULT_INDEX = "uq_result_per_exp_narrative"
@@ -49,48 +49,48 @@ class Step:
     statements: tuple[str, ...]
 
 
-def steps(found: Found, ours: dict[str, list[Column]]) -> list[Step]:
-    """The steps that bring a record up to date, in their order; none for one that is.
+def steps(content: RecordContent, ours: dict[str, list[Column]]) -> list[Step]:
+    """The steps that bring a record up to date, in their order; none for one that is already.
 
     ours: the columns of each of our tables, as they are declared.
     """
-    return [step for step in _all_steps(found, ours) if step.statements]
+    return [step for step in _all_steps(content, ours) if step.statements]
 
 
-def _all_steps(found: Found, ours: dict[str, list[Column]]) -> Iterator[Step]:
-    missing = [table for table in schema.TABLES if table not in found.columns]
+def _all_steps(content: RecordContent, ours: dict[str, list[Column]]) -> Iterator[Step]:
+    missing = [table for table in schema.TABLES if table not in content.columns]
     yield Step(
         "add_missing_tables", f"tables added: {', '.join(missing)}", tuple(schema.TABLES[table] for table in missing)
     )
     yield Step(
         "deduplicate_narrative_results",
-        f"{found.duplicates:,} rows removed from narrative_results: of several for one narrative of an experiment, "
+        f"{content.duplicates:,} rows removed from narrative_results: of several for one narrative of an experiment, "
         "the one with the highest result_id is kept",
-        (f"DELETE FROM narrative_results WHERE {DUPLICATES}",) if found.duplicates else (),
+        (f"DELETE FROM narrative_results WHERE {DUPLICATES}",) if content.duplicates else (),
     )
     yield Step(
         "add_unique_result_index",
         f"unique index {RESULT_INDEX} on (experiment_id, incident_id, narrative_type)",
-        () if RESULT_INDEX in found.indexes else (schema.UNIQUE_RESULT,),
+        () if RESULT_INDEX in content.indexes else (schema.UNIQUE_RESULT,),
     )
-    yield _added("add_data_checksum", found, ours, DATA_CHECKSUM)
-    yield _added("add_error_columns", found, ours, ERROR_COLUMNS)
-    progress = _added("add_progress_columns", found, ours, PROGRESS_COLUMNS)
-    if "n_narratives_completed" not in found.columns["experiments"]:
+    yield _added("add_data_checksum", content, ours, DATA_CHECKSUM)
+    yield _added("add_error_columns", content, ours, ERROR_COLUMNS)
+    progress = _added("add_progress_columns", content, ours, PROGRESS_COLUMNS)
+    if "n_narratives_completed" not in content.columns["experiments"]:
         progress = Step(progress.name, progress.about, (*progress.statements, _COUNT_COMPLETED))
     yield progress
-    yield _added("add_token_columns", found, ours, TOKEN_COLUMNS)
-    yield _added("add_columns_of_our_own", found, ours, _all_others(ours))
-    yield from _unique_keys(found)
+    yield _added("add_token_columns", content, ours, TOKEN_COLUMNS)
+    yield _added("add_columns_of_our_own", content, ours, _all_others(ours))
+    yield from _unique_keys(content)
 
 
-def _added(name: str, found: Found, ours: dict[str, list[Column]], wanted: Columns) -> Step:
+def _added(name: str, content: RecordContent, ours: dict[str, list[Column]], wanted: Columns) -> Step:
     """The step that adds those of the wanted columns that a table lacks; a table that is missing is made whole."""
     lacking = [
         (table, column)
         for table, names in wanted.items()
         for column in ours[table]
-        if table in found.columns and column.name in names and column.name not in found.columns[table]
+        if table in content.columns and column.name in names and column.name not in content.columns[table]
     ]
     about = "; ".join(
         f"{table} gains {', '.join(column.name for owner, column in lacking if owner == table)}"
@@ -117,20 +117,20 @@ def _all_others(ours: dict[str, list[Column]]) -> Columns:
     }
 
 
-def _unique_keys(found: Found) -> Iterator[Step]:
-    """The other keys that are written by: R may have made its tables without them."""
+def _unique_keys(content: RecordContent) -> Iterator[Step]:
+    """The other keys that writing relies on: R may have made its tables without them."""
     yield Step(
         "add_unique_experiment_id",
         "unique index uq_experiment on experiments (experiment_id)",
         ()
-        if ("experiment_id",) in found.unique["experiments"]
+        if ("experiment_id",) in content.unique["experiments"]
         else ("CREATE UNIQUE INDEX uq_experiment ON experiments (experiment_id)",),
     )
-    is_unique = any(set(group) == set(_SOURCE_KEY) for group in found.unique.get("source_narratives", [_SOURCE_KEY]))
+    is_unique = any(set(group) == set(_SOURCE_KEY) for group in content.unique.get("source_narratives", [_SOURCE_KEY]))
     yield Step(
         "add_unique_source_index",
         f"unique index uq_source_narrative on source_narratives ({', '.join(_SOURCE_KEY)})",
         ()
-        if is_unique or found.double_sources
+        if is_unique or content.double_sources
         else (f"CREATE UNIQUE INDEX uq_source_narrative ON source_narratives ({', '.join(_SOURCE_KEY)})",),
     )

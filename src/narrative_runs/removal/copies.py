@@ -17,7 +17,7 @@ _NOT_LOOKED_INTO = {".git", ".dvc", ".venv", ".snakemake"}
 
 
 def objects_of(folder: Path) -> list[Path]:
-    """The files in DVC's cache that the .dvc files in this folder name, and no other .dvc file of the project; of the
+    """The files in DVC's cache that the .dvc files in this folder name, and no other .dvc file of the project; for the
     reviews, which grow, also what DVC kept of them earlier."""
     cache = _cache()
     if cache is None:
@@ -33,7 +33,7 @@ def objects_of(folder: Path) -> list[Path]:
 
 
 def remotes() -> list[str]:
-    """The names of DVC's remotes but for the demo's, which is part of the project."""
+    """The names of DVC's remotes except the demo's, which is part of the project."""
     with_dvc = _repo()
     if with_dvc is None:
         return []
@@ -91,17 +91,17 @@ def _tracking_files(top: Path) -> Iterator[Path]:
 
 
 def _objects(tracking: Path, cache: Path) -> set[Path]:
-    """The files in the cache that a .dvc file names: of a folder its list, and what that lists."""
+    """The files in the cache that a .dvc file names: for a folder, its list and what that lists."""
     try:
         outs = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"]
         names = [str(out["md5"]) for out in outs if "md5" in out]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
         return set()
-    found: set[str] = set(names)
+    listed: set[str] = set(names)
     for name in names:
         if name.endswith(".dir"):
-            found.update(_listed(cache / name[:2] / name[2:]))
-    return {cache / name[:2] / name[2:] for name in found}
+            listed.update(_listed(cache / name[:2] / name[2:]))
+    return {cache / name[:2] / name[2:] for name in listed}
 
 
 def _listed(folder: Path) -> Iterable[str]:

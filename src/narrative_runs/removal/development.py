@@ -1,4 +1,4 @@
-"""What `try` and `preflight --show` asked, removed with all their answers; which narratives were seen stays known."""
+"""Removes what `try` and `preflight --show` asked, with all answers; the list of seen narratives stays."""
 
 import shutil
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def files() -> list[Path]:
 
 
 def must_not_run() -> None:
-    """See that nothing is asked at this moment.
+    """Check that nothing is being asked at this moment.
 
     Raises:
         AlreadyRunning: something is.
@@ -44,7 +44,7 @@ def remove(tell: Callable[[str], None]) -> None:
     """Remove samples and answers; killed at any point, the same command finishes it. tell: shows a line to the user.
 
     Raises:
-        AlreadyRunning: something is asked at this moment.
+        AlreadyRunning: something is being asked at this moment.
     """
     with ExitStack() as held:
         for folder in _locked_folders():
@@ -63,12 +63,12 @@ def remove(tell: Callable[[str], None]) -> None:
 
 
 def _is_temporary(path: Path) -> bool:
-    """Whether it is a folder that goes with the process that made it."""
+    """Whether it is a folder that ends with the process that made it."""
     return path.name.startswith(".") and path.is_dir()
 
 
 def _locked_folders() -> list[Path]:
-    """The folders that whoever asks there has locked."""
+    """The folders that are locked by whoever asks there."""
     return sorted(path.parent for path in DEVELOPMENT.rglob(".run.lock"))
 
 

@@ -1,6 +1,7 @@
-"""`narrative-runs forget`: an experiment and its texts are removed, wherever they are.
+"""`narrative-runs forget`: removes an experiment and its texts, wherever they are.
 
-Every step can be repeated, and what is to go is written down first: killed at any point, the same command finishes it.
+Every step can be repeated, and what is to be removed is written down first: if it is killed at any point, the same
+command finishes it.
 """
 
 import shutil
@@ -15,14 +16,14 @@ from narrative_runs.errors import AlreadyRunning, ExperimentError
 from narrative_runs.paths import ADOPTING, DEVELOPMENT, FORGETTING, RECORD, RESULTS, ExperimentFolder
 from narrative_runs.record import removal, search_index
 from narrative_runs.removal import development
-from narrative_runs.removal.plan import Removal, begun, found, lines, size_of
+from narrative_runs.removal.plan import Removal, lines, removal_of, size_of, unfinished
 from narrative_runs.run_lock import RunLock
 
 Tell = Callable[[str], None]
 
 
 def forget(which: str, is_sure: bool, tell: Tell) -> None:
-    """Show what is to go of an experiment, ask, and remove it.
+    """Show what there is to remove of an experiment, ask, and remove it.
 
     which: its slug or id, or `development` for what was tried before experiments; is_sure: do not ask; tell: shows a
     line to the user.
@@ -35,7 +36,7 @@ def forget(which: str, is_sure: bool, tell: Tell) -> None:
     if which == DEVELOPMENT.name and not ExperimentFolder(which).journals.exists():
         _forget_development(is_sure, tell)
         return
-    planned = found(which)
+    planned = removal_of(which)
     if run_lock.is_running(planned.folder.path):
         raise AlreadyRunning(
             f"{planned.name} is running: {run_lock.holder(planned.folder.path)}. Wait until it has ended."
@@ -84,7 +85,7 @@ def compact_what_is_left(of: Path | None = None) -> None:
     Raises:
         RecordError: another program uses the record.
     """
-    left = [planned for planned in begun() if planned.is_removed]
+    left = [planned for planned in unfinished() if planned.is_removed]
     if left and not _running(but=of):
         removal.compact(RECORD)
         for planned in left:

@@ -1,4 +1,4 @@
-"""What there is of an experiment: found out without changing anything, and kept until all of it has gone."""
+"""What there is of an experiment: read without changing anything, and kept until all of it is removed."""
 
 import json
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ _LOCK = Path("dvc.lock")
 
 @dataclass(frozen=True)
 class Removal:
-    """What is to go.
+    """What is to be removed.
 
     name: of the folder below results/, or else the experiment's id; title: the experiment's own name; experiment_ids:
     those that the record and the folder have for it; data_files: the workbooks that it was asked about; objects: files
-    in DVC's cache; has_lock: whether dvc.lock is of it; is_removed: whether all has gone, and only the record is still
-    to be compacted.
+    in DVC's cache; has_lock: whether dvc.lock belongs to it; is_removed: whether all is removed, and only the record is
+    still to be compacted.
     """
 
     name: str
@@ -46,33 +46,33 @@ class Removal:
 
     @property
     def file(self) -> Path:
-        """Where this is kept while it goes on."""
+        """Where this is kept during the removal."""
         return FORGETTING / f"{quote(self.name, safe='')}.json"
 
     @property
     def leaving(self) -> Path:
-        """Where its folder lies from the first moment of its removal on: nobody takes it for an experiment there."""
+        """Where its folder is from the first moment of its removal on: nobody takes it for an experiment there."""
         return FORGETTING / f"{self.name}.removed"
 
     def keep(self) -> None:
-        """Bring it to the disk."""
+        """Write it to the disk."""
         with written_whole(self.file) as draft:
             draft.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
 
-def begun() -> list[Removal]:
-    """The removals that were begun and are not at their end."""
+def unfinished() -> list[Removal]:
+    """The removals that have started and not ended."""
     return [Removal(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(FORGETTING.glob("*.json"))]
 
 
-def found(which: str) -> Removal:
-    """What there is of the experiment with this slug or id; what a killed removal had found, where there is one.
+def removal_of(which: str) -> Removal:
+    """What there is of the experiment with this slug or id; what a killed removal had listed, if there was one.
 
     Raises:
         ExperimentError: there is no such experiment.
         RecordError: the record cannot be read.
     """
-    for removed in begun():
+    for removed in unfinished():
         if which in (removed.name, *removed.experiment_ids):
             return removed
     rows = experiment_rows.with_slug_or_id(which)
@@ -104,28 +104,30 @@ def found(which: str) -> Removal:
 
 
 def lines(planned: Removal) -> list[str]:
-    """What goes, and what stays, in words.
+    """What is removed, and what stays, in words.
 
     Raises:
         RecordError: the record or a backup cannot be read.
     """
-    told = [f"To be removed for good: {planned.title} ({', '.join(planned.experiment_ids) or 'its id is not known'})"]
+    removed = [
+        f"To be removed for good: {planned.title} ({', '.join(planned.experiment_ids) or 'its id is not known'})"
+    ]
     for path in (planned.folder.path, planned.leaving):
         if planned.has_folder and path.is_dir():
             files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-            told.append(f"  {path}/: {len(files):,} files, {size_of(files)}")
+            removed.append(f"  {path}/: {len(files):,} files, {size_of(files)}")
     for path in removal.databases():
         if there := removal.held(path, planned.experiment_ids):
-            told.append(f"  {path}: {there.results:,} results, {there.narratives:,} narratives of the workbook")
+            removed.append(f"  {path}: {there.results:,} results, {there.narratives:,} narratives of the workbook")
     if search_index.holds(planned.experiment_ids):
-        told.append(f"  {SEARCH_INDEX}: the words of its narratives")
+        removed.append(f"  {SEARCH_INDEX}: the words of its narratives")
     objects = [path for path in map(Path, planned.objects) if path.exists()]
     if objects:
-        told.append(f"  DVC's cache: {len(objects):,} files, {size_of(objects)}")
+        removed.append(f"  DVC's cache: {len(objects):,} files, {size_of(objects)}")
     if planned.has_lock and _LOCK.exists():
-        told.append(f"  {_LOCK}, which repeats its params")
+        removed.append(f"  {_LOCK}, which repeats its params")
     return [
-        *told,
+        *removed,
         "Not removed, although it may contain texts of the experiment:",
         *(f"  {line}" for line in _what_stays(planned)),
     ]

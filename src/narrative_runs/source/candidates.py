@@ -1,6 +1,6 @@
-"""From the rows of a sheet to what may become narratives: one a text cell, with its key and labels.
+"""Reads the rows of a sheet into candidates for narratives: one for each text cell, with its key and labels.
 
-Memory holds keys, labels and checksums; the texts lie on disk.
+Memory holds keys, labels and checksums; the texts are on disk.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import pandas as pd
 
 from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, OWN_LABEL
 from narrative_runs.errors import SourceError
-from narrative_runs.source.cells import Unreadable, label_of, text_of, told_apart, whole_number
+from narrative_runs.source.cells import Unreadable, label_of, marked_if_excel_error, text_of, whole_number
 from narrative_runs.source.choice import Candidate
 from narrative_runs.source.formats import Cells
 from narrative_runs.source.layouts import KEY_PART
@@ -38,15 +38,15 @@ _CELLS_AT_ONCE = 50_000
 class TextCell(NamedTuple):
     """One text cell of a row that is not empty.
 
-    sheet: its sheet's place among those that are read, from 0; row: as a spreadsheet counts; line: a running number of
-    the row, over all sheets; place: of the column, from 0; text: where the text is; digest: tells texts apart, whatever
-    blanks they hold; other: where the row's other cells are.
+    sheet: the index, from 0, of its sheet among those that are read; row: as a spreadsheet counts; line: a running
+    number of the row, over all sheets; column: its index, from 0; text: where the text is; digest: distinguishes texts,
+    whatever blanks they hold; other: where the row's other cells are.
     """
 
     sheet: int
     row: int
     line: int
-    place: int
+    column: int
     incident_id: str
     narrative_type: str
     text: int
@@ -61,7 +61,7 @@ class TextCell(NamedTuple):
 
 
 _TYPES = {
-    **dict.fromkeys(("sheet", "row", "line", "place", "text", "characters", "digest", "other"), "int64"),
+    **dict.fromkeys(("sheet", "row", "line", "column", "text", "characters", "digest", "other"), "int64"),
     **dict.fromkeys(("incident_id", "narrative_type"), "string"),
     **dict.fromkeys(("is_blank", "is_placeholder", "is_at_limit"), "bool"),
     **dict.fromkeys(("manual_flag_ind", "manual_flag"), "Int64"),
@@ -70,7 +70,7 @@ _TYPES = {
 
 @dataclass
 class Collected:
-    """What was found in the sheets that are read."""
+    """The content of the sheets that are read."""
 
     texts: TextStore
     others: OtherColumns
@@ -100,7 +100,7 @@ class Collected:
 
 @dataclass(frozen=True)
 class _Cell:
-    """Where one narrative of a row stands: its type, the places of its text and of its own label."""
+    """One narrative of a row: its type, and the columns, from 0, of its text and of its own label."""
 
     narrative_type: str
     text: int
@@ -151,19 +151,19 @@ class Collector:
         if sheet.candidate.match.is_long:
             sheet.note_type(number, narratives[0][0])
         sheet.note_unreadable(number, cells)
-        other = self.collected.others.add(sheet.other_names, (cells[place] for place in sheet.other_places))
-        found = self.collected
+        other = self.collected.others.add(sheet.other_names, (cells[column] for column in sheet.other_columns))
+        collected = self.collected
         for (kind, cell, text), label in zip(narratives, labels, strict=True):
             plain = " ".join(text.split())
-            found.add(
+            collected.add(
                 TextCell(
                     sheet=self._sheets,
                     row=number,
                     line=self._lines,
-                    place=cell.text,
+                    column=cell.text,
                     incident_id=incident_id,
                     narrative_type=kind,
-                    text=found.texts.add(text),
+                    text=collected.texts.add(text),
                     characters=len(text),
                     digest=_digest(plain),
                     is_blank=not plain,
@@ -175,7 +175,7 @@ class Collector:
                 )
             )
         self._lines += 1
-        found.rows_read += 1
+        collected.rows_read += 1
 
     def _text(self, sheet: "_Sheet", cell: object) -> str:
         text = text_of(cell).replace("\r\n", "\n")
@@ -198,16 +198,16 @@ class _Sheet:
         self._width = max(len(candidate.header), 1 + max(match.positions.values()))
         positions = match.positions
         parts = [positions[KEY_PART.format(number)] for number in range(len(reading.id_columns))]
-        self._id_places = parts or [positions[INCIDENT_ID]]
-        self._names = {place: match.names[role] for role, place in positions.items()}
+        self._id_columns = parts or [positions[INCIDENT_ID]]
+        self._names = {column: match.names[role] for role, column in positions.items()}
         self.incident_label = positions.get(LABEL)
         if match.is_long:
             self.texts = [_Cell("", positions[NARRATIVE_TEXT], positions.get(OWN_LABEL))]
-            self._type_place = positions[NARRATIVE_TYPE]
+            self._type_column = positions[NARRATIVE_TYPE]
         else:
             self.texts = [_Cell(kind, positions[kind], positions.get(LABEL_OF + kind)) for kind in reading.types]
         others = match.others(candidate.header)
-        self.other_places, self.other_names = list(others), _apart(list(others.values()))
+        self.other_columns, self.other_names = list(others), _apart(list(others.values()))
         self._types = {reading.columns.get(kind, kind).strip().casefold(): kind for kind in reading.types}
         self._unknown_types: list[tuple[int, str]] = []
         self._changed_ids: dict[int, list[int]] = defaultdict(list)
@@ -229,18 +229,18 @@ class _Sheet:
             )
 
     def filled(self, cells: Cells) -> Cells:
-        """The row with a blank for each cell that it lacks, and with Excel's errors told apart."""
+        """The row, with a blank for each cell that it lacks, and with Excel's errors marked."""
         row: list[object] = [*cells, *[None] * (self._width - len(cells))]
-        return [told_apart(cell) for cell in row] if self._reading.rules.tells_all else row
+        return [marked_if_excel_error(cell) for cell in row] if self._reading.rules.tells_all else row
 
     def incident_id(self, number: int, cells: Cells) -> str:
-        """The row's key: its id, or the parts of it joined by `/`; empty where one of them is blank."""
+        """The row's key: its id, or the parts of it joined by `/`; empty if one of them is blank."""
         parts = []
-        for place in self._id_places:
-            cell = cells[place]
+        for column in self._id_columns:
+            cell = cells[column]
             if self._table.kind == "xlsx" and isinstance(cell, int | float):
                 if _EXCEL_CHANGES_FROM <= abs(cell) < float("inf"):
-                    self._changed_ids[place].append(number)
+                    self._changed_ids[column].append(number)
             elif self._table.kind == "xlsx" and isinstance(cell, date | time):
                 self._date_ids.append(number)
             if self.is_csv and self._reading.rules.csv_ids_are_numbers:
@@ -249,46 +249,46 @@ class _Sheet:
         return "/".join(parts) if all(parts) else ""
 
     def narrative_type(self, cells: Cells) -> str:
-        """What the row says its narrative is, in a sheet with a row a narrative."""
-        written = text_of(cells[self._type_place]).strip().lower()
-        if self.is_csv and text_of(cells[self._type_place]) == "NA":
+        """The narrative type that a row gives, in a sheet with one narrative per row."""
+        written = text_of(cells[self._type_column]).strip().lower()
+        if self.is_csv and text_of(cells[self._type_column]) == "NA":
             written = ""
         return self._types.get(written.casefold(), written)
 
     def note_type(self, number: int, narrative_type: str) -> None:
-        """Remember a row whose narrative type is none."""
+        """Remember a row whose narrative type is unknown."""
         if narrative_type not in self._reading.types:
             self._unknown_types.append((number, narrative_type))
 
-    def label(self, number: int, cells: Cells, place: int | None) -> int | None:
-        """The label in this place; one that cannot be told is none, and is remembered."""
-        if place is None:
+    def label(self, number: int, cells: Cells, column: int | None) -> int | None:
+        """The label in this column; None for one that cannot be read, which is remembered."""
+        if column is None:
             return None
         try:
-            label = label_of(cells[place])
-            self._labels[place][0] += label is not None
+            label = label_of(cells[column])
+            self._labels[column][0] += label is not None
             return label
         except ValueError:
-            self._labels[place][1] += 1
-            shown = text_of(cells[place]).strip()[:_SHOWN_CHARACTERS]
-            name = self._names[place]
+            self._labels[column][1] += 1
+            shown = text_of(cells[column]).strip()[:_SHOWN_CHARACTERS]
+            name = self._names[column]
             self.odd_labels.append(OddLabel(number, name, shown, "neither 0 nor 1: taken as no label"))
-            self._unreadable[place, NOT_A_LABEL].append(self._table.address(number, place))
+            self._unreadable[column, NOT_A_LABEL].append(self._table.address(number, column))
             return None
 
     def note_unreadable(self, number: int, cells: Cells) -> None:
-        """Remember the cells of the layout's columns, and those that ride along, that have no value."""
-        for place in (*self._names, *self.other_places):
-            cell = cells[place]
+        """Remember the cells without a value, in the layout's columns and in the other columns."""
+        for column in (*self._names, *self.other_columns):
+            cell = cells[column]
             if isinstance(cell, Unreadable):
-                self._unreadable[place, cell.problem].append(self._table.address(number, place))
+                self._unreadable[column, cell.problem].append(self._table.address(number, column))
 
     def unreadable(self) -> list[UnreadableCells]:
         """The cells that cannot be read, by column and by what is wrong."""
-        names = self._names | dict(zip(self.other_places, self.other_names, strict=True))
+        names = self._names | dict(zip(self.other_columns, self.other_names, strict=True))
         return [
-            UnreadableCells(names[place], problem, len(cells), cells[:_SHOWN_ROWS])
-            for (place, problem), cells in sorted(self._unreadable.items())
+            UnreadableCells(names[column], problem, len(cells), cells[:_SHOWN_ROWS])
+            for (column, problem), cells in sorted(self._unreadable.items())
         ]
 
     def object_to(self, objections: Objections) -> None:
@@ -297,13 +297,13 @@ class _Sheet:
         Raises:
             SourceError: these rules refuse it.
         """
-        where = place_of(self._path, self.candidate)
+        where = file_and_sheet(self._path, self.candidate)
         if self._unknown_types:
             raise self._unknown(where)
-        for place, rows in self._changed_ids.items():
+        for column, rows in self._changed_ids.items():
             objections.since(
                 2,
-                f"{where} has {len(rows)} ids in {self._names[place]} that are numbers of more than 15 digits "
+                f"{where} has {len(rows)} ids in {self._names[column]} that are numbers of more than 15 digits "
                 f"({_rows(rows)}): Excel keeps only the first 15, so that different ids may have become the same.\n"
                 "Save the file from its source again, with this column as text, or as .csv or .parquet.",
             )
@@ -313,14 +313,14 @@ class _Sheet:
                 f"{where} has {len(self._date_ids)} ids that Excel took for dates ({_rows(self._date_ids)}).\n"
                 "Save the file from its source again, with this column as text, or as .csv or .parquet.",
             )
-        for place in self._labels:
-            readable, odd = self._labels[place]
-            no_value = sum(len(cells) for (at, what), cells in self._unreadable.items() if at == place) - odd
+        for column in self._labels:
+            readable, odd = self._labels[column]
+            no_value = sum(len(cells) for (at, what), cells in self._unreadable.items() if at == column) - odd
             if not readable and (odd or no_value):
-                cells = [cell for (at, _), found in self._unreadable.items() if at == place for cell in found]
+                cells = [cell for (at, _), addresses in self._unreadable.items() if at == column for cell in addresses]
                 objections.since(
                     2,
-                    f"{where} has labels in {self._names[place]}, but not one that can be read: "
+                    f"{where} has labels in {self._names[column]}, but not one that can be read: "
                     f"{odd + no_value} cells ({', '.join(cells[:_SHOWN_ROWS])}{', ...' if len(cells) > 5 else ''}).\n"
                     "A label is 0 or 1, yes or no, true or false. Correct the column, or rename it if it holds no "
                     "labels.",
@@ -345,8 +345,8 @@ class _Sheet:
         )
 
 
-def place_of(path: Path, candidate: Candidate) -> str:
-    """The file, and the sheet if it has a name, as a message begins."""
+def file_and_sheet(path: Path, candidate: Candidate) -> str:
+    """The file, and the sheet if it has a name, for the beginning of a message."""
     name = candidate.table.name
     return f"Data file {path}" + (f", sheet {name!r}," if name else "")
 
@@ -356,7 +356,7 @@ def _rows(rows: Sequence[int]) -> str:
 
 
 def _apart(names: list[str]) -> list[str]:
-    """The names, a repeated one with a number."""
+    """The names; repeated ones get a number."""
     seen: dict[str, int] = defaultdict(int)
 
     def numbered() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What one cell of a workbook means: as text, as a label, or as a value that rides along."""
+"""What one cell of a workbook means: as text, as a label, or as a value that is only copied."""
 
 import re
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ EXCEL_ERROR = Unreadable("Excel errors")
 NO_VALUE = Unreadable("formulas without a value")
 
 
-def told_apart(value: object) -> object:
-    """The cell as it is; `EXCEL_ERROR` where an Excel error such as #N/A stands there as a text, as in a CSV file."""
+def marked_if_excel_error(value: object) -> object:
+    """`EXCEL_ERROR` for a text that is an Excel error, such as #N/A in a CSV file; any other cell as it is."""
     return EXCEL_ERROR if isinstance(value, str) and _ERROR.fullmatch(value.strip()) else value
 
 
@@ -45,8 +45,8 @@ def text_of(value: object) -> str:
 
 
 def whole_number(cell: object) -> object:
-    """A text that a program wrote for a whole number, `123.0` or `1e+05`, without decimals and exponent; any other cell
-    as it is. A leading zero makes it a text: `0012.0` is no number."""
+    """The whole number, without decimals and exponent, of a text that a program wrote for it, `123.0` or `1e+05`; any
+    other cell as it is. A leading zero makes it a text: `0012.0` is not a number."""
     if not isinstance(cell, str) or not _WHOLE_NUMBER.fullmatch(cell.strip()):
         return cell
     number = Decimal(cell.strip())
@@ -68,7 +68,7 @@ def label_of(value: object) -> int | None:
 
 def plain(value: object) -> Plain:
     """The cell as a value that every table format can hold: whole floats as integers, dates and times as ISO 8601
-    texts, what has no value as None."""
+    texts, a cell without a value as None."""
     if value is None or isinstance(value, bool | str):
         return value or None if isinstance(value, str) else value
     if value != value or isinstance(value, Unreadable):

@@ -27,7 +27,7 @@ def md5_of(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except FileNotFoundError:
-        raise SourceError(_not_found(path)) from None
+        raise SourceError(_missing(path)) from None
     except OSError as error:
         raise SourceError(
             f"Data file cannot be read: {path}\n  {error.strerror or error}\nCheck the path and its permissions."
@@ -45,7 +45,7 @@ def tracked_md5(workbook: Path) -> str:
         digest, kind = tracked_checksum(tracking)
     except FileNotFoundError:
         if not workbook.exists():
-            raise SourceError(_not_found(workbook)) from None
+            raise SourceError(_missing(workbook)) from None
         raise SourceError(
             f"Data file is not tracked: there is no {tracking}\n"
             f"{_sentence(way_to_track(workbook))}: its checksum is what later proves that the data did not change."
@@ -60,7 +60,7 @@ def tracked_md5(workbook: Path) -> str:
 
 
 def _again(workbook: Path) -> str:
-    """What to do where a .dvc file is there that tells no checksum; DVC itself would leave an old one as it is."""
+    """What to do about a .dvc file that gives no checksum; DVC itself would leave an old one as it is."""
     if not workbook.exists():
         return "Put the data file there, or restore that .dvc file as it was."
     return f"{_sentence(way_to_track(workbook, replaces=True))}."
@@ -71,12 +71,12 @@ def _sentence(way: str) -> str:
 
 
 def verify(workbook: Path) -> str:
-    """The workbook's MD5, once it is known to be the tracked one.
+    """The workbook's MD5, after a check that it is the tracked one.
 
     Raises SourceError if the workbook or its .dvc file is missing, SourceChanged if the two checksums differ.
     """
     if not workbook.is_file():
-        raise SourceError(_not_found(workbook))
+        raise SourceError(_missing(workbook))
     original = tracked_md5(workbook)
     current = md5_of(workbook)
     if current != original:
@@ -85,7 +85,7 @@ def verify(workbook: Path) -> str:
 
 
 def must_be(workbook: Path, original: str, current: str = "") -> None:
-    """See that a workbook has the MD5 ``original``; current: its MD5, taken now when left out.
+    """Check that a workbook has the MD5 ``original``; current: its MD5, computed now if left out.
 
     Raises SourceChanged if it has another one.
     """
@@ -116,14 +116,14 @@ def changed(workbook: Path, original: str, current: str) -> SourceChanged:
 
 
 def _way_back(workbook: Path) -> str:
-    """How the old file comes back; the changed one is kept, since it may be nowhere else."""
+    """How to bring the old file back; the changed one is kept, since it may be nowhere else."""
     restore = command_to_restore(tracking_file(workbook))
     aside = free(workbook.with_stem(f"{workbook.stem}-changed"))
     return f"`mv {quoted(workbook)} {quoted(aside)} && {restore}`" if restore else "from a copy"
 
 
 def fetch(workbook: Path) -> None:
-    """Bring a missing workbook from the DVC cache or remote; one that is there is never touched.
+    """Bring a missing workbook from the DVC cache or remote; never touch one that is there.
 
     Does nothing without a .dvc file. Raises SourceError with what DVC said if it cannot deliver.
     """
@@ -160,7 +160,7 @@ def _after_failed_pull(tracking: Path) -> str:
     )
 
 
-def _not_found(workbook: Path) -> str:
+def _missing(workbook: Path) -> str:
     tracking = tracking_file(workbook)
     command = command_to_restore(tracking) if tracking.is_file() else ""
     way_out = f"restore it with `{command}`" if command else "put the file there"

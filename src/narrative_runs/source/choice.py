@@ -1,4 +1,6 @@
-"""Which sheets of a workbook are read: the one that there is, or those that `data.sheet` names; never a guess."""
+"""Chooses the sheets of a workbook to read, and never guesses: the only one with narratives, or those that `data.sheet`
+names.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ _SHOWN_COLUMNS = 30
 
 @dataclass(frozen=True)
 class Candidate:
-    """A table with the row that comes closest to the names of a layout's columns, and its number."""
+    """A table with its header: the row that comes closest to the column names of a layout, and its number."""
 
     table: Table
     header: Cells
@@ -49,7 +51,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is read of a workbook, and what is not."""
+    """The sheets of a workbook that are read, and those that are not."""
 
     read: list[Candidate]
     left: list[Candidate]
@@ -61,17 +63,17 @@ def choose(path: Path, tables: Sequence[Table], reading: Reading, objections: Ob
     Raises:
         SourceError: there is none, more than one, only a hidden one, or not the one that data.sheet names.
     """
-    found = [_candidate(table, reading) for table in tables]
+    candidates = [_candidate(table, reading) for table in tables]
     if reading.sheets:
-        read = [_named(path, name, found) for name in reading.sheets]
+        read = [_named(path, name, candidates) for name in reading.sheets]
         if shapeless := [candidate for candidate in read if not candidate.match.complete]:
             raise _unknown_layout(path, shapeless)
         if len({candidate.table.name for candidate in read}) < len(read):
             raise SourceError(f"data.sheet names a sheet of {path} twice: {', '.join(reading.sheets)}\nName each once.")
-        return Choice(read, [candidate for candidate in found if candidate not in read])
-    known = [candidate for candidate in found if candidate.match.complete]
+        return Choice(read, [candidate for candidate in candidates if candidate not in read])
+    known = [candidate for candidate in candidates if candidate.match.complete]
     if not known:
-        raise _unknown_layout(path, found)
+        raise _unknown_layout(path, candidates)
     visible = [candidate for candidate in known if not candidate.table.is_hidden]
     chosen = visible[0] if visible and reading.rules.tells_all else known[0]
     if not visible:
@@ -86,11 +88,11 @@ def choose(path: Path, tables: Sequence[Table], reading: Reading, objections: Ob
         )
     elif known[0].table.is_hidden:
         objections.since(3, f"Data file {path}: the {known[0].title} is read, and not the {visible[0].title}.")
-    return Choice([chosen], [candidate for candidate in found if candidate is not chosen])
+    return Choice([chosen], [candidate for candidate in candidates if candidate is not chosen])
 
 
 def _candidate(table: Table, reading: Reading) -> Candidate:
-    """The table with its header: of the first rows the one that makes a layout, else the first."""
+    """The table with its header: of the first rows, the one that matches a layout, or else the first."""
     filled = ((number, cells) for number, cells in table.rows() if any(text_of(cell).strip() for cell in cells))
     first = list(islice(filled, _HEADER_WITHIN if reading.rules.headers_cleaned else 1))
     tried = [Candidate(table, cells, number, match(cells, reading)) for number, cells in first]
@@ -98,14 +100,16 @@ def _candidate(table: Table, reading: Reading) -> Candidate:
     return next((candidate for candidate in tried if candidate.match.complete), tried[0] if tried else empty)
 
 
-def _named(path: Path, name: str, found: Sequence[Candidate]) -> Candidate:
-    names = [candidate.table.name for candidate in found]
+def _named(path: Path, name: str, candidates: Sequence[Candidate]) -> Candidate:
+    names = [candidate.table.name for candidate in candidates]
     if names == [None]:
         raise SourceError(f"Data file {path} has no sheets: remove data.sheet from the params.")
-    for candidate in found:
+    for candidate in candidates:
         if candidate.table.name == name:
             return candidate
-    same = [candidate for candidate in found if str(candidate.table.name).strip().casefold() == name.strip().casefold()]
+    same = [
+        candidate for candidate in candidates if str(candidate.table.name).strip().casefold() == name.strip().casefold()
+    ]
     if len(same) == 1:
         return same[0]
     raise SourceError(
@@ -126,10 +130,12 @@ def _advice(candidates: Sequence[Candidate]) -> str:
     return f'Name the one to read in the params, such as data.sheet: "{names[0]}"{several}.'
 
 
-def _unknown_layout(path: Path, found: Sequence[Candidate]) -> SourceError:
+def _unknown_layout(path: Path, candidates: Sequence[Candidate]) -> SourceError:
     lines = [f"Data file has no sheet of a known layout: {path}"]
-    lines += [f"  {candidate.title}: {_shortfall(candidate)}" for candidate in found]
-    best = min(found, key=lambda candidate: (not len(candidate.header), candidate.match.share_missing), default=None)
+    lines += [f"  {candidate.title}: {_shortfall(candidate)}" for candidate in candidates]
+    best = min(
+        candidates, key=lambda candidate: (not len(candidate.header), candidate.match.share_missing), default=None
+    )
     guessed = None
     if best is not None and len(best.header) and not best.match.doubled:
         guessed = suggestion(best.header, [cells for _, cells in islice(best.rows(), _EXAMPLES)])
@@ -149,6 +155,6 @@ def _shortfall(candidate: Candidate) -> str:
     if not names:
         return "is empty"
     shown = ", ".join(name[:40] for name in names[:_SHOWN_COLUMNS]) + (", ..." if len(names) > _SHOWN_COLUMNS else "")
-    found = candidate.match
-    lacks = f"lacks {', '.join(found.missing)}" if found.missing else f"has twice {', '.join(found.doubled)}"
+    closest = candidate.match
+    lacks = f"lacks {', '.join(closest.missing)}" if closest.missing else f"has twice {', '.join(closest.doubled)}"
     return f"{lacks}; found: {shown}"

@@ -30,9 +30,8 @@ NOT_TEXT = Unreadable("bytes that are no UTF-8 text")
 class Table:
     """A sheet, or a file that is one.
 
-    name: the sheet's, None where a file has none; rows: gives (number, cells) of each row from the top, the header
-    among them; a number is what a user would give to a row, as a spreadsheet counts; in a Parquet file the header is 0
-    and the first row 1.
+    name: the sheet's, None if the file has no sheets; rows: gives (number, cells) of each row from the top, with the
+    header; rows are numbered as a spreadsheet numbers them; in a Parquet file the header is 0 and the first row 1.
     """
 
     kind: str
@@ -40,11 +39,11 @@ class Table:
     is_hidden: bool
     rows: Callable[[], Rows]
 
-    def address(self, row: int, place: int) -> str:
-        """What a person would call the cell in this row, and in the column with this place from 0: `C17`."""
+    def address(self, row: int, column: int) -> str:
+        """What a person would call the cell in this row and this column, which counts from 0: `C17`."""
         if self.kind == "parquet":
             return f"row {row}"
-        letters, left = "", place + 1
+        letters, left = "", column + 1
         while left:
             left, letter = divmod(left - 1, 26)
             letters = chr(ord("A") + letter) + letters
@@ -57,7 +56,7 @@ def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None 
     rules: those of the experiment; scratch: the folder on whose disk texts lie while the file is read.
 
     Raises:
-        SourceError: the file is missing, of another kind, or cannot be read; so do the rows while they are read.
+        SourceError: the file is missing, of another kind, or cannot be read; the rows raise it too, as they are read.
     """
     openers: dict[str, Callable[[Path], list[Table]]] = {
         ".xlsx": partial(_open_xlsx, scratch=scratch) if rules.xlsx_by_cell else _open_xlsx_of_0_1_0,
@@ -75,14 +74,14 @@ def open_tables(path: Path, rules: ReadingRules = CURRENT, scratch: Path | None 
 
 
 def _read(path: Path, rows: Callable[[], Rows]) -> Rows:
-    """The rows; what their reader raises, and nothing that is made of them, says that the file cannot be read."""
+    """The rows; an error of their reader, and none of the code that uses them, says that the file cannot be read."""
     with _reading(path):
         yield from rows()
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """While a file is read: what its readers raise becomes a SourceError that says what to do."""
+    """Turn whatever the readers of a file raise into a SourceError that says what to do."""
     try:
         yield
     except PasswordError:
@@ -172,7 +171,7 @@ def _csv_rows(path: Path, delimiter: str) -> Rows:
 
 
 def _line_not_utf8(content: bytes) -> int:
-    """The first line that is no UTF-8: the reader itself decodes blocks, far ahead of its line."""
+    """The first line that is not UTF-8: the reader itself decodes blocks, far ahead of its line."""
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -16,15 +16,15 @@ MOST_GROUPS = 100
 
 
 def column_of(name: str, there: Sequence[str], asked_by: str = "report.groups") -> str:
-    """The column of the results that a name of `report.groups` means: itself, whatever its case, or with the prefix
-    that the workbook's column has where its name is one of ours. asked_by: where the user named it.
+    """The column of the results that a name in `report.groups` means: the same name in any case, or that name with the
+    prefix of workbook columns that are named like ours. asked_by: where the user named it.
 
     Raises:
-        FindingsError: there is none.
+        FindingsError: there is no such column.
     """
     for wanted in (name, f"workbook_{name}"):
-        if found := [column for column in there if column.casefold() == wanted.casefold()]:
-            return wanted if wanted in found else found[0]
+        if matches := [column for column in there if column.casefold() == wanted.casefold()]:
+            return wanted if wanted in matches else matches[0]
     raise FindingsError(
         f"{asked_by} names {name}, and the workbook has no such column. "
         + (f"There are: {', '.join(there)}." if there else "It has no columns other than those of its layout.")
@@ -36,7 +36,7 @@ def read_groups(other_columns: Path, names: Sequence[str], asked_by: str = "repo
     the results.
 
     In: the file of the workbook's other columns, as `OtherColumns.write` makes it; asked_by: where the user named
-    them. Logicals are written as in results.csv; where a cell is blank, the group is BLANK.
+    them. Logicals are written as in results.csv; the group of a blank cell is BLANK.
 
     Raises:
         FindingsError: there is no such column, or it has more than MOST_GROUPS groups.
@@ -78,14 +78,14 @@ class GroupsOfColumn(Sequence[str]):
 def all_groups(other_columns: Path) -> dict[str, GroupsOfColumn]:
     """The group of each narrative in each of the workbook's other columns that has no more than MOST_GROUPS.
 
-    In: the file of these columns, as `OtherColumns.write` makes it; where it is missing there is none.
+    In: the file of these columns, as `OtherColumns.write` makes it; if it is missing, there are no columns.
     """
     if not other_columns.exists():
         return {}
     with pq.ParquetFile(other_columns) as file:
         names = [name for name in file.schema_arrow.names if name != "row_num"]
-        found = {name: _groups_in(file, name) for name in names}
-    return {name: groups for name, groups in found.items() if groups is not None}
+        columns = {name: _groups_in(file, name) for name in names}
+    return {name: groups for name, groups in columns.items() if groups is not None}
 
 
 def _groups_in(file: pq.ParquetFile, name: str) -> GroupsOfColumn | None:
@@ -106,7 +106,7 @@ def _groups_in(file: pq.ParquetFile, name: str) -> GroupsOfColumn | None:
 
 
 def groups_of(folder: ExperimentFolder, params: Params) -> dict[str, list[str]]:
-    """The group of each narrative, in the order of `row_num` from 1, by the column; none where none are asked for.
+    """The group of each narrative, in the order of `row_num` from 1, by the column; empty if no groups are asked for.
 
     Raises:
         FindingsError: as `read_groups`.

@@ -1,7 +1,7 @@
 """What a workbook says of its incidents, beyond their narratives: labels of their own, and labels of blank narratives.
 
 An incident whose missing narrative is labelled 0 lacks nothing. One whose missing narrative is labelled 1 is
-inconsistent: a person found something that no model could read.
+inconsistent: a person saw something that no model could read.
 """
 
 from pathlib import Path
@@ -23,10 +23,10 @@ _SCHEMA = pa.schema(
 
 
 def labelled_blanks(cells: pd.DataFrame, is_skipped: pd.Series, kept: pd.DataFrame) -> pd.DataFrame:
-    """The cells that are no narrative but have a label of their own, one a key.
+    """The cells that are not narratives but have a label of their own, one per key.
 
     In: every text cell with an id, as `Collected.table` gives them; which of them are skipped; the rows that became
-    narratives: a blank repeat of one of these is no missing narrative.
+    narratives: a blank repeat of one of these is not a missing narrative.
     """
     blanks = cells[is_skipped & cells["manual_flag_ind"].notna()]
     narratives = pd.MultiIndex.from_frame(kept[KEY])
@@ -36,7 +36,7 @@ def labelled_blanks(cells: pd.DataFrame, is_skipped: pd.Series, kept: pd.DataFra
 
 
 def incidents_of(kept: pd.DataFrame, blanks: pd.DataFrame, have_own_labels: bool) -> pd.DataFrame:
-    """One row an incident, in workbook order: `incident_id`, `label` (its own; Int64), `is_inconsistent` (bool).
+    """One row per incident, in workbook order: `incident_id`, `label` (its own; Int64), `is_inconsistent` (bool).
 
     In: the narratives; what `labelled_blanks` gives; whether the workbook has a column of labels of incidents, and not
     those of their narratives alone.

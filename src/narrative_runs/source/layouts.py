@@ -1,4 +1,4 @@
-"""The layouts of a workbook, told apart by the names of their columns.
+"""The layouts of a workbook, recognized by the names of their columns.
 
 A layout is a list of what a column may hold, its *role*: `incident_id`, a narrative type such as `cme`, `label_cme`
 (the narrative's own label), `label` (the incident's); in the long layout `narrative_type`, `narrative_text`,
@@ -54,9 +54,10 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x0
 class Match:
     """What a header has of a layout.
 
-    layout: production, labelled or long. positions: the place from 0 of each role that was found; names: what the
-    column of each role is called; missing: names of columns that were not found; doubled: those found twice, so that
-    either may be meant; labels_ride_along: whether the columns of labels ride along too, as a codebook names them.
+    layout: production, labelled or long. positions: the column, from 0, of each role that has one; names: what
+    the column of each role is called; missing: names of columns that are not there; doubled: those that are there
+    twice, so that either may be meant; labels_ride_along: whether the columns of labels are copied too, as a codebook
+    names them.
     """
 
     layout: str
@@ -78,20 +79,20 @@ class Match:
         return self.layout == LONG
 
     def others(self, header: Sequence[object]) -> dict[int, str]:
-        """Place and name of each column that has no role but, perhaps, that of a part of the key, or of a codebook's
+        """Position and name of each column that has no role, or only that of a part of the key or of a codebook's
         label."""
         shared = [role for role in self.positions if role.startswith("id ")]
         shared += [role for role in self.positions if self.labels_ride_along and _is_label(role)]
-        used = {place for role, place in self.positions.items() if role not in shared}
+        used = {position for role, position in self.positions.items() if role not in shared}
         names = [text_of(cell).strip() for cell in header]
-        return {place: name for place, name in enumerate(names) if name and place not in used}
+        return {position: name for position, name in enumerate(names) if name and position not in used}
 
 
 def match(header: Sequence[object], reading: Reading) -> Match:
     """The layout that a header comes closest to."""
     names = [text_of(cell) for cell in header]
-    found = [_compare(names, _roles(names, reading, is_long), reading) for is_long in (False, True)]
-    return min(found, key=lambda match: (not match.complete, match.share_missing))
+    matches = [_compare(names, _roles(names, reading, is_long), reading) for is_long in (False, True)]
+    return min(matches, key=lambda match: (not match.complete, match.share_missing))
 
 
 def cleaned(name: str) -> str:
@@ -142,7 +143,7 @@ def _is_label(role: str) -> bool:
 
 
 def _labels_of(reading: Reading, is_long: bool) -> dict[str, str]:
-    """The columns of labels that a codebook names, by their roles; where a row has several narratives, a single column
+    """The columns of labels that a codebook names, by their roles; if a row has several narratives, a single column
     has the labels of incidents."""
     given = reading.labels
     if isinstance(given, str):
@@ -153,7 +154,7 @@ def _labels_of(reading: Reading, is_long: bool) -> dict[str, str]:
 
 def _labels_asked_for(header: list[str], reading: Reading) -> tuple[str, ...]:
     """One label of a narrative is enough to ask for all: a workbook that lost some is not silently unlabelled."""
-    there = [role for role in _WIDE_LABELS if _places(header, _WIDE[role], reading)]
+    there = [role for role in _WIDE_LABELS if _positions(header, _WIDE[role], reading)]
     if there == [LABEL] and reading.rules.incident_labels_alone:
         return (LABEL,)
     return _WIDE_LABELS if there else ()
@@ -161,24 +162,24 @@ def _labels_asked_for(header: list[str], reading: Reading) -> tuple[str, ...]:
 
 def _compare(header: list[str], roles: _Roles, reading: Reading) -> Match:
     names = roles.needed | roles.possible
-    places = {role: _places(header, name, reading) for role, name in names.items()}
-    missing = tuple(name for role, name in roles.needed.items() if not places[role])
+    positions = {role: _positions(header, name, reading) for role, name in names.items()}
+    missing = tuple(name for role, name in roles.needed.items() if not positions[role])
     return Match(
         roles.layout,
-        positions={role: found[0] for role, found in places.items() if found},
+        positions={role: columns[0] for role, columns in positions.items() if columns},
         names=names,
         missing=missing,
-        doubled=tuple(names[role] for role, found in places.items() if len(found) > 1),
+        doubled=tuple(names[role] for role, columns in positions.items() if len(columns) > 1),
         share_missing=len(missing) / len(roles.needed),
         labels_ride_along=reading.labels != OWN_LABEL,
     )
 
 
-def _places(header: list[str], column: str, reading: Reading) -> list[int]:
-    """Where the column stands: by its name as it is, else without case and what nobody sees."""
-    exact = [place for place, name in enumerate(header) if name == column]
+def _positions(header: list[str], column: str, reading: Reading) -> list[int]:
+    """The positions, from 0, of the column: by its exact name, or else ignoring case and what nobody sees."""
+    exact = [position for position, name in enumerate(header) if name == column]
     if exact:
         return exact
     plain = cleaned if reading.rules.headers_cleaned else str.strip
     wanted = plain(column).casefold() if reading.rules.headers_cleaned else column.casefold()
-    return [place for place, name in enumerate(header) if plain(name).casefold() == wanted]
+    return [position for position, name in enumerate(header) if plain(name).casefold() == wanted]

@@ -1,4 +1,4 @@
-"""Counting what a workbook holds, for data_quality.json."""
+"""Counts what a workbook holds, for data_quality.json."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -46,7 +46,7 @@ def measure(
     narratives: pd.DataFrame,
     judged: Judged,
     blank_labels: pd.DataFrame,
-    found: Collected,
+    collected: Collected,
     how: Reading,
     odd: Sequence[OddLabel],
     objections: Objections,
@@ -78,9 +78,9 @@ def measure(
             )
             for candidate in choice.left
         ],
-        columns_unread=list(dict.fromkeys(_unread(choice, found, how))),
-        rows_read=found.rows_read,
-        rows_empty=found.rows_empty,
+        columns_unread=list(dict.fromkeys(_unread(choice, collected, how))),
+        rows_read=collected.rows_read,
+        rows_empty=collected.rows_empty,
         narratives=_counts(narratives, kinds),
         labelled=_counts(narratives[own_label.notna()], kinds),
         positive=_counts(narratives[own_label.fillna(0) == 1], kinds),
@@ -100,11 +100,11 @@ def measure(
         repeats=judged.repeats,
         without_id=WithoutId(len(without_id), without_id["row"].unique()[:_LISTED].tolist()),
         odd_labels=OddLabels(len(odd), list(odd[:_LISTED])),
-        unreadable_cells=found.unreadable,
+        unreadable_cells=collected.unreadable,
         placeholders=Placeholders(
             "skip" if how.skips_placeholders else "ask",
             _counts(placeholders, kinds),
-            _examples(placeholders, choice, found),
+            _examples(placeholders, choice, collected),
         ),
         short_texts=_some(asked[asked["characters"] < _SHORT_CHARACTERS], choice),
         repeated_texts=_repeated(asked, choice),
@@ -122,10 +122,10 @@ def _blank_labels(blanks: pd.DataFrame, sheets: Sequence[str]) -> BlankLabels:
     return BlankLabels(len(blanks), len(positive), listed)
 
 
-def _unread(choice: Choice, found: Collected, how: Reading) -> list[str]:
-    """The columns of no layout, by their names."""
+def _unread(choice: Choice, collected: Collected, how: Reading) -> list[str]:
+    """The names of the columns that belong to no layout."""
     if how.rules.tells_all:
-        return found.others.names
+        return collected.others.names
     return [name for candidate in choice.read for name in candidate.match.others(candidate.header).values()]
 
 
@@ -135,25 +135,25 @@ def _counts(rows: pd.DataFrame, kinds: Sequence[str]) -> Counts:
 
 
 def _addresses(rows: pd.DataFrame, choice: Choice) -> list[str]:
-    """The cells as a person finds them, behind the name of their sheet where there are several."""
-    found = []
-    for sheet, row, place in zip(rows["sheet"], rows["row"], rows["place"], strict=True):
+    """The cells as a person would look them up, after the name of their sheet if there are several."""
+    addresses = []
+    for sheet, row, column in zip(rows["sheet"], rows["row"], rows["column"], strict=True):
         table = choice.read[sheet].table
-        address = table.address(row, place)
-        found.append(f"{table.name}!{address}" if len(choice.read) > 1 else address)
-    return found
+        address = table.address(row, column)
+        addresses.append(f"{table.name}!{address}" if len(choice.read) > 1 else address)
+    return addresses
 
 
 def _some(rows: pd.DataFrame, choice: Choice) -> SomeCells:
     return SomeCells(len(rows), _addresses(rows.head(_LISTED), choice))
 
 
-def _examples(placeholders: pd.DataFrame, choice: Choice, found: Collected) -> list[PlaceholderText]:
-    """The most frequent of these texts: they stand for nothing, so that they may be shown."""
+def _examples(placeholders: pd.DataFrame, choice: Choice, collected: Collected) -> list[PlaceholderText]:
+    """The most frequent of these texts, which may be shown because they say nothing."""
     sizes = placeholders.groupby("digest", sort=False).size().sort_values(ascending=False, kind="stable")
     firsts = placeholders.drop_duplicates("digest").set_index("digest").loc[sizes.index[:_LISTED]]
     return [
-        PlaceholderText(found.texts[text].strip()[:_PLACEHOLDER_CHARACTERS], int(sizes[digest]), address)
+        PlaceholderText(collected.texts[text].strip()[:_PLACEHOLDER_CHARACTERS], int(sizes[digest]), address)
         for digest, text, address in zip(firsts.index, firsts["text"], _addresses(firsts, choice), strict=True)
     ]
 

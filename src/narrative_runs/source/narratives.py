@@ -1,4 +1,4 @@
-"""Dealing the narratives of a workbook into shards, and writing them."""
+"""Deals the narratives of a workbook into shards, and writes these."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -22,10 +22,10 @@ Dealt = TypeVar("Dealt")
 def deal(narratives: Sequence[Dealt], count: int) -> list[Sequence[Dealt]]:
     """Deal narratives round robin: shard k of 1..count holds those with (row_num - 1) % count == k - 1.
 
-    So a narrative stays in its shard when others are added behind it. With fewer narratives than shards, some
+    So a narrative stays in its shard when others are added after it. With fewer narratives than shards, some
     shards are empty.
     """
-    return [narratives[place::count] for place in range(count)]
+    return [narratives[start::count] for start in range(count)]
 
 
 def write_shards(shards: Sequence[Iterable[Narrative]], folder: Path) -> list[Path]:

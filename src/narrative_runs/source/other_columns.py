@@ -1,4 +1,4 @@
-"""The workbook's other columns, which ride along into the results as they are."""
+"""The workbook's other columns, which are copied into the results as they are."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -34,13 +34,13 @@ class OtherColumns:
             kinds = self._kinds.setdefault(name, set())
             if value is not None:
                 kinds.add(type(value))
-        found = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        return self._rows.add(json.dumps(found, separators=(",", ":")))
+        filled = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        return self._rows.add(json.dumps(filled, separators=(",", ":")))
 
     def __getitem__(self, number: int) -> dict[str, Plain]:
         """The cells of one row that are not blank, by the names of their columns."""
-        found: dict[str, Plain] = json.loads(self._rows[number])
-        return found
+        filled: dict[str, Plain] = json.loads(self._rows[number])
+        return filled
 
     @property
     def names(self) -> list[str]:
@@ -56,8 +56,8 @@ class OtherColumns:
     ) -> None:
         """Write a row for each narrative, in the order of `row_num` from 1, each column of one type.
 
-        numbers: those that `add` gave; sheets: the sheet of each narrative, where there are several; reserved: names
-        that no column may have: it then has a prefix.
+        numbers: those that `add` gave; sheets: the sheet of each narrative, if there are several; reserved: names
+        that no column may have: it then gets a prefix.
         """
         named = self.named(reserved)
         first = [("row_num", pa.int64()), *([(SHEET, pa.string())] if sheets is not None else [])]
@@ -71,30 +71,30 @@ class OtherColumns:
 
     def _values(self, numbers: Sequence[int], sheets: Sequence[str] | None) -> Iterator[list[Any]]:
         texts = {name for name, kinds in self._kinds.items() if pa.types.is_string(_type(kinds))}
-        for place, number in enumerate(numbers):
+        for index, number in enumerate(numbers):
             cells = self[number]
             yield [
-                place + 1,
-                *([sheets[place]] if sheets is not None else []),
+                index + 1,
+                *([sheets[index]] if sheets is not None else []),
                 *(_text(cells.get(name)) if name in texts else cells.get(name) for name in self._kinds),
             ]
 
 
 def result_names(names: Sequence[str], reserved: Collection[str]) -> dict[str, str]:
-    """The name of each of the workbook's columns in the results: its own, with a prefix where that is reserved.
+    """The name of each of the workbook's columns in the results: its own, with a prefix if that is reserved.
 
     Names that differ in case alone are one name in SQL, and in files on some disks: the later gets a number.
     """
     ours = {name.casefold() for name in reserved}
-    taken, found = set(ours), {}
+    taken, renamed = set(ours), {}
     for name in names:
         free = wanted = f"{PREFIX}{name}" if name.casefold() in ours else name
         number = 2
         while free.casefold() in taken:
             free, number = f"{wanted}_{number}", number + 1
         taken.add(free.casefold())
-        found[name] = free
-    return found
+        renamed[name] = free
+    return renamed
 
 
 def _type(kinds: set[type]) -> pa.DataType:

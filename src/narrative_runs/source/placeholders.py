@@ -1,4 +1,4 @@
-"""Texts that stand where a narrative is missing: `N/A`, `NULL`, `No report on file`, `see CME`."""
+"""Texts that fill the cell of a missing narrative: `N/A`, `NULL`, `No report on file`, `see CME`."""
 
 import re
 from collections.abc import Collection

@@ -1,11 +1,11 @@
-"""What was met while reading a workbook: counts, ids and places of cells, never the text of a narrative."""
+"""What was noticed while reading a workbook: counts, ids and addresses of cells, never the text of a narrative."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from narrative_runs.data_columns import type_title
 
-# The facts that the first release told.
+# The facts that the first release wrote.
 _OF_0_1_0 = (
     "file",
     "md5",
@@ -43,7 +43,7 @@ class Counts:
     by_type: dict[str, int]
 
     def as_dict(self) -> dict[str, int]:
-        """`total`, and a key a type."""
+        """`total`, and a key for each type."""
         return {"total": self.total, **self.by_type}
 
     def words(self) -> str:
@@ -90,7 +90,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Repeats:
-    """Repeated keys, told apart: narratives dropped because text and label are `same`; keys with another label, which
+    """Repeated keys by kind: narratives dropped because text and label are `same`; keys with another label, which
     have none now; keys with another text (of an experiment whose release kept the first). `listed` holds the keys with
     another label, 1000 at most."""
 
@@ -128,7 +128,7 @@ class UnreadableCells:
 
 @dataclass(frozen=True)
 class PlaceholderText:
-    """A text that stands where a narrative is missing: how often, and the first cell."""
+    """A text that fills the cell of a missing narrative: how often, and the first cell."""
 
     text: str
     count: int
@@ -137,7 +137,7 @@ class PlaceholderText:
 
 @dataclass(frozen=True)
 class Placeholders:
-    """Texts that stand where a narrative is missing, and whether they are asked about or skipped."""
+    """Texts that fill the cells of missing narratives, and whether they are asked about or skipped."""
 
     handling: str
     counts: Counts
@@ -154,7 +154,7 @@ class SomeCells:
 
 @dataclass(frozen=True)
 class RepeatedText:
-    """A text that stands in several incidents: how often, its length, and the first cell."""
+    """A text that several incidents share: how often, its length, and the first cell."""
 
     count: int
     characters: int
@@ -163,7 +163,7 @@ class RepeatedText:
 
 @dataclass(frozen=True)
 class RepeatedTexts:
-    """Narratives whose text stands in three or more places, and the most frequent of these texts."""
+    """Narratives whose text occurs three times or more, and the most frequent of these texts."""
 
     total: int
     examples: list[RepeatedText]
@@ -179,7 +179,7 @@ class LabelledIncidents:
 
 @dataclass(frozen=True)
 class UnreadSheet:
-    """A sheet that was not read; layout: empty where it is none that is known; rows: none where nobody counted."""
+    """A sheet that was not read; layout: empty if it has no known one."""
 
     name: str
     hidden: bool
@@ -200,7 +200,7 @@ class DataQuality:
     """The workbook as it was read; ``labelled`` and ``positive`` count narratives by their own label.
 
     ``warnings`` is what a later release would refuse, in an experiment that an earlier one began; ``tells_all`` whether
-    data_quality.json holds more than the first release told.
+    data_quality.json holds more than the first release wrote.
     """
 
     file: str
@@ -241,13 +241,13 @@ class DataQuality:
         for name in ("narratives", "labelled", "positive", "blanks_skipped"):
             fields[name] = getattr(self, name).as_dict()
         fields["duplicates_dropped"]["ids"] = [list(key) for key in self.duplicates_dropped.ids]
-        found = fields["placeholders"]
+        placeholders = fields["placeholders"]
         fields["placeholders"] = {
-            "handling": found["handling"],
+            "handling": placeholders["handling"],
             **self.placeholders.counts.as_dict(),
-            "examples": found["examples"],
+            "examples": placeholders["examples"],
         }
-        # Warnings are told, and not written; what an experiment of an earlier release never held, it does not get.
+        # Warnings are shown, and not written; an experiment of an earlier release does not get what it never held.
         del fields["warnings"], fields["tells_all"]
-        told = {"file": fields.pop("file"), "md5": md5, **fields}
-        return told if self.tells_all else {name: told[name] for name in _OF_0_1_0}
+        content = {"file": fields.pop("file"), "md5": md5, **fields}
+        return content if self.tells_all else {name: content[name] for name in _OF_0_1_0}

@@ -14,11 +14,11 @@ from narrative_runs.source.rules import CURRENT, ReadingRules
 class Reading:
     """How one experiment reads its workbook.
 
-    sheets: the names of the sheets to read, in this order; none for the one that there is. id_columns: the columns that
-    make the key together; none for the layout's own. columns: the workbook's names by ours; see `layouts`. skips:
+    sheets: the names of the sheets to read, in this order; none for the only one. id_columns: the columns that
+    together make the key; none for the layout's own. columns: the workbook's names by ours; see `layouts`. skips:
     whether placeholders are skipped; placeholders: texts that count as such besides the usual ones. labels: the columns
     of the labels that `detected` is compared with: OWN_LABEL for the layout's own, another name for one column, names
-    by narrative type and `incident`, or None where there are none.
+    by narrative type and `incident`, or None if there are none.
     """
 
     rules: ReadingRules = CURRENT
@@ -36,8 +36,8 @@ class Reading:
 
 
 def reading_of(data: Mapping[str, Any], rules: ReadingRules = CURRENT, codebook: Codebook = DEFAULT) -> Reading:
-    """How the `data` section of these params has the workbook read; what an earlier release did not know is left
-    out there. codebook: its first binary variable says which labels are meant."""
+    """How the `data` section of these params says to read the workbook; keys that an earlier release did not know may
+    be missing there. codebook: its first binary variable says which labels are meant."""
     sheet, placeholders = data.get("sheet"), data.get("placeholders", "ask")
     return Reading(
         rules=rules,

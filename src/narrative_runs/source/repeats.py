@@ -15,16 +15,16 @@ _SHOWN = 5
 _LISTED = 1_000
 _LONGEST_PART = 40
 _MOST_PARTS = 2
-# What usually tells incidents of one number apart, the likeliest first.
+# What usually distinguishes incidents of one number, the likeliest first.
 _PARTS = ("site", "year", "state", "county", "region", "agency", "date", "id")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One row a key: the first, or the first of those whose text is the same.
+    """One row per key: the first, or the first of those whose text is the same.
 
-    kept: the rows that become narratives; dropped: the others; repeats: what was found; conflicting: the rows of keys
-    with several texts.
+    kept: the rows that become narratives; dropped: the others; repeats: what repeats, counted; conflicting: the rows
+    of keys with several texts.
     """
 
     kept: pd.DataFrame
@@ -34,11 +34,11 @@ class Judged:
 
 
 def judge(narratives: pd.DataFrame, sheets: Sequence[str]) -> Judged:
-    """Tell repeats apart by their text and labels.
+    """Sort out repeats by their text and labels.
 
-    narratives: with KEY, LABELS, `digest` (which tells texts apart), `sheet` and `row`, none of them blank; sheets: the
-    names to put before a row's number, none where there is one sheet. Of a key whose labels differ the kept row has
-    none; a blank is no other label.
+    narratives: with KEY, LABELS, `digest` (which distinguishes texts), `sheet` and `row`, none of them blank; sheets:
+    the names to put before a row's number, none if there is one sheet. If the labels of a key differ, the kept row
+    has none; a blank does not count as another label.
     """
     is_repeat = narratives.duplicated(KEY)
     kept, dropped = narratives[~is_repeat], narratives[is_repeat]
@@ -69,9 +69,9 @@ def judge(narratives: pd.DataFrame, sheets: Sequence[str]) -> Judged:
 
 
 def conflict(conflicting: pd.DataFrame, sheets: Sequence[str], parts: Sequence[str], id_column: str) -> str:
-    """What is wrong with keys that stand over several texts, and what to do, in words.
+    """What is wrong with keys that have several texts, and what to do, in words.
 
-    parts: columns that make the key unique together with `id_column`, where there are any.
+    parts: columns that make the key unique together with `id_column`, if there are any.
     """
     keys = [
         f"  {incident_id} {kind}: rows {', '.join(map(str, row_names(rows, sheets)))}"
@@ -95,7 +95,7 @@ def conflict(conflicting: pd.DataFrame, sheets: Sequence[str], parts: Sequence[s
 def parts_that_tell_apart(
     conflicting: pd.DataFrame, other_cells: Callable[[int], Mapping[str, object]], names: Sequence[str]
 ) -> list[str]:
-    """One or two other columns by which each key, extended, has one text; none where there are no such columns.
+    """One or two other columns by which each key, extended, has one text; empty if there are no such columns.
 
     conflicting: rows of keys with several texts, with `digest` and `other`; other_cells: gives the other cells of a
     row by that number.
@@ -112,9 +112,9 @@ def parts_that_tell_apart(
 
 
 def row_names(rows: pd.DataFrame, sheets: Sequence[str]) -> list[int | str]:
-    """The rows as a person finds them: by number, behind the name of their sheet where there are several."""
-    found = zip(rows["sheet"], rows["row"], strict=True)
-    return [f"{sheets[sheet]}!{row}" if len(sheets) > 1 else int(row) for sheet, row in found]
+    """The rows as a person would look them up: by number, after the name of their sheet if there are several."""
+    numbered = zip(rows["sheet"], rows["row"], strict=True)
+    return [f"{sheets[sheet]}!{row}" if len(sheets) > 1 else int(row) for sheet, row in numbered]
 
 
 def _by_key(rows: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
@@ -122,4 +122,4 @@ def _by_key(rows: pd.DataFrame) -> Iterable[tuple[Any, pd.DataFrame]]:
 
 
 def _likelihood(name: str) -> int:
-    return next((place for place, part in enumerate(_PARTS) if part in name.lower()), len(_PARTS))
+    return next((index for index, part in enumerate(_PARTS) if part in name.lower()), len(_PARTS))

@@ -1,8 +1,8 @@
 """The rules of reading a workbook: where releases differ, as data.
 
-Which narratives an experiment has, with their keys and texts, follows the rules that it began with, whatever later
-releases read otherwise: a changed key or text would be another question, and its answer would be asked for again. The
-number of the rules stands in the head of each journal.
+An experiment keeps the rules that it began with, and so its narratives with their keys and texts, even if later
+releases read differently: a changed key or text would be another question, which would be asked again. The head of
+each journal has the number of the rules.
 """
 
 from dataclasses import dataclass, field
@@ -14,15 +14,16 @@ from narrative_runs.errors import SourceError
 class ReadingRules:
     """How cells become narratives.
 
-    number: as journals name it, one higher for each release that reads a workbook otherwise. All else is false for the
-    first release:
+    number: as journals name it, one higher for each release that reads a workbook differently. All else is false for
+    the first release:
 
     csv_ids_are_numbers: an id that a program wrote into a CSV file as a number, `2999.0` or `1e+05`, is that whole
     number, as it is in an .xlsx file. xlsx_by_cell: an .xlsx file is read cell by cell, so that its size is that of its
-    cells, and errors and formulas without a value are told from blanks. headers_cleaned: invisible characters in the
-    names of columns do not matter, and a title may stand above them. na_is_blank: the text NA is a blank narrative in
-    all formats, not in CSV files alone. texts_without_nul: NUL characters are taken out. incident_labels_alone: labels
-    of incidents count without those of narratives. tells_all: data_quality.json holds what later releases look for.
+    cells, and errors and formulas without a value are not taken for blanks. headers_cleaned: invisible characters in
+    the names of columns do not matter, and a title may stand above them. na_is_blank: the text NA is a blank narrative
+    in all formats, not in CSV files alone. texts_without_nul: NUL characters are taken out. incident_labels_alone:
+    labels of incidents count without those of narratives. tells_all: data_quality.json holds what later releases look
+    for.
     """
 
     number: int
@@ -47,7 +48,7 @@ CURRENT = ReadingRules(
     tells_all=True,
 )
 
-# What the R system began goes on as it was read there, which is how the first release reads.
+# Experiments that the R system began are still read as they were there, which is how the first release reads.
 OF_THE_R_SYSTEM = OF_0_1_0
 
 _ALL = {rules.number: rules for rules in (OF_0_1_0, CURRENT)}
@@ -55,7 +56,7 @@ _ALL = {rules.number: rules for rules in (OF_0_1_0, CURRENT)}
 
 @dataclass
 class Objections:
-    """What is wrong with a workbook: refused by rules that know the objection, told as a warning by earlier ones.
+    """What is wrong with a workbook: refused by rules that know the objection, a mere warning by earlier ones.
 
     An experiment that an earlier release began keeps what it has.
     """

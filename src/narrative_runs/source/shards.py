@@ -44,7 +44,7 @@ class Narrative:
 
 
 def iterate(path: Path, limit_row_num: int | None = None) -> Iterator[Narrative]:
-    """The narratives of a shard in workbook order, those after row ``limit_row_num`` left out.
+    """The narratives of a shard in workbook order, without those after row ``limit_row_num``.
 
     Holds one row group at a time. Raises SourceError if the file cannot be read.
     """
@@ -70,7 +70,7 @@ def iterate_all(folder: ExperimentFolder, count: int, limit_row_num: int | None 
 
 
 def unasked_incidents(folder: ExperimentFolder, asked: Iterable[int]) -> set[str]:
-    """The incidents of an experiment of which a narrative was not asked about, because the limit left it out, or not
+    """The incidents of an experiment with a narrative that was not asked about, because the limit left it out, or not
     yet; asked: the `row_num` of all narratives that were."""
     known = set(asked)
     unasked: set[str] = set()

@@ -21,13 +21,13 @@ _KIND_WORDS = ("type", "kind", "source", "narrativetype")
 
 
 def suggestion(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of the block, ready to paste; none where nothing looks like narratives.
+    """The lines of the block, ready to paste; none if nothing looks like narratives.
 
     header: the names of the columns; rows: the first of the rows below it.
     """
     columns = {
-        text_of(cell).strip(): [text_of(row[place]).strip() if place < len(row) else "" for row in rows]
-        for place, cell in enumerate(header)
+        text_of(cell).strip(): [text_of(row[position]).strip() if position < len(row) else "" for row in rows]
+        for position, cell in enumerate(header)
         if text_of(cell).strip()
     }
     texts = [name for name, cells in columns.items() if _is_prose(cells)]
@@ -68,7 +68,7 @@ def _identifier(columns: dict[str, list[str]], texts: Sequence[str]) -> str | No
 
 
 def _kind_column(columns: dict[str, list[str]]) -> str | None:
-    """The column that says of which type a narrative is, in a workbook with a row a narrative."""
+    """The column that gives the type of each narrative, in a workbook with one narrative per row."""
     for name, cells in columns.items():
         kinds = {cell for cell in cells if cell}
         if set(_words(name)) & set(_KIND_WORDS) and 1 < len(kinds) <= _FEW_KINDS:
@@ -77,15 +77,15 @@ def _kind_column(columns: dict[str, list[str]]) -> str | None:
 
 
 def _by_type(names: Sequence[str]) -> dict[str, str]:
-    """The narrative types, and what is called so: cme and le by the words of its name, else a name made from it."""
-    found: dict[str, str] = {}
+    """The names by their narrative types: cme or le by the words of the name, or else a type made from it."""
+    types: dict[str, str] = {}
     for name in names:
         kind = next((kind for kind, words in _TYPE_WORDS.items() if set(words) & set(_words(name))), None)
-        if kind is None or kind in found:
+        if kind is None or kind in types:
             kind = "_".join(_words(name))[:30].strip("_")
-            kind = kind if re.match("[a-z]", kind) else f"text_{len(found) + 1}"
-        found[kind] = name
-    return found
+            kind = kind if re.match("[a-z]", kind) else f"text_{len(types) + 1}"
+        types[kind] = name
+    return types
 
 
 def _labels(columns: dict[str, list[str]], guessed: dict[str, str], is_long: bool) -> dict[str, str]:

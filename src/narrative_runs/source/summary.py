@@ -1,4 +1,4 @@
-"""What is told of a workbook at the start, in preflight and on the screen: a line for each thing to know."""
+"""What a user reads about a workbook, at the start and in preflight: a line for each thing to know."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ _SHOWN = 5
 
 
 def summary_lines(quality: DataQuality) -> list[str]:
-    """What a user sees of it on the screen: one line, and one more for each thing that wants attention."""
+    """The lines about a workbook in the terminal: one, and one more for each thing that needs attention."""
     kept, blanks = quality.narratives, quality.blanks_skipped
     lines = [
         f"{quality.rows_read} rows, {kept.total} narratives ({kept.words()}); "
@@ -102,14 +102,14 @@ def _doubtful_lines(quality: DataQuality) -> list[str]:
     return lines
 
 
-def _placeholder_lines(found: Placeholders) -> list[str]:
-    if not found.counts.total:
+def _placeholder_lines(placeholders: Placeholders) -> list[str]:
+    if not placeholders.counts.total:
         return []
-    shown = [f"{example.text!r} {example.count} times ({example.cell})" for example in found.examples]
-    what = f"{found.counts.total} placeholders instead of narratives ({found.counts.words()})"
+    shown = [f"{example.text!r} {example.count} times ({example.cell})" for example in placeholders.examples]
+    what = f"{placeholders.counts.total} placeholders instead of narratives ({placeholders.counts.words()})"
     handling = (
         "They are skipped (data.placeholders)."
-        if found.handling == "skip"
+        if placeholders.handling == "skip"
         else "They are asked about like any text; data.placeholders: skip leaves them out."
     )
     return [f"{_list(what, shown)}. {handling}"]

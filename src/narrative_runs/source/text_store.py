@@ -11,7 +11,7 @@ class TextStore:
     the process ends, however it ends."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: on whose disk the texts lie; the system's own place for such files where it is None or not there."""
+        """folder: on whose disk the texts are; the system's own folder for such files if it is None or missing."""
         # It lives as long as the store does.
         self._file = tempfile.TemporaryFile(dir=folder if folder and folder.is_dir() else None)  # noqa: SIM115
         self._ends = array("q", [0])

@@ -28,11 +28,11 @@ def tracking_file(workbook: Path) -> Path:
 
 
 def tracked_checksum(tracking: Path) -> tuple[str, str | None]:
-    """The checksum that a .dvc file names, and its kind, which older DVC did not tell.
+    """The checksum that a .dvc file names, and its kind, which older DVC did not write.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is none, or names no checksum.
+        ValueError: it is not a .dvc file, or names no checksum.
     """
     try:
         entry = yaml.safe_load(tracking.read_text(encoding="utf-8"))["outs"][0]
@@ -44,12 +44,12 @@ def tracked_checksum(tracking: Path) -> tuple[str, str | None]:
 
 
 def dvc_name(tracking: Path) -> Path:
-    """By what DVC finds what a .dvc file names: that file, or what it names, since a colon ends a file's name there."""
+    """The path to give to DVC for a .dvc file: that file, or what it tracks if a colon would end the name there."""
     return tracking.with_suffix("") if ":" in str(tracking) else tracking
 
 
 def free(path: Path) -> Path:
-    """This path, or with a number behind its stem where something is in its place, or a .dvc file beside it."""
+    """This path, with a number after its stem if something is there already, or a .dvc file beside it."""
     number, taken = 1, path
     while os.path.lexists(taken) or os.path.lexists(tracking_file(taken)):
         number += 1
@@ -60,18 +60,18 @@ def free(path: Path) -> Path:
 def way_to_track(workbook: Path, replaces: bool = False) -> str:
     """What to do so that DVC tracks this workbook: words that begin with a verb, with the command that works.
 
-    replaces: whether its .dvc file, which tells no checksum, is to be put aside first.
+    replaces: whether its .dvc file, which gives no checksum, is to be put aside first.
     """
     try:
         with _dvc_here() as dvc:
             return _way_to_track(workbook, replaces, dvc)
     except Exception as error:
-        # Whatever DVC stumbles over is told in its words.
+        # The message quotes whatever DVC stumbles over.
         return _correct(str(error))
 
 
 def command_to_restore(*tracking_files: Path) -> str:
-    """The command that brings back what these .dvc files name, from DVC's cache or else from a remote; empty where
+    """The command that brings back what these .dvc files name, from DVC's cache or else from a remote; empty if
     none can."""
     try:
         with _dvc_here() as dvc:
@@ -84,7 +84,7 @@ def command_to_restore(*tracking_files: Path) -> str:
 class _Dvc:
     """DVC as it is in the working folder.
 
-    repo: its project, None where there is none; git: None where it uses none; preparation: commands that it needs
+    repo: its project, None if there is none; git: None if it uses none; preparation: commands that it needs
     before any other; damaged: what it says of files that it cannot read; tracked: outputs by their paths.
     """
 
@@ -95,28 +95,27 @@ class _Dvc:
     damaged: dict[Path, str] = field(default_factory=dict)
     tracked: dict[Path, Any] = field(default_factory=dict)
 
-    def holder(self, place: Path) -> Path | None:
-        """The .dvc file by which a folder around this place is tracked as a whole, or the place itself by another
-        name."""
-        for path in (place, *place.parents):
-            stage = self.tracked.get(path)
-            if stage is not None and stage.is_data_source and Path(stage.path) != tracking_file(place):
+    def holder(self, path: Path) -> Path | None:
+        """The .dvc file that tracks a folder around this path as a whole, or the path itself under another name."""
+        for tracked in (path, *path.parents):
+            stage = self.tracked.get(tracked)
+            if stage is not None and stage.is_data_source and Path(stage.path) != tracking_file(path):
                 return Path(stage.path)
         return None
 
-    def refusal(self, place: Path) -> str:
-        """Why DVC would track no file in this place; empty where it would."""
-        if not place.is_relative_to(self.root):
+    def refusal(self, path: Path) -> str:
+        """Why DVC would not track a file at this path; empty if it would."""
+        if not path.is_relative_to(self.root):
             return "outside the project"
-        if any(path in self.tracked for path in place.parents) or self.is_output(place):
+        if any(folder in self.tracked for folder in path.parents) or self.is_output(path):
             return "among what DVC tracks otherwise"
-        if self.repo is not None and self.repo.dvcignore.is_ignored_file(str(place)):
+        if self.repo is not None and self.repo.dvcignore.is_ignored_file(str(path)):
             return "where .dvcignore has DVC not look"
-        return GIT_IGNORED if self.is_ignored(tracking_file(place)) else ""
+        return GIT_IGNORED if self.is_ignored(tracking_file(path)) else ""
 
-    def is_output(self, place: Path) -> bool:
-        """Whether a stage of dvc.yaml makes the file in this place."""
-        stage = self.tracked.get(place)
+    def is_output(self, path: Path) -> bool:
+        """Whether a stage of dvc.yaml makes the file at this path."""
+        stage = self.tracked.get(path)
         return stage is not None and not stage.is_data_source
 
     def is_ignored(self, path: Path | str) -> bool:
@@ -124,8 +123,8 @@ class _Dvc:
         return self.git is not None and bool(self.git.is_ignored(str(path)))
 
     def is_ignored_without(self, path: Path, holder: Path) -> bool:
-        """Whether git ignores this path also without the line that DVC wrote for the holder, and `dvc remove` takes
-        away."""
+        """Whether git would ignore this path even without the line that DVC wrote for the holder, which `dvc remove`
+        takes away."""
         ignoring = holder.with_name(".gitignore")
         lines = ignoring.read_text(encoding="utf-8").splitlines() if ignoring.is_file() else []
         return f"/{holder.stem}" not in lines and self.is_ignored(path)
@@ -171,31 +170,31 @@ def _dvc_here() -> Iterator[_Dvc]:
 
 
 def _way_to_track(workbook: Path, replaces: bool, dvc: _Dvc) -> str:
-    # DVC follows no link to a folder: what it is told is where the workbook really lies.
-    place = workbook.parent.resolve() / workbook.name
-    own = tracking_file(place)
+    # DVC follows no link to a folder: it gets the path where the workbook really is.
+    resolved = workbook.parent.resolve() / workbook.name
+    own = tracking_file(resolved)
     if others := [words for path, words in dvc.damaged.items() if path != own]:
         return _correct(others[0])
-    steps, target, refusal = list(dvc.preparation), place, dvc.refusal(place)
-    holder = dvc.holder(place)
+    steps, target, refusal = list(dvc.preparation), resolved, dvc.refusal(resolved)
+    holder = dvc.holder(resolved)
     if holder is not None and not dvc.is_ignored_without(own, holder):
         steps.append(f"dvc remove {quoted(_shown(holder))}")
-    elif refusal == GIT_IGNORED and not dvc.is_ignored(f"{place.parent}/"):
-        steps.append(f"echo {shlex.quote(f'!*{ENDING}')} >> {quoted(_shown(place.with_name('.gitignore')))}")
+    elif refusal == GIT_IGNORED and not dvc.is_ignored(f"{resolved.parent}/"):
+        steps.append(f"echo {shlex.quote(f'!*{ENDING}')} >> {quoted(_shown(resolved.with_name('.gitignore')))}")
     elif refusal:
         rooms = [folder.resolve() for folder in (Path(DATA), Path()) if folder.is_dir()]
-        targets = [free(room / place.name) for room in rooms]
-        target = next((target for target in targets if not dvc.refusal(target)), place)
-        if target == place:
+        targets = [free(room / resolved.name) for room in rooms]
+        target = next((target for target in targets if not dvc.refusal(target)), resolved)
+        if target == resolved:
             return _correct(f"it would track no workbook {dvc.refusal(targets[-1])}")
-        steps.append(f"cp {quoted(_shown(place))} {quoted(_shown(target))}")
-    if replaces and target == place:
+        steps.append(f"cp {quoted(_shown(resolved))} {quoted(_shown(target))}")
+    if replaces and target == resolved:
         steps.append(f"mv {quoted(_shown(own))} {quoted(_shown(free(own.with_name(f'{own.name}.old'))))}")
     if dvc.git is not None and dvc.git.is_tracked(str(target)):
         steps.append(f"git rm --cached -qf {quoted(_shown(target))}")
     steps.append(f"dvc add {quoted(_shown(target))}")
     moved = f", and set data.file to {_shown(target)}, since DVC would not track it {refusal}"
-    return f"run `{' && '.join(steps)}`{'' if target == place else moved}"
+    return f"run `{' && '.join(steps)}`{'' if target == resolved else moved}"
 
 
 def _command_to_restore(tracking_files: tuple[Path, ...], dvc: _Dvc) -> str:
@@ -215,7 +214,7 @@ def _command_to_restore(tracking_files: tuple[Path, ...], dvc: _Dvc) -> str:
 
 
 def _is_in_a_remote(out: Any, dvc: _Dvc) -> bool:
-    """Whether a remote has this; of one that is not a folder of this machine, that is assumed."""
+    """Whether a remote has this; assumed of a remote that is not a folder of this machine."""
     from dvc.exceptions import DvcException
 
     try:
@@ -226,7 +225,7 @@ def _is_in_a_remote(out: Any, dvc: _Dvc) -> bool:
 
 
 def _shown(path: Path) -> Path:
-    """As it is typed in the working folder."""
+    """The path as it is typed in the working folder."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 

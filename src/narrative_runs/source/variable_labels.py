@@ -1,4 +1,4 @@
-"""The human labels of a codebook's variables: columns of the workbook that ride along, read by the variable's type."""
+"""The human labels of a codebook's variables: other columns of the workbook, read by the variable's type."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,27 +21,27 @@ _SHOWN_CHARACTERS = 40
 def check_labels(
     codebook: Codebook, types: Sequence[str], there: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
-    """See that the workbook has each column of labels that the codebook names, and in it labels of the variable alone.
+    """Check that the workbook has each column of labels that the codebook names, with only labels of its variable.
 
     types: the narrative types; there: the names of the workbook's columns; rows: the cells of each row that are not
     blank, by these names.
 
     Raises:
-        SourceError: a column is not there, or holds what is none of the variable's values; with examples and counts.
+        SourceError: a column is missing, or holds something else than the variable's values; with examples and counts.
     """
     named = [(name, column) for name in codebook.names for column in _columns(codebook.variables[name], types)]
     if not named:
         return
     problems = []
-    found = {column: _column_like(column, there) for _, column in named}
+    in_workbook = {column: _column_like(column, there) for _, column in named}
     for name, column in named:
-        if found[column] is None:
+        if in_workbook[column] is None:
             problems.append(f"  codebook.variables.{name}.label: the workbook has no column {column!r}")
     missing = bool(problems)
-    cells: dict[str, Counter[Any]] = {column: Counter() for column, own in found.items() if own is not None}
+    cells: dict[str, Counter[Any]] = {column: Counter() for column, own in in_workbook.items() if own is not None}
     for row in rows:
         for column, counted in cells.items():
-            counted[row.get(found[column] or "")] += 1
+            counted[row.get(in_workbook[column] or "")] += 1
     for name, column in named:
         problems += _odd_cells(name, codebook.variables[name], column, cells.get(column, Counter()))
     if problems:
@@ -57,7 +57,7 @@ def check_labels(
 class LabelsOfVariable:
     """The human labels of one variable, each as `label_of` reads it.
 
-    of_rows: of the rows of narratives that were asked for, in their order; of_incidents: by incident, None where the
+    of_rows: of the rows of narratives that were asked for, in their order; of_incidents: by incident, None if the
     workbook has no column for them; has_own: whether a label of a row is the narrative's own, and not its incident's.
     """
 
@@ -71,9 +71,9 @@ def labels_by_variable(
 ) -> dict[str, LabelsOfVariable]:
     """The labels of each variable that has any.
 
-    other_columns: the file of the workbook's other columns, as `OtherColumns.write` makes it; narratives: of each its
-    row_num, its incident, its type and its own label as the layout has it, 1, 0 or None; is_long: whether a row of the
-    workbook is one narrative. Where it is not, a single column has the labels of incidents.
+    other_columns: the file of the workbook's other columns, as `OtherColumns.write` makes it; narratives: the
+    row_num, incident, type and own label (as the layout has it: 1, 0 or None) of each; is_long: whether a row of the
+    workbook is one narrative. If it is not, a single column has the labels of incidents.
     """
     there = pq.read_schema(other_columns).names
     labelled = {name: variable for name, variable in codebook.variables.items() if variable.label}
@@ -87,11 +87,11 @@ def labels_by_variable(
         return [None] * len(narratives) if own is None else _labels(variable, cells[own])
 
     def of_incidents(variable: Variable, column: str) -> dict[str, Label]:
-        found: dict[str, Label] = {}
+        by_incident: dict[str, Label] = {}
         for (_, incident, _, _), label in zip(narratives, in_column(variable, column), strict=True):
-            if found.get(incident) is None:
-                found[incident] = label
-        return found
+            if by_incident.get(incident) is None:
+                by_incident[incident] = label
+        return by_incident
 
     labels: dict[str, LabelsOfVariable] = {}
     for name, variable in labelled.items():
@@ -125,7 +125,7 @@ def _column_like(name: str, there: Iterable[str]) -> str | None:
 
 
 def _column_in(name: str | None, there: Iterable[str]) -> str | None:
-    """The column as the results name it: with a prefix where its own name is one of ours."""
+    """The column as the results name it: with a prefix if its own name is one of ours."""
     if name is None:
         return None
     there = list(there)

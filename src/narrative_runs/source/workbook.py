@@ -1,4 +1,4 @@
-"""From a workbook to its narratives: one row each, blanks and duplicates out, all of that counted."""
+"""Reads a workbook into narratives, one row each, without blanks and duplicates, and counts all of them."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from narrative_runs.errors import SourceError
-from narrative_runs.source.candidates import Collected, Collector, place_of
+from narrative_runs.source.candidates import Collected, Collector, file_and_sheet
 from narrative_runs.source.cells import Plain
 from narrative_runs.source.choice import Choice, choose
 from narrative_runs.source.formats import open_tables
@@ -25,11 +25,11 @@ from narrative_runs.source.text_store import TextStore
 
 @dataclass(frozen=True)
 class Source:
-    """The narratives of a workbook and what was met on the way to them.
+    """The narratives of a workbook and what was noticed while reading them.
 
     ``keys`` has the columns row_num [int64, from 1, in workbook order, cme before le], incident_id, narrative_type
     [string], manual_flag_ind (the narrative's own label) and manual_flag (the incident's label) [Int64: 0, 1 or NA],
-    source_row [int64, the row in the workbook], characters [int64], and where text and other cells are. The texts lie
+    source_row [int64, the row in the workbook], characters [int64], and where text and other cells are. The texts are
     on disk until the process ends. ``incidents``: see `incidents_of`. ``sheets`` names those that were read.
     """
 
@@ -45,10 +45,10 @@ class Source:
 
     def dealt(self, count: int) -> list[Iterator[Narrative]]:
         """The narratives dealt round robin into `count` shards."""
-        return [self.narratives(place, count) for place in range(count)]
+        return [self.narratives(start, count) for start in range(count)]
 
     def narratives(self, first: int = 0, step: int = 1) -> Iterator[Narrative]:
-        """The narratives in workbook order, every `step`-th from place `first` on, which counts from 0."""
+        """The narratives in workbook order, every `step`-th from index `first` on."""
         part = self.keys.iloc[first::step]
         plain = part.astype(object).where(part.notna(), None)
         names = ("row_num", "incident_id", "narrative_type", "text", "manual_flag_ind", "manual_flag", "source_row")
@@ -69,23 +69,23 @@ class Source:
         return [*([SHEET] if len(self.sheets) > 1 else []), *self.others.named(reserved).values()]
 
     def rows_of_other_columns(self) -> Iterator[dict[str, Plain]]:
-        """Of each row with a narrative those cells that ride along and are not blank, by the names of their columns."""
+        """For each row with a narrative, the cells of other columns that are not blank, by the names of the columns."""
         return (self.others[number] for number in dict.fromkeys(self.keys["other"]))
 
     def write_other_columns(self, path: Path, reserved: Collection[str]) -> None:
-        """Write the workbook's other columns, a row a narrative; where several sheets were read, with its sheet.
+        """Write the workbook's other columns, one row per narrative, with its sheet if several were read.
 
         reserved: names that none of them may have.
         """
-        sheets = [self.sheets[place] for place in self.keys["sheet"]] if len(self.sheets) > 1 else None
+        sheets = [self.sheets[sheet] for sheet in self.keys["sheet"]] if len(self.sheets) > 1 else None
         self.others.write(self.keys["other"].tolist(), sheets, reserved, path)
 
 
 def read(path: Path, how: Reading | None = None, scratch: Path | None = None) -> Source:
     """Read an .xlsx, .csv or .parquet workbook of any layout, as the experiment reads it.
 
-    Left out are blank narratives, those without an id, and all but the first with one (incident_id,
-    narrative_type). scratch: the folder on whose disk the texts lie meanwhile.
+    It leaves out blank narratives, those without an id, and all but the first with one (incident_id,
+    narrative_type). scratch: the folder on whose disk the texts are meanwhile.
 
     Raises:
         SourceError: the file cannot be read, has no known layout or no narrative, or holds what would make a number
@@ -100,34 +100,34 @@ def read(path: Path, how: Reading | None = None, scratch: Path | None = None) ->
     return _source(path, choice, collector.collected, how, objections)
 
 
-def _source(path: Path, choice: Choice, found: Collected, how: Reading, objections: Objections) -> Source:
-    where = place_of(path, choice.read[0]) if len(choice.read) == 1 else f"Data file {path}"
-    cells = found.table()
+def _source(path: Path, choice: Choice, collected: Collected, how: Reading, objections: Objections) -> Source:
+    where = file_and_sheet(path, choice.read[0]) if len(choice.read) == 1 else f"Data file {path}"
+    cells = collected.table()
     if cells.empty:
         raise SourceError(f"{where} has a header but no rows.\nCheck data.file in the params.")
     has_id = cells["incident_id"] != ""
     is_long = choice.read[0].match.is_long
     if is_long and "label" not in choice.read[0].match.positions:
         cells["manual_flag"] = _highest(cells, is_long)
-    odd = found.odd_labels + _contradictions(cells[has_id], is_long, choice)
+    odd = collected.odd_labels + _contradictions(cells[has_id], is_long, choice)
     skipped = cells["is_blank"] | (cells["is_placeholder"] & how.skips_placeholders)
     sheets = [str(candidate.table.name) for candidate in choice.read if candidate.table.name is not None]
     judged = judge(cells[~skipped & has_id], sheets)
     if len(judged.conflicting):
-        problem = conflict(judged.conflicting, sheets, *_way_out(judged, found.others, choice, how))
+        problem = conflict(judged.conflicting, sheets, *_way_out(judged, collected.others, choice, how))
         objections.since(2, f"{where} {problem}")
     kept = judged.kept if how.rules.tells_all else cells.loc[judged.kept.index]
     if kept.empty:
         raise SourceError(
-            f"{where} has {found.rows_read} rows, but no narrative with an id.\n"
+            f"{where} has {collected.rows_read} rows, but no narrative with an id.\n"
             "Check that the narratives are in the columns that have their names."
         )
     keys = kept.assign(row_num=range(1, len(kept) + 1), source_row=kept["row"]).reset_index(drop=True)
     odd.sort(key=lambda label: label.row)
     blanks = labelled_blanks(cells[has_id], skipped[has_id], kept)
     incidents = incidents_of(kept, blanks, "label" in choice.read[0].match.positions)
-    quality = measure(path, choice, cells, keys, judged, blanks, found, how, odd, objections)
-    return Source(keys, incidents, found.texts, found.others, sheets, quality)
+    quality = measure(path, choice, cells, keys, judged, blanks, collected, how, odd, objections)
+    return Source(keys, incidents, collected.texts, collected.others, sheets, quality)
 
 
 def _way_out(judged: Judged, others: OtherColumns, choice: Choice, how: Reading) -> tuple[Sequence[str], str]:
@@ -153,5 +153,5 @@ def _contradictions(cells: pd.DataFrame, is_long: bool, choice: Choice) -> list[
 
 
 def _highest(cells: pd.DataFrame, is_long: bool) -> pd.Series:
-    """The highest label of the narratives of an incident: of a row, or in the long layout of an id."""
+    """The highest label of the narratives of an incident: of those in a row, or, in the long layout, with an id."""
     return cells.groupby("incident_id" if is_long else "line")["manual_flag_ind"].transform("max")

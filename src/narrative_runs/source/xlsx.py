@@ -1,4 +1,4 @@
-"""An .xlsx file, read cell by cell: what a sheet costs is what its cells cost, wherever they stand.
+"""Reads an .xlsx file cell by cell: a sheet costs what its cells cost, wherever they are.
 
 Cells are read by openpyxl; its own reader of whole files would hold all texts in memory, and stops at styles and
 settings that have nothing to do with a cell's value.
@@ -18,7 +18,7 @@ from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelt
 from openpyxl.worksheet._reader import WorkSheetParser
 from openpyxl.xml.constants import ARC_STYLE, SHEET_MAIN_NS
 
-from narrative_runs.source.cells import EXCEL_ERROR, NO_VALUE, told_apart
+from narrative_runs.source.cells import EXCEL_ERROR, NO_VALUE, marked_if_excel_error
 from narrative_runs.source.text_store import TextStore
 
 _MAIN = f"{{{SHEET_MAIN_NS}}}"
@@ -52,17 +52,17 @@ class XlsxSheet:
             )
             for _, element in iterparse(stream):
                 if element.tag == f"{_MAIN}row":
-                    number, found = cells.parse_row(element)
+                    number, parsed = cells.parse_row(element)
                     element.clear()
                     cells.row_dimensions.clear()
-                    yield number, _in_a_row(found)
+                    yield number, _in_a_row(parsed)
 
 
 class XlsxBook:
     """An open .xlsx file."""
 
     def __init__(self, path: Path, scratch: Path | None) -> None:
-        """scratch: the folder on whose disk its texts lie while it is read.
+        """scratch: the folder on whose disk its texts are while it is read.
 
         Raises whatever zipfile, the XML parser and openpyxl raise for a file that is damaged.
         """
@@ -81,7 +81,7 @@ class XlsxBook:
 
 
 class _Cells(WorkSheetParser):  # type: ignore[misc]
-    """openpyxl's cells, with those that have no value told apart."""
+    """openpyxl's cells, with those marked that have no value."""
 
     def parse_cell(self, element: Element) -> dict[str, Any]:
         cell: dict[str, Any] = super().parse_cell(element)
@@ -93,17 +93,17 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
             if element.find(f"{_MAIN}f") is not None and element.get("t") != "str":
                 cell["value"] = NO_VALUE
         elif isinstance(value, str):
-            cell["value"] = told_apart(value if element.get("t") == "s" else _unescaped(value))
+            cell["value"] = marked_if_excel_error(value if element.get("t") == "s" else _unescaped(value))
         return cell
 
 
-def _in_a_row(found: list[dict[str, Any]]) -> list[object]:
+def _in_a_row(parsed: list[dict[str, Any]]) -> list[object]:
     cells: list[object] = []
-    for cell in found:
-        place = cell["column"] - 1
-        if place < _WIDEST:
-            cells.extend([None] * (place + 1 - len(cells)))
-            cells[place] = cell["value"]
+    for cell in parsed:
+        column = cell["column"] - 1
+        if column < _WIDEST:
+            cells.extend([None] * (column + 1 - len(cells)))
+            cells[column] = cell["value"]
     return cells
 
 
@@ -122,7 +122,7 @@ def _shared_texts(reader: ExcelReader, scratch: Path | None) -> TextStore:
 def _unescaped(text: str) -> str:
     if "_x" not in text:
         return text
-    units = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    units = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), text)
     # A character beyond the first plane is written as two.
     return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

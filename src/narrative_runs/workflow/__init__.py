@@ -1,4 +1,4 @@
-"""What the Snakefile calls: what is planned, reading only, and what begins and ends a run."""
+"""What the Snakefile calls: the plan, which only reads, and the beginning and end of a run."""
 
 from narrative_runs.workflow.inspection import plan
 from narrative_runs.workflow.plan import Plan

@@ -1,4 +1,4 @@
-"""What a command means: the params that it names, and what else it asks for; nothing is read of the experiment yet."""
+"""What a command means: the params that it names, and what else it asks for; nothing of the experiment is read yet."""
 
 import os
 import sys
@@ -23,8 +23,8 @@ class Command:
     """One `snakemake` command, as it was typed.
 
     values: of the params files and `--config`, laid one over the other; overrides: those of `--config` alone; origin:
-    the params file, as messages name it; experiment_id: of the experiment that it means whatever the file says, None
-    for the file's; is_proof: whether `dvc repro` types it; is_rederived: whether findings are taken over as this
+    the params file, as messages name it; experiment_id: of the experiment that it means, whatever the file says; None
+    for that of the file; is_proof: whether `dvc repro` types it; is_rederived: whether findings are taken over as this
     release derives them; retries: whether error rows are asked again, and of which categories, all when empty.
     """
 
@@ -41,7 +41,7 @@ class Command:
 def read_command(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> Command:
     """The command that Snakemake was started with.
 
-    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml.
+    overrides: what `--config` gave; config_files: what `--configfile` gave, which replaces params.yaml.
 
     Raises:
         ParamsError: a file cannot be read, or `--config` has a value that means nothing.
@@ -80,7 +80,7 @@ def read_command(overrides: Mapping[str, Any], config_files: Sequence[Path]) -> 
 
 
 def _must_be_watched(files: Sequence[Path]) -> None:
-    """A proof holds only where DVC sees that a codebook in a file of its own was changed.
+    """A proof holds only if DVC notices that a codebook in a file of its own was changed.
 
     Raises:
         ParamsError: it does not watch that file.

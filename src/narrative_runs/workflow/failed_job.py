@@ -1,5 +1,5 @@
-"""What Snakemake's log has of a job that failed. On another host: Snakemake is quiet of it, and what it said lies
-elsewhere, so that a message is made of it."""
+"""What Snakemake's log says of a failed job. Snakemake shows nothing of a job on another host, and what the job said is
+elsewhere, so a message is made from the log."""
 
 import logging
 import re
@@ -11,8 +11,8 @@ _SCHEDULERS_OWN = "Its messages are where the scheduler keeps the output of its 
 
 
 def name_of_failed_job(entry: logging.LogRecord) -> str:
-    """The name of a job that failed, such as `03-of-16` of a shard's, from an entry of Snakemake's log; empty for all
-    else in that log."""
+    """The name of a job that failed, such as `03-of-16` of a shard's, from an entry of Snakemake's log; empty for any
+    other entry."""
     if not hasattr(entry, "rule_name") or not hasattr(entry, "rule_msg"):
         return ""
     shard = _SHARD.search(" ".join(map(str, getattr(entry, "output", ()))))
@@ -20,7 +20,7 @@ def name_of_failed_job(entry: logging.LogRecord) -> str:
 
 
 def message_of_failed_job(entry: logging.LogRecord) -> str:
-    """A line about a shard's job that failed, from what Snakemake's log has of it; empty for all else in that log.
+    """A line about a shard's job that failed, from an entry of Snakemake's log; empty for any other entry.
 
     It names the shard, the scheduler's number of the job, and why, or where to read why.
     """

@@ -1,4 +1,4 @@
-"""Which experiment is meant, and whether it can be run: found out while the Snakefile is read, without writing."""
+"""Which experiment is meant, and whether it can be run: checked while the Snakefile is read, without writing."""
 
 import json
 import os
@@ -34,8 +34,8 @@ SHOWN_PARAMS = ("experiment.", "report.", "run.save_csv_json")
 def plan(overrides: Mapping[str, Any], config_files: Sequence[Path], is_main_process: bool = True) -> Plan:
     """Find out which experiment is meant, and check what can be checked without writing.
 
-    overrides: what `--config` gave; config_files: what `--configfile` gave, which stands instead of params.yaml;
-    is_main_process: else this is Snakemake on another host, for one job of a run that has a plan.
+    overrides: what `--config` gave; config_files: what `--configfile` gave, which replaces params.yaml;
+    is_main_process: if not, this is Snakemake on another host, for one job of a run that has a plan.
 
     Ends the process with a message when the experiment cannot be run.
     """
@@ -65,12 +65,12 @@ def _plan(command: Command) -> Plan:
         params = params_module.check(command.values, origin)
         folder = ExperimentFolder(params.slug)
         _must_be_whole(folder)
-        begun = experiment.find(folder)
+        state = experiment.find(folder)
     else:
-        folder, begun = _by_id(command.experiment_id)
+        folder, state = _by_id(command.experiment_id)
         _must_be_whole(folder)
-        begun = experiment.find(folder) or begun
-        params = _params_by_id(begun, folder, command)
+        state = experiment.find(folder) or state
+        params = _params_by_id(state, folder, command)
     if warning := permissions.put_right(folder, params.data.share == "group"):
         tell(warning)
     if beside := journal.strangers(folder.journals):
@@ -93,26 +93,26 @@ def _plan(command: Command) -> Plan:
         journal.must_be_as_sealed(folder.journals, with_content=False)
     params_module.refuse_secrets(params, origin)
     params_module.refuse_unreadable(params, origin)
-    if begun is None or not begun.has_answers:
+    if state is None or not state.has_answers:
         # An experiment that an earlier release began keeps what it sends.
         params_module.refuse_overrides(params, origin)
     for warning in params_module.warnings(params):
         tell(f"WARNING: {warning}")
-    _check_slug(folder, begun, params, origin)
-    if begun is not None and begun.has_answers:
+    _check_slug(folder, state, params, origin)
+    if state is not None and state.has_answers:
         if command.is_proof:
-            experiment.must_not_differ(begun, params, origin)
-        _warn_of_differences(begun, params, origin)
-        params = _with_limit(begun, folder, experiment.with_frozen(begun, params))
+            experiment.must_not_differ(state, params, origin)
+        _warn_of_differences(state, params, origin)
+        params = _with_limit(state, folder, experiment.with_frozen(state, params))
     if params.report.groups and folder.other_columns.exists():
         # Imported here: it knows tables, which no other command needs.
         from narrative_runs.source.groups import read_groups
 
         read_groups(folder.other_columns, params.report.groups)
-    source_md5 = _checked_source(params, begun)
-    if begun is None:
+    source_md5 = _checked_source(params, state)
+    if state is None:
         _tell_of_the_same(params, source_md5)
-    row = database.experiment(begun.experiment_id) if begun else None
+    row = database.experiment(state.experiment_id) if state else None
     retry = command.retries
     recorded = row is not None and row["status"] == "completed" and folder.metrics.exists()
     recorded = recorded and not command.is_rederived
@@ -128,14 +128,14 @@ def _plan(command: Command) -> Plan:
             f"Cannot resume completed experiment {row['experiment_name']} ({command.experiment_id}), "
             f"completed {row['end_time']}. Its findings are in {folder.path}/."
         )
-    planned = Plan(params, folder, begun, source_md5, recorded, completed, behind, retry, command.categories, origin)
-    is_done = begun is not None and begun.has_journals and (recorded or (behind and row is None))
-    if begun is not None and is_done and not is_by_this_code(folder):
-        planned.difference = difference_of(begun, _with_groups_of_findings(begun, folder, params), folder, tell)
+    planned = Plan(params, folder, state, source_md5, recorded, completed, behind, retry, command.categories, origin)
+    is_done = state is not None and state.has_journals and (recorded or (behind and row is None))
+    if state is not None and is_done and not is_by_this_code(folder):
+        planned.difference = difference_of(state, _with_groups_of_findings(state, folder, params), folder, tell)
         is_left_alone = completed and not retry and not command.is_proof and not planned.difference
         planned.is_whole = is_left_alone and _is_whole(planned)
     if planned.difference and (retry or command.is_proof or row is None):
-        raise ExperimentError(_told(planned.difference, folder))
+        raise ExperimentError(_message_of_difference(planned.difference, folder))
     if retry and row is not None:
         # Imported here: it knows the client's words, which no other command needs.
         from narrative_runs.monitoring.retries import retry_lines
@@ -148,14 +148,14 @@ def _plan(command: Command) -> Plan:
             f"Its findings are in {folder.path}/."
         )
     if planned.difference:
-        tell(f"Nothing was changed. {_told(planned.difference, folder)}")
+        tell(f"Nothing was changed. {_message_of_difference(planned.difference, folder)}")
         if absent_files := [path for path in planned.findings_of_every_release if not Path(path).exists()]:
             tell(f"That also recreates the missing files: {', '.join(absent_files)}")
     return planned
 
 
 def _must_be_whole(folder: ExperimentFolder) -> None:
-    """See that nothing of an earlier command is still to be done: what a killed run had in flight, and a rollback."""
+    """Wait for what a killed run had in flight, and finish a rollback that was cut short."""
     wait_for_killed_run(folder.path, tell)
     aside = journal_set_aside.read(folder.journals)
     if aside is not None and aside.derive_from:
@@ -165,9 +165,9 @@ def _must_be_whole(folder: ExperimentFolder) -> None:
         finish_if_cut_short(folder, tell)
 
 
-def _with_limit(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
-    """The params with the limit that takes nothing away."""
-    limit = effective_limit(begun, folder, params)
+def _with_limit(state: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
+    """The params, with a limit that takes nothing away."""
+    limit = effective_limit(state, folder, params)
     if limit == params.run.max_narratives:
         return params
     tell(
@@ -179,13 +179,13 @@ def _with_limit(begun: ExperimentState, folder: ExperimentFolder, params: Params
 
 def _tell_of_the_same(params: Params, source_md5: str) -> None:
     """Say before the first question that another experiment has asked the same already, as after a change of name."""
-    for folder, begun in experiment.all_here():
-        if isinstance(begun, ExperimentState) and begun.has_answers and begun.source_md5 == source_md5:
-            if experiment.differences(begun, params):
+    for folder, state in experiment.all_here():
+        if isinstance(state, ExperimentState) and state.has_answers and state.source_md5 == source_md5:
+            if experiment.differences(state, params):
                 continue
-            row = database.experiment(begun.experiment_id)
+            row = database.experiment(state.experiment_id)
             answered = f"{row['n_narratives_processed']:,} narratives" if row else "narratives"
-            name = begun.params["experiment"]["name"]
+            name = state.params["experiment"]["name"]
             is_completed = row is not None and row["status"] == "completed"
             tell(
                 f"WARNING: {name} ({folder.path}/) used the same workbook, prompt and model, and has results for "
@@ -193,26 +193,26 @@ def _tell_of_the_same(params: Params, source_md5: str) -> None:
                 + (
                     f"{name} is completed; its findings are in {folder.path}/."
                     if is_completed
-                    else f"To continue {name} instead: `{to_resume(begun.experiment_id)}`"
+                    else f"To continue {name} instead: `{to_resume(state.experiment_id)}`"
                 )
             )
 
 
-def _with_groups_of_findings(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
-    """The params with the groups by which the findings were measured: other groups are no other reading of answers."""
-    groups = experiment.last_params(folder, begun).get("report", {}).get("groups") or []
+def _with_groups_of_findings(state: ExperimentState, folder: ExperimentFolder, params: Params) -> Params:
+    """The params with the groups by which the findings were measured: other groups do not mean other answers."""
+    groups = experiment.last_params(folder, state).get("report", {}).get("groups") or []
     return params.model_copy(update={"report": params.report.model_copy(update={"groups": groups})})
 
 
 def _is_whole(planned: Plan) -> bool:
     """Whether every file is there, as the params want it."""
-    assert planned.begun is not None
+    assert planned.state is not None
     files = [planned.folder.description, *map(Path, planned.outputs)]
-    changed = experiment.changes(experiment.last_params(planned.folder, planned.begun), planned.params)
+    changed = experiment.changes(experiment.last_params(planned.folder, planned.state), planned.params)
     return all(path.exists() for path in files) and not any(change.startswith(SHOWN_PARAMS) for change in changed)
 
 
-def _told(difference: Difference, folder: ExperimentFolder) -> str:
+def _message_of_difference(difference: Difference, folder: ExperimentFolder) -> str:
     return (
         f"This release ({__version__}) derives different findings from the same answers: {difference.words()} would "
         f"change; {folder.changes} lists them. To accept the changes and keep a copy of the old findings: "
@@ -239,7 +239,7 @@ def _by_id(experiment_id: str) -> tuple[ExperimentFolder, ExperimentState]:
         raise ExperimentError(_gone(row, ExperimentFolder(row["slug"]))) from None
 
 
-def _params_by_id(begun: ExperimentState, folder: ExperimentFolder, command: Command) -> Params:
+def _params_by_id(state: ExperimentState, folder: ExperimentFolder, command: Command) -> Params:
     """The params of an experiment that is resumed by its id: the file's if it means this one, else as they were."""
     try:
         params = params_module.check({} if command.is_rederived else command.values, command.origin)
@@ -247,28 +247,28 @@ def _params_by_id(begun: ExperimentState, folder: ExperimentFolder, command: Com
             return params
     except ParamsError:
         pass
-    before = experiment.last_params(folder, begun)
+    before = experiment.last_params(folder, state)
     return params_module.check(experiment.merged(before, command.overrides), str(folder.description))
 
 
-def _check_slug(folder: ExperimentFolder, begun: ExperimentState | None, params: Params, origin: str) -> None:
+def _check_slug(folder: ExperimentFolder, state: ExperimentState | None, params: Params, origin: str) -> None:
     """A slug is unique to one experiment: neither a copied file nor a lost folder may mix two under it."""
     way_out = f"Give the new experiment another name and slug in {origin}."
     for owner in experiment_rows.with_slug(folder.slug):
-        if begun is None or owner["experiment_id"] != begun.experiment_id:
+        if state is None or owner["experiment_id"] != state.experiment_id:
             raise ExperimentError(_gone(owner, folder))
-    if begun is not None and begun.has_answers:
-        name = begun.params["experiment"]["name"]
-        has_other_data = begun.params["data"]["file"] != str(params.data.file)
-        if name != params.experiment.name and (has_other_data or experiment.differences(begun, params)):
+    if state is not None and state.has_answers:
+        name = state.params["experiment"]["name"]
+        has_other_data = state.params["data"]["file"] != str(params.data.file)
+        if name != params.experiment.name and (has_other_data or experiment.differences(state, params)):
             raise ExperimentError(
                 f"experiment.slug: {folder.slug} belongs to another experiment, {name} "
-                f"({begun.experiment_id}). {way_out}"
+                f"({state.experiment_id}). {way_out}"
             )
 
 
 def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
-    """What is to be said of an experiment that the record knows, and whose answers are not where they were."""
+    """The message about an experiment that the record knows, but whose answers are not where they were."""
     return (
         f"{row['experiment_name']} ({row['experiment_id']}) was run in {folder.path}/, but its answers are no longer "
         f"there; the record holds {row['n_narratives_processed'] or 0:,} of its results. If you have a copy of that "
@@ -279,15 +279,15 @@ def _gone(row: Mapping[str, Any], folder: ExperimentFolder) -> str:
 
 
 def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) -> int:
-    """How many narratives the params want of the workbook, as it was read; what was done, if that file was lost."""
+    """How many of the workbook's narratives the params want; if the file with its counts is lost, as many as before."""
     if not folder.data_quality.exists():
         return int(row["n_narratives_total"])
-    found = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
-    return found if params.run.max_narratives is None else min(found, params.run.max_narratives)
+    total = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
+    return total if params.run.max_narratives is None else min(total, params.run.max_narratives)
 
 
-def _warn_of_differences(begun: ExperimentState, params: Params, origin: str) -> None:
-    changed = experiment.differences(begun, params)
+def _warn_of_differences(state: ExperimentState, params: Params, origin: str) -> None:
+    changed = experiment.differences(state, params)
     for key, old, new in changed:
         used, named = experiment.apart(old, new)
         tell(f"WARNING: {key} has been frozen since the first answer: {used} is used, not {named} from {origin}.")
@@ -295,11 +295,11 @@ def _warn_of_differences(begun: ExperimentState, params: Params, origin: str) ->
         tell("To use the new values, start a new experiment with another experiment.name and slug.")
 
 
-def _checked_source(params: Params, begun: ExperimentState | None) -> str:
+def _checked_source(params: Params, state: ExperimentState | None) -> str:
     """The md5 of the workbook, which must be the tracked one, and the one that the experiment began with."""
     workbook = params.data.file
     # A workbook that is missing but tracked is fetched by the workflow.
     md5 = checksum.verify(workbook) if workbook.exists() else checksum.tracked_md5(workbook)
-    if begun is not None and begun.has_answers and begun.source_md5 != md5:
-        raise checksum.changed(workbook, begun.source_md5, md5)
+    if state is not None and state.has_answers and state.source_md5 != md5:
+        raise checksum.changed(workbook, state.source_md5, md5)
     return md5

@@ -1,7 +1,7 @@
-"""What Snakemake plans on another host, for one job of a run: nothing of its own, but what the run has planned.
+"""The plan of Snakemake on another host, for one job of a run: nothing of its own, only what the run has planned.
 
-There Snakemake reads the Snakefile again, and makes one job by it. It first asks whether its run lives, and still waits
-for that job: one that was queued for a run gone by ends here, before Snakemake removes the file that it was to make.
+There Snakemake reads the Snakefile again and makes one job. It first asks whether its run is alive and still waits for
+that job: a job of a run that has ended stops here, before Snakemake removes the file that the job would make.
 """
 
 import json
@@ -34,18 +34,18 @@ def plan_of_job(command: Command) -> Plan:
     path = _connection_file(command)
     shard = _shard()
     try:
-        told = json.loads(ask_coordinator(str(path), "GET", f"plan?shard={shard}"))
+        plan = json.loads(ask_coordinator(str(path), "GET", f"plan?shard={shard}"))
     except Unreachable as error:
         leave(path.parent, str(error))
         raise ExperimentError(str(error)) from None
-    if not told["is_wanted"]:
+    if not plan["is_wanted"]:
         raise ExperimentError(f"{ENDED}: shard {shard} is written already.")
-    context = RunContext.of_dict(told["context"])
+    context = RunContext.of_dict(plan["context"])
     os.environ[ADDRESS_VARIABLE] = str(path)
     # The process that forks jobs is another host's.
     os.environ.pop(JOBS_VARIABLE, None)
     permissions.as_results_are()
-    begun = ExperimentState(
+    state = ExperimentState(
         context.experiment_id,
         context.source_md5,
         context.params.model_dump(mode="json"),
@@ -56,7 +56,7 @@ def plan_of_job(command: Command) -> Plan:
     return Plan(
         params=context.params,
         folder=context.folder,
-        begun=begun,
+        state=state,
         source_md5=context.source_md5,
         recorded=False,
         completed=False,
@@ -67,17 +67,17 @@ def plan_of_job(command: Command) -> Plan:
 
 
 def _connection_file(command: Command) -> Path:
-    """Where the run of this command is found.
+    """The connection file of this command's run.
 
     Raises:
         ExperimentError: it has ended.
     """
     if command.experiment_id is None:
         slug = params_module.check(command.values, command.origin).slug
-        found = [RESULTS / slug / NAME]
+        paths = [RESULTS / slug / NAME]
     else:
-        found = sorted(RESULTS.glob(f"*/{NAME}"))
-    for path in found:
+        paths = sorted(RESULTS.glob(f"*/{NAME}"))
+    for path in paths:
         if path.exists() and (command.experiment_id is None or _is_of(path.parent, command.experiment_id)):
             return path.absolute()
     raise ExperimentError(f"{ENDED}.")

@@ -10,17 +10,17 @@ from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import result_rows
 
 
-def effective_limit(begun: ExperimentState | None, folder: ExperimentFolder, params: Params) -> int | None:
-    """`run.max_narratives`, or where results are kept beyond it, the number of the last narrative that has one; None is
-    all narratives."""
+def effective_limit(state: ExperimentState | None, folder: ExperimentFolder, params: Params) -> int | None:
+    """`run.max_narratives`, or, if there are results beyond it, the number of the last narrative that has one; None
+    means all narratives."""
     limit = params.run.max_narratives
-    if limit is None or begun is None or not begun.has_answers:
+    if limit is None or state is None or not state.has_answers:
         return limit
     heads = [head["params"]["run"]["max_narratives"] for head in journal.heads(folder.journals)]
-    earlier = [*heads, experiment.last_params(folder, begun)["run"]["max_narratives"]]
+    earlier = [*heads, experiment.last_params(folder, state)["run"]["max_narratives"]]
     if all(before is not None and before <= limit for before in earlier):
         return limit
-    furthest, total = _furthest(begun, folder, params)
+    furthest, total = _furthest(state, folder, params)
     if furthest is None:
         # The workbook is to be read again: what earlier sessions were for holds the answers at any rate.
         return None if None in earlier else max(before for before in earlier if before is not None)
@@ -29,9 +29,9 @@ def effective_limit(begun: ExperimentState | None, folder: ExperimentFolder, par
     return None if furthest == total else furthest
 
 
-def _furthest(begun: ExperimentState, folder: ExperimentFolder, params: Params) -> tuple[int | None, int]:
-    """The `row_num` of the last narrative that has a result, and how many narratives there are; None while the workbook
-    is not read."""
+def _furthest(state: ExperimentState, folder: ExperimentFolder, params: Params) -> tuple[int | None, int]:
+    """The `row_num` of the last narrative that has a result, and how many narratives there are; None until the workbook
+    is read."""
     count = params.shards.count
     paths = [folder.narratives_of(number, count) for number in range(1, count + 1)]
     if not all(path.exists() for path in paths):
@@ -49,4 +49,4 @@ def _furthest(begun: ExperimentState, folder: ExperimentFolder, params: Params) 
         for _, entry in journal.entries(path)
     }
     last = max((rows[key] for key in keys if key in rows), default=0)
-    return max(last, result_rows.last_row_num(begun.experiment_id)), len(rows)
+    return max(last, result_rows.last_row_num(state.experiment_id)), len(rows)

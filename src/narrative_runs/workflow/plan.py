@@ -1,4 +1,4 @@
-"""What a command is to make, and from what: the workflow's rules read it."""
+"""What a command makes, and from what: the workflow's rules read it."""
 
 import hashlib
 import json
@@ -23,19 +23,19 @@ READING_PARAMS = ("sheet", "id", "columns", "placeholders")
 
 @dataclass
 class Plan:
-    """One experiment as this command finds it; nothing is written while it is made.
+    """One experiment as it is when this command starts; making a plan writes nothing.
 
     recorded: every narrative wanted has its result, and findings and record hold them all; completed: the report is
     there as well. record_is_behind: the findings are there, but the record was lost, or does not call them completed.
     retry_errors, retry_categories: whether error rows are asked again, and of which categories, all when empty. origin:
-    the params file that the command names. difference: what this release would change of a completed experiment: while
-    there is any, nothing is made. is_whole: a completed experiment of an earlier release, that this one derives the
-    same, and of which nothing is missing: it is left as it is.
+    the params file that the command names. difference: what this release would change in a completed experiment: while
+    there is any, nothing is made. is_whole: this is a completed experiment of an earlier release, this release derives
+    the same findings, and nothing is missing: it is left as it is.
     """
 
     params: Params
     folder: ExperimentFolder
-    begun: ExperimentState | None
+    state: ExperimentState | None
     source_md5: str
     recorded: bool
     completed: bool
@@ -83,7 +83,7 @@ class Plan:
 
     @property
     def findings(self) -> list[str]:
-        """All that is to be there in the end: tables, metrics and report."""
+        """All findings in the end: tables, metrics and report."""
         return [*self.findings_of_every_release, str(self.folder.metrics_to_publish)]
 
     @property
@@ -93,14 +93,14 @@ class Plan:
 
     @property
     def wanted(self) -> list[str]:
-        """The files that this command is to make where they are missing or behind."""
+        """The files that this command makes if they are missing or out of date."""
         if self.difference:
             return [str(self.folder.changes)]
         return [str(self.folder.description)] if self.is_whole else self.outputs
 
     @property
     def outputs(self) -> list[str]:
-        """All files that the rules make: whatever is missing of them is made again, of a completed experiment too."""
+        """All files that the rules make: any of them that is missing is made again, for a completed experiment too."""
         folder, count = self.folder, self.params.shards.count
         numbers = range(1, count + 1)
         paths = [
@@ -117,7 +117,7 @@ class Plan:
     @property
     def reading_rules(self) -> int:
         """The number of the rules by which the workbook is read."""
-        return self.begun.reading_rules if self.begun else rules.CURRENT.number
+        return self.state.reading_rules if self.state else rules.CURRENT.number
 
     @property
     def captions(self) -> dict[str, Caption]:
@@ -132,8 +132,8 @@ class Plan:
     def tracking_files(self) -> list[str]:
         """The workbook's .dvc file: its content changes with the workbook's, not with a touch.
 
-        None of a workbook with a brace in its path, which Snakemake would take for a wildcard: there `source_md5` alone
-        tells that the workbook has changed.
+        Empty for a workbook with a brace in its path, which Snakemake would take for a wildcard: then `source_md5`
+        alone shows that the workbook has changed.
         """
         path = str(tracking_file(self.params.data.file))
         return [] if "{" in path else [path]

@@ -55,7 +55,7 @@ class Run:
         self._is_stopped = False
         self._why = "the run stopped; its last lines say why"
         self._is_paused = threading.Event()
-        self._is_begun = False
+        self._is_started = False
         self._is_ended_at_once = False
         self._asks_elsewhere = False
         self._began_at = time.time()
@@ -64,9 +64,9 @@ class Run:
         self._experiment_id = ""
 
     def begin(self, jobs: Iterable[Any], asks_elsewhere: bool = False) -> None:
-        """Take the lock and start the coordinator; ends the process with a message when that cannot be.
+        """Take the lock and start the coordinator; ends the process with a message if it cannot.
 
-        jobs: those that Snakemake has planned; asks_elsewhere: whether it has the shards asked on other hosts.
+        jobs: those that Snakemake has planned; asks_elsewhere: whether other hosts ask for the shards.
         """
         if self._plan.difference:
             give_up("nothing was recreated, because this release would derive it differently: see above.")
@@ -78,27 +78,27 @@ class Run:
         self._lock = lock
         # However this process ends, unless it is killed: a run on another host need not wait then.
         atexit.register(lock.release)
-        # Looked at again under the lock: another run may have begun or ended it meanwhile.
-        begun = experiment.find(self._plan.folder)
-        has_answers = begun is not None and begun.has_answers
-        if has_answers and not (self._plan.begun and self._plan.begun.has_answers):
+        # Looked at again under the lock: another run may have started or ended it meanwhile.
+        state = experiment.find(self._plan.folder)
+        has_answers = state is not None and state.has_answers
+        if has_answers and not (self._plan.state and self._plan.state.has_answers):
             # The plan was made before its params were frozen, perhaps from another prompt.
             give_up("another run has started this experiment in the meantime. Start the same command again.")
         self._asks_elsewhere = asks_elsewhere
         planned = list(jobs)
         spec = RunSpec(
             slug=self._plan.slug,
-            experiment_id=begun.experiment_id if begun else str(uuid.uuid4()),
+            experiment_id=state.experiment_id if state else str(uuid.uuid4()),
             source_md5=self._plan.source_md5,
             params=self._plan.params.model_dump(mode="json"),
-            began_at=begun.began_at if begun else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
-            reading_rules=begun.reading_rules if begun else rules.CURRENT.number,
-            earlier_release=begun.release if begun and begun.release != __version__ else "",
-            resumes=begun is not None and begun.has_journals,
+            began_at=state.began_at if state else datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            reading_rules=state.reading_rules if state else rules.CURRENT.number,
+            earlier_release=state.release if state and state.release != __version__ else "",
+            resumes=state is not None and state.has_journals,
             recorded=self._plan.recorded and not self._plan.retry_errors,
             retry_errors=self._plan.retry_errors,
             retry_categories=list(self._plan.retry_categories),
-            changes=self._changes(begun),
+            changes=self._changes(state),
             shards=sorted(job.wildcards.shard for job in planned if job.rule.name == "classify"),
             reads_workbook=any(job.rule.name == "source" for job in planned),
             asks_elsewhere=asks_elsewhere,
@@ -135,26 +135,26 @@ class Run:
         lock.tell(answer["elsewhere"] or answer["address"])
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
-        self._is_begun = True
+        self._is_started = True
 
     def _seen(self, lock: RunLock) -> list[str]:
-        """The digests of all narratives that were seen by now, in order; ends the process where nobody can say."""
+        """The digests of all narratives that were seen by now, in order; ends the process if that cannot be read."""
         try:
             return sorted(seen_digests())
         except NarrativeRunsError as error:
             lock.forget()
             give_up(error)
 
-    def _changes(self, begun: experiment.ExperimentState | None) -> list[str]:
-        if begun is None or not begun.has_answers:
+    def _changes(self, state: experiment.ExperimentState | None) -> list[str]:
+        if state is None or not state.has_answers:
             return []
-        return experiment.changes(experiment.last_params(self._plan.folder, begun), self._plan.params)
+        return experiment.changes(experiment.last_params(self._plan.folder, state), self._plan.params)
 
-    def _is_to_be_heard(self, told: logging.LogRecord) -> bool:
-        """The coordinator speaks to the user; of Snakemake only that is heard which it does not explain."""
+    def _is_to_be_heard(self, entry: logging.LogRecord) -> bool:
+        """The coordinator speaks to the user; Snakemake is heard only about what the coordinator does not explain."""
         # A pipe whose reader is gone: Snakemake would fail on it in a thread, and then wait for its jobs for ever.
-        if told.levelno < logging.WARNING or self._is_stopped or not somebody_reads():
-            self._show_command(told)
+        if entry.levelno < logging.WARNING or self._is_stopped or not somebody_reads():
+            self._show_command(entry)
             return False
         self._pause()
         if self._is_stopped:
@@ -162,21 +162,21 @@ class Run:
             return False
         if not self._asks_elsewhere:
             # Snakemake waits until the other jobs are done, which can be hours.
-            if name := name_of_failed_job(told):
+            if name := name_of_failed_job(entry):
                 self._say(f"failed {name}")
-        elif message := message_of_failed_job(told):
+        elif message := message_of_failed_job(entry):
             tell(message)
         return True
 
-    def _show_command(self, told: logging.LogRecord) -> None:
-        """Show a job's command where somebody asks for it: the profile keeps Snakemake quiet of its jobs."""
-        command = str(getattr(told, "shellcmd", None) or "")
-        if command and told.getMessage().startswith("Shell command") and {"-p", "--printshellcmds"} & set(sys.argv):
+    def _show_command(self, entry: logging.LogRecord) -> None:
+        """Show a job's command if somebody asks for it: the profile keeps Snakemake quiet about its jobs."""
+        command = str(getattr(entry, "shellcmd", None) or "")
+        if command and entry.getMessage().startswith("Shell command") and {"-p", "--printshellcmds"} & set(sys.argv):
             self._pause()
             tell(command)
 
     def _pause(self) -> None:
-        """Have the coordinator take its panel off the terminal, so that this process may write there."""
+        """Make the coordinator take its panel off the terminal, so that this process may write there."""
         if self._coordinator is None or self._coordinator.poll() is not None:
             return
         self._is_paused.clear()
@@ -201,7 +201,7 @@ class Run:
         self._is_paused.set()
 
     def _leave(self) -> NoReturn:
-        """End as if killed: whatever this process would still put in order is another run's by now."""
+        """End as if killed: whatever this process would still put in order belongs to another run by now."""
         self._notifier.end()
         tell("The answers received here are kept, and that run continues from them. If it ends before all is done:")
         self._tell_command()
@@ -230,7 +230,7 @@ class Run:
             self._say("quit")
 
         def stop(number: int, frame: FrameType | None) -> None:
-            if not self._is_begun:
+            if not self._is_started:
                 lock.forget()
                 give_up(f"{stopped_by(number)}, before anything was asked.")
             for each in ending:
@@ -288,7 +288,7 @@ class Run:
             self._tell_command()
 
     def _notify_of_end(self, outcome: str) -> None:
-        """Have the user's own command run, of an experiment that has begun and is still this run's."""
+        """Run the user's own command, if the experiment has started and still belongs to this run."""
         if self._is_ended_at_once:
             self._notifier.end()
         elif not self._notifier.is_wanted:
@@ -300,7 +300,7 @@ class Run:
             self._notifier.send(notice_of_end(self._experiment_id, outcome == "success", reason))
 
     def _wait_for_notices(self) -> None:
-        """Let the user's own command end, as long as it may take; a signal ends it at once."""
+        """Let the user's own command finish, for as long as it may take; a signal ends it at once."""
         for each in heard() if self._notifier.is_wanted else ():
             signal.signal(each, lambda *_: self._notifier.end())
         if not self._notifier.wait(TELL_OF_WAITING_AFTER_S):
@@ -341,10 +341,10 @@ def show(planned: Plan) -> None:
 
 
 def _pilot_lines(planned: Plan) -> list[str]:
-    """What the first narratives tell of all; nothing where all were asked."""
+    """What the first narratives say about all; nothing if all were asked."""
     quality = json.loads(planned.folder.data_quality.read_text(encoding="utf-8"))
-    begun, whole = experiment.find(planned.folder), int(quality["narratives"]["total"])
-    row = database.experiment(begun.experiment_id) if begun is not None else None
+    state, whole = experiment.find(planned.folder), int(quality["narratives"]["total"])
+    row = database.experiment(state.experiment_id) if state is not None else None
     if row is None or not 0 < row["n_narratives_processed"] < whole:
         return []
     tokens = result_rows.tokens_of(row["experiment_id"])

@@ -1,4 +1,4 @@
-"""Lines to the user, from the main process; where nobody reads them any more, the run goes on."""
+"""Lines to the user, from the main process; if nobody reads them any more, the run continues."""
 
 import os
 import select
@@ -22,8 +22,8 @@ def tell(text: str) -> None:
 
 
 def copy_of_the_terminal() -> int | None:
-    """The file to which standard output goes, as in `> run.log`, which gets all lines too; None where it goes nowhere
-    else than the terminal."""
+    """The file to which standard output goes, as in `> run.log`, which gets all lines too; None if it goes to the
+    terminal alone."""
     try:
         output, terminal = os.fstat(1), os.fstat(2)
     except OSError:
@@ -33,7 +33,7 @@ def copy_of_the_terminal() -> int | None:
 
 
 def somebody_reads() -> bool:
-    """Whether standard error leads anywhere still: the reader of a pipe, or the terminal, may be gone."""
+    """Whether standard error still leads anywhere: the reader of a pipe, or the terminal, may be gone."""
     looking = select.poll()
     looking.register(sys.__stderr__ or 2, 0)
     return not any(event & (select.POLLERR | select.POLLHUP) for _, event in looking.poll(0))
