@@ -14,78 +14,6 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 CODE = ROOT / "src" / "narrative_runs"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-# These are good English, and variables are called so in hundreds of places: they are looked for in these rooms (or
-# modules) of the code alone, until the list holds all of them.
-COMMON = {"begun", "found", "place", "places", "told"}
-ROOMS_WITHOUT_COMMON = (
-    "__init__",
-    "__main__",
-    "asking",
-    "atomic_files",
-    "checkpoints",
-    "code",
-    "codebook",
-    "commands",
-    "comparison",
-    "coordination",
-    "data_columns",
-    "demo",
-    "derivation",
-    "development",
-    "embedded",
-    "error_patterns",
-    "errors",
-    "estimates",
-    "estimating",
-    "experiment",
-    "export",
-    "file_systems",
-    "findings",
-    "finished",
-    "front",
-    "job_environment",
-    "jobs",
-    "journal",
-    "journal_checksums",
-    "journal_set_aside",
-    "lock_watch",
-    "migration",
-    "monitoring",
-    "notebook",
-    "observation",
-    "one_result",
-    "page",
-    "params",
-    "paths",
-    "permissions",
-    "plain_console",
-    "plain_text",
-    "preflight",
-    "provenance",
-    "record",
-    "removal",
-    "report",
-    "results",
-    "results_file",
-    "review_file",
-    "reviews",
-    "run_context",
-    "run_lock",
-    "run_spec",
-    "secrets_in_params",
-    "seen_narratives",
-    "shell",
-    "signals",
-    "snapshots",
-    "source",
-    "started_server",
-    "steering",
-    "user_files",
-    "variable_outcomes",
-    "walk",
-    "workflow",
-)
-
 Words = tuple[str, ...]
 
 
@@ -171,14 +99,13 @@ def texts(module: ast.Module) -> Iterator[tuple[int, int, str]]:
             yield node.lineno, node.end_lineno or node.lineno, node.value
 
 
-def avoided_names(code: str, path: Path, glossary: list[Row], is_without_common: bool) -> Iterator[tuple[int, str]]:
+def avoided_names(code: str, path: Path, glossary: list[Row]) -> Iterator[tuple[int, str]]:
     """(line, word) of each name that the glossary avoids; what is part of one of its terms is none."""
     terms = [words_of(row.term) for row in glossary]
     for name in names_given(ast.parse(code), path):
         words = words_of(name.text)
         for avoided in (each for row in glossary for each in row.names):
-            is_looked_for = name.is_thing or avoided[0].islower()
-            if not is_looked_for or (avoided in COMMON and not is_without_common):
+            if not name.is_thing and avoided[0].isupper():
                 continue
             part = words_of(avoided)
             if holds(words, part) and not any(holds(words, term) and holds(term, part) for term in terms):
@@ -228,11 +155,6 @@ def phrases_on_page(page: str, glossary: list[Row]) -> Iterator[tuple[int, str]]
         yield line_of(phrase, lines, 1, len(lines)), phrase
 
 
-def room_of(path: Path) -> str:
-    """The room of the code that a module lies in, or the module itself."""
-    return path.relative_to(CODE).parts[0].removesuffix(".py")
-
-
 TERMS = rows(GLOSSARY.read_text(encoding="utf-8"))
 
 
@@ -241,8 +163,7 @@ def uses_in_code() -> list[Use]:
     uses = []
     for path in sorted(CODE.rglob("*.py")):
         code, file = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
-        is_without_common = room_of(path) in ROOMS_WITHOUT_COMMON
-        found = {*avoided_names(code, path, TERMS, is_without_common), *phrases_in_code(code, TERMS)}
+        found = {*avoided_names(code, path, TERMS), *phrases_in_code(code, TERMS)}
         uses += [Use(file, line, word) for line, word in sorted(found)]
     return uses
 
@@ -267,12 +188,6 @@ def test_every_term_is_explained_once() -> None:
     assert all(row.meaning for row in TERMS)
     avoided = {word.lower() for row in TERMS for word in (*row.names, *row.phrases)}
     assert not avoided & {term.lower() for term in terms}
-
-
-def test_the_list_of_rooms_and_common_words_is_true() -> None:
-    """What is looked for in some rooms alone is avoided by the glossary, and these rooms are there."""
-    assert {name for row in TERMS for name in row.names} >= COMMON
-    assert set(ROOMS_WITHOUT_COMMON) <= {room_of(path) for path in CODE.rglob("*.py")}
 
 
 SMALL = rows(
@@ -302,23 +217,18 @@ SMALL = rows(
         ("reviewer_verdict = 1", []),
         ("gateway = negated = delegate = 1", []),
         ("x = gate.open()", []),
-        ("told = 1", []),
+        ("told = 1", ["told (in told)"]),
     ],
 )
 def test_names_are_found_by_their_words(code: str, expected: list[str]) -> None:
     """A name is found wherever the code gives it; longer words, other people's names and terms are not."""
-    assert [word for _, word in avoided_names(code, CODE / "paths.py", SMALL, is_without_common=False)] == expected
-
-
-def test_common_words_are_found_in_finished_rooms() -> None:
-    """A common word is an avoided name only in the rooms that are done with it."""
-    assert list(avoided_names("x = 1\ntold = 2", CODE / "paths.py", SMALL, True)) == [(2, "told (in told)")]
+    assert [word for _, word in avoided_names(code, CODE / "paths.py", SMALL)] == expected
 
 
 def test_a_module_is_a_name() -> None:
     """A module, and a package by its __init__.py, is found by its own name."""
     for path in (CODE / "order.py", CODE / "order" / "__init__.py"):
-        assert list(avoided_names("", path, SMALL, False)) == [(1, f"Order (in {'order'})")]
+        assert list(avoided_names("", path, SMALL)) == [(1, "Order (in order)")]
 
 
 @pytest.mark.parametrize(
