@@ -32,7 +32,6 @@ from narrative_runs.codebook.variables import (
     Variable,
     missing_column,
 )
-from narrative_runs.data_columns import OWN_LABEL
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
 from narrative_runs.findings.by_variable.outcomes import (
@@ -329,8 +328,7 @@ def _recorded(experiment_id: str, codebook: Codebook, name: str) -> tuple[pd.Dat
 
 
 def _has_labels_of_incidents_alone(variable: Variable, labels: VariableLabels | None) -> bool:
-    # The layout's own labels are those of narratives, as in all that knows no codebook.
-    if labels is None or labels.incident is None or variable.label == OWN_LABEL or isinstance(variable, Quote | Text):
+    if labels is None or labels.incident is None or isinstance(variable, Quote | Text):
         return False
     return bool(labels.narrative.isna().all() and labels.incident.notna().any())
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import permutation_test
+from scipy.stats import binomtest, permutation_test
 from sklearn.metrics import cohen_kappa_score, f1_score, recall_score
 from statsmodels.stats.multitest import multipletests
 
@@ -314,3 +314,47 @@ def test_nothing_to_measure_is_no_error() -> None:
     found = tried(sample, [texts, texts])
     assert (found.measures, found.differing, found.pairs[1].tests) == ([], [], [])
     assert agreement_so_far(sample, texts) == []
+
+
+def with_labels_of_incidents(table: pd.DataFrame) -> pd.DataFrame:
+    """The same answers as of a workbook that labels incidents alone: the first label of each."""
+    first = table["manual_flag_ind"].groupby(table["incident_id"]).transform("first")
+    return table.assign(manual_flag=first, manual_flag_ind=pd.NA).astype(table.dtypes.to_dict())
+
+
+def test_the_usual_question_is_measured_by_incidents_where_they_alone_have_labels() -> None:
+    """An incident is detected where any of its narratives is, and has an answer where all have one: sensitivity is that
+    of scikit-learn on these, and the p value that of SciPy's exact test on incidents in which one alone is right."""
+    sample, _, tables, _ = tries(80, [1, 2], None)
+    tables = [with_labels_of_incidents(table) for table in tables]
+    answered = [
+        Answered(configuration(f"prompt_{number}", None), results_of(table, None))
+        for number, table in enumerate(tables)
+    ]
+    sample = replace(sample, narratives=sample_of(tables[0]).narratives)
+    found = tried(sample, answered)
+    assert {row.level for row in found.measures} == {"incident"}
+    right = []
+    for number, table in enumerate(tables):
+        of_incidents = table.groupby("incident_id")
+        is_whole = ~of_incidents["error_occurred"].any() & of_incidents["manual_flag"].max().notna()
+        label = of_incidents["manual_flag"].max()[is_whole].astype(bool)
+        answer = of_incidents["detected"].any()[is_whole].astype(bool)
+        assert measure(found, "detected", "n")[number] == len(label) > 30
+        assert measure(found, "detected", "recall")[number]["value"] == pytest.approx(recall_score(label, answer))
+        assert measure(found, "detected", AGREEMENT)[number] is not None
+        (so_far,) = agreement_so_far(sample, answered[number])
+        assert (so_far.level, so_far.n, so_far.n_right) == ("incident", len(label), (label == answer).sum())
+        right.append(label == answer)
+    both = right[0].index.intersection(right[1].index)
+    first, other = (each[both] for each in right)
+    n_first, n_other = int((first & ~other).sum()), int((other & ~first).sum())
+    (test,) = found.pairs[1].tests
+    assert (test.level, test.n_labelled, test.first_better, test.other_better) == (
+        "incident",
+        len(both),
+        n_first,
+        n_other,
+    )
+    assert test.p_value == pytest.approx(binomtest(n_first, n_first + n_other).pvalue) and n_first + n_other > 0
+    assert {row.label for row in found.differing} == {"yes", "no"}
