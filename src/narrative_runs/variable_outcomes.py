@@ -57,8 +57,8 @@ from narrative_runs.source.shards import unasked_incidents
 NOT_IN_TEXT = "not in the text"
 # Before the reason why an incident with a label has no outcome by it, such as an error in its other narrative.
 OF_INCIDENT = "incident: "
-_CELLS = {"tp": TRUE_POSITIVE, "fp": FALSE_POSITIVE, "fn": FALSE_NEGATIVE, "tn": TRUE_NEGATIVE}
-_COMPARED = (*_CELLS.values(), RIGHT, WRONG)
+CELLS = {"tp": TRUE_POSITIVE, "fp": FALSE_POSITIVE, "fn": FALSE_NEGATIVE, "tn": TRUE_NEGATIVE}
+_COMPARED = (*CELLS.values(), RIGHT, WRONG)
 
 
 def variable_in(codebook: Codebook, name: str) -> Variable:
@@ -77,7 +77,7 @@ def outcomes_to_choose(variable: Variable) -> dict[str, str]:
     """The outcomes that narratives can have in a variable of this type, each as it is typed, and in words."""
     chosen: dict[str, str] = {"not-in-text": NOT_IN_TEXT} if isinstance(variable, Quote) else {}
     if not isinstance(variable, Quote | Text):
-        chosen |= _CELLS if isinstance(variable, Binary) else {"right": RIGHT, "wrong": WRONG}
+        chosen |= CELLS if isinstance(variable, Binary) else {"right": RIGHT, "wrong": WRONG}
         chosen["unlabelled"] = NO_LABEL
         chosen |= {"unclear": UNCLEAR} if variable.unclear == "value" else {}
     return chosen | ({"not-asked": NOT_ASKED} if variable.only_if else {}) | {"error": ERROR}
