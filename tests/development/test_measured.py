@@ -24,7 +24,7 @@ from narrative_runs.development.measured import (
 from tests.coded_tables import CODEBOOK, VALUES, Labels
 from tests.comparison.coded_finished import labels_of_incidents_alone
 from tests.development.made_tries import configuration, results_of, sample_of, tries
-from tests.result_tables import table_of
+from tests.result_tables import labelled_by_incident, table_of
 
 TEXTS_ALONE = Codebook.model_validate({"variables": {"summary": {"type": "text"}}})
 
@@ -316,17 +316,11 @@ def test_nothing_to_measure_is_no_error() -> None:
     assert agreement_so_far(sample, texts) == []
 
 
-def with_labels_of_incidents(table: pd.DataFrame) -> pd.DataFrame:
-    """The same answers as of a workbook that labels incidents alone: the first label of each."""
-    first = table["manual_flag_ind"].groupby(table["incident_id"]).transform("first")
-    return table.assign(manual_flag=first, manual_flag_ind=pd.NA).astype(table.dtypes.to_dict())
-
-
 def test_the_usual_question_is_measured_by_incidents_where_they_alone_have_labels() -> None:
     """An incident is detected where any of its narratives is, and has an answer where all have one: sensitivity is that
     of scikit-learn on these, and the p value that of SciPy's exact test on incidents in which one alone is right."""
     sample, _, tables, _ = tries(80, [1, 2], None)
-    tables = [with_labels_of_incidents(table) for table in tables]
+    tables = [labelled_by_incident(table) for table in tables]
     answered = [
         Answered(configuration(f"prompt_{number}", None), results_of(table, None))
         for number, table in enumerate(tables)
