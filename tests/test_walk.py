@@ -155,8 +155,11 @@ def test_outcomes_are_those_of_incidents_where_they_alone_have_labels(capsys: py
     folder = ExperimentFolder("cases")
     folder.incidents.parent.mkdir(parents=True)
     write_incidents(pd.DataFrame(labels), folder.incidents)
-    for show in (lambda: walk("false positive", "cases"), lambda: walk_variable("detected", "fp", "cases")):
-        show()
+    for of_variable in (False, True):
+        if of_variable:
+            walk_variable("detected", "fp", "cases")
+        else:
+            walk("false positive", "cases")
         shown = capsys.readouterr().out
         assert shown.startswith(
             "1 incident in cases with this outcome, false positive: 2 narratives. The workbook labels"

@@ -76,7 +76,7 @@ def test_incidents_are_compared_where_they_alone_have_labels() -> None:
     for cell in ("tp", "fp", "fn", "tn"):
         assert found[("level", "incident"), ("outcome", cell)] == metrics["incident"][cell] > 0
     assert "Incidents alone have labels" in section.sentences[-1]
-    nothing = matrices(findings(measure(results.assign(manual_flag=pd.NA), "id", 1)))
+    nothing = matrices(findings(measure(results.assign(manual_flag=results["manual_flag_ind"]), "id", 1)))
     assert nothing.sentences == ["No labelled answers: nothing to compare with."] and not nothing.tables
 
 

@@ -204,7 +204,7 @@ def _groups_table(column: str, groups: dict[str, Any]) -> Table:
 def _has_labels_of_incidents_alone(groups: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether incidents in these groups have labels, and no narrative has one."""
     n_labelled = sum(group["n"] for group in groups.values())
-    return n_labelled == 0 < sum(group["incident"]["n"] for group in groups.values())
+    return n_labelled == 0 and any(group["incident"]["n"] > 0 for group in groups.values())
 
 
 def _brief(number: float) -> str:
