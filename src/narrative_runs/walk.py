@@ -96,11 +96,11 @@ def _ids_by_incident(experiment: Mapping[str, Any], outcome: str) -> dict[str, l
     else:
         recorded = variable_outcomes.recorded_outcomes(experiment, codebook, codebook.first_binary)
         ids = set(recorded.ids_with(outcome))
-    found: dict[str, list[int]] = {}
+    by_incident: dict[str, list[int]] = {}
     for row in result_rows.of_experiment(experiment["experiment_id"], ["result_id", "incident_id"]):
         if row["result_id"] in ids:
-            found.setdefault(row["incident_id"], []).append(row["result_id"])
-    return found
+            by_incident.setdefault(row["incident_id"], []).append(row["result_id"])
+    return by_incident
 
 
 def _show_incidents(name: str, outcome: str, ids_by_incident: Mapping[str, Sequence[int]]) -> None:
