@@ -89,6 +89,12 @@ def table_at_random(incidents: int, seed: int, types: Sequence[str] = ("cme", "l
     return table_of(*narratives)
 
 
+def labelled_by_incident(results: pd.DataFrame) -> pd.DataFrame:
+    """The same answers as of a workbook that labels incidents alone: the first label of each."""
+    first = results["manual_flag_ind"].groupby(results["incident_id"]).transform("first")
+    return results.assign(manual_flag=first.astype("Int64"), manual_flag_ind=pd.array([pd.NA] * len(results), "Int64"))
+
+
 def others_of(results: pd.DataFrame) -> pd.DataFrame:
     """Other columns of a workbook beside these results, one of each type; every third narrative has none of them."""
     types = {"row_num": "int64", "Sex": "string", "Incident Year": "Int64", "Age": "Float64", "Veteran": "boolean"}

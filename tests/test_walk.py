@@ -8,11 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.one_result import OUTCOMES
+from narrative_runs.paths import ExperimentFolder
 from narrative_runs.record import database
+from narrative_runs.source.incidents import write_incidents
 from narrative_runs.walk import walk, walk_variable
 from tests.coded_experiment import write_experiment
 from tests.project import wait_until
@@ -137,6 +140,37 @@ def test_none_and_one_are_said(outcome: str, said: str, capsys: pytest.CaptureFi
     put("cases", [row(1, "tn")])
     walk(outcome, "id-cases")
     assert capsys.readouterr().out.splitlines()[0] == said
+
+
+def test_outcomes_are_those_of_incidents_where_they_alone_have_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the workbook labels incidents and no narrative, all narratives of the incidents with the outcome are shown,
+    with label and outcome called the incident's; how many incidents these are is said, also where there is none."""
+    told = [("a", "cme", 0, 1), ("b", "cme", 1, 1), ("a", "le", 0, 0), ("c", "le", 0, None), ("c", "cme", 0, 1)]
+    rows = []
+    for number, (incident, kind, label, detected) in enumerate(told, 1):
+        judged = {"incident_id": incident, "narrative_type": kind, "manual_flag_ind": None, "manual_flag": label}
+        rows.append({**row(number), **judged, "detected": detected, "error_occurred": detected is None})
+    put("cases", rows)
+    labels = {"incident_id": ["a", "b", "c"], "label": [0, 1, 0], "is_inconsistent": [False] * 3}
+    folder = ExperimentFolder("cases")
+    folder.incidents.parent.mkdir(parents=True)
+    write_incidents(pd.DataFrame(labels), folder.incidents)
+    for of_variable in (False, True):
+        if of_variable:
+            walk_variable("detected", "fp", "cases")
+        else:
+            walk("false positive", "cases")
+        shown = capsys.readouterr().out
+        assert shown.startswith(
+            "1 incident in cases with this outcome, false positive: 2 narratives. The workbook labels"
+        )
+        assert titles(shown) == ["1 of 2, a CME, source row 2", "2 of 2, a LE, source row 4"]
+        assert shown.count("label       negative (of the incident)") == 2
+        assert shown.count("outcome     false positive (of the incident)") == 2
+    walk("false negative", "cases")
+    assert capsys.readouterr().out.startswith("No incidents in cases with this outcome, false negative. The workbook")
+    walk("error", "cases")
+    assert capsys.readouterr().out.startswith("1 error in cases.")
 
 
 def test_an_unknown_experiment_is_told() -> None:

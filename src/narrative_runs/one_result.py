@@ -49,7 +49,8 @@ def terminal_width() -> int:
 def as_lines(row: dict[str, Any], width: int, position: str = "", alone: OneVariable | None = None) -> list[str]:
     """A result as lines of plain text, none longer than `width`; what is not there is left out.
 
-    row: as the record's `of_narrative` gives it, where a variable may have an `outcome` in words as well; position:
+    row: as the record's `of_narrative` gives it, where a variable may have an `outcome` in words as well, and the row
+    `has_label_of_incident`: whether the label and outcome of the usual question are those of its incident; position:
     what stands before its title, such as `3 of 41`; alone: the one variable that is shown, if not all are.
     """
     title = [position, f"{row['incident_id']} {type_title(row['narrative_type'])}"]
@@ -103,8 +104,10 @@ def _answer(row: dict[str, Any], width: int) -> list[str]:
     if outcome == "error":
         answer = f"error ({row['error_category'] or 'unknown'}): {row['error_message'] or 'no message'}"
         outcome = "no answer"
+    is_of_incident = row.get("has_label_of_incident", False)
+    label = {None: "none", 1: "positive"}.get(row["manual_flag" if is_of_incident else "manual_flag_ind"], "negative")
     facts = {
-        "label": {None: "none", 1: "positive"}.get(row["manual_flag_ind"], "negative"),
+        "label": f"{label} (of the incident)" if is_of_incident and label != "none" else label,
         "answer": answer,
         "outcome": outcome,
         **_likelihoods(row, "p_detected"),

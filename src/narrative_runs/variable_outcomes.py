@@ -32,7 +32,6 @@ from narrative_runs.codebook.variables import (
     Variable,
     missing_column,
 )
-from narrative_runs.data_columns import OWN_LABEL
 from narrative_runs.errors import ExperimentError, FindingsError
 from narrative_runs.findings.by_variable.labels import labels_to_measure, read_labels
 from narrative_runs.findings.by_variable.outcomes import (
@@ -58,8 +57,8 @@ from narrative_runs.source.shards import unasked_incidents
 NOT_IN_TEXT = "not in the text"
 # Before the reason why an incident with a label has no outcome by it, such as an error in its other narrative.
 OF_INCIDENT = "incident: "
-_CELLS = {"tp": TRUE_POSITIVE, "fp": FALSE_POSITIVE, "fn": FALSE_NEGATIVE, "tn": TRUE_NEGATIVE}
-_COMPARED = (*_CELLS.values(), RIGHT, WRONG)
+CELLS = {"tp": TRUE_POSITIVE, "fp": FALSE_POSITIVE, "fn": FALSE_NEGATIVE, "tn": TRUE_NEGATIVE}
+_COMPARED = (*CELLS.values(), RIGHT, WRONG)
 
 
 def variable_in(codebook: Codebook, name: str) -> Variable:
@@ -78,7 +77,7 @@ def outcomes_to_choose(variable: Variable) -> dict[str, str]:
     """The outcomes that narratives can have in a variable of this type, each as it is typed, and in words."""
     chosen: dict[str, str] = {"not-in-text": NOT_IN_TEXT} if isinstance(variable, Quote) else {}
     if not isinstance(variable, Quote | Text):
-        chosen |= _CELLS if isinstance(variable, Binary) else {"right": RIGHT, "wrong": WRONG}
+        chosen |= CELLS if isinstance(variable, Binary) else {"right": RIGHT, "wrong": WRONG}
         chosen["unlabelled"] = NO_LABEL
         chosen |= {"unclear": UNCLEAR} if variable.unclear == "value" else {}
     return chosen | ({"not-asked": NOT_ASKED} if variable.only_if else {}) | {"error": ERROR}
@@ -329,8 +328,7 @@ def _recorded(experiment_id: str, codebook: Codebook, name: str) -> tuple[pd.Dat
 
 
 def _has_labels_of_incidents_alone(variable: Variable, labels: VariableLabels | None) -> bool:
-    # The layout's own labels are those of narratives, as in all that knows no codebook.
-    if labels is None or labels.incident is None or variable.label == OWN_LABEL or isinstance(variable, Quote | Text):
+    if labels is None or labels.incident is None or isinstance(variable, Quote | Text):
         return False
     return bool(labels.narrative.isna().all() and labels.incident.notna().any())
 

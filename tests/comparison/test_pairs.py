@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
+from narrative_runs.comparison.pairs import adjusted, changed, joined, joined_incidents, pair_tests
 from narrative_runs.findings.mcnemar import mcnemar
 from narrative_runs.findings.significance import holm
-from tests.result_tables import table_of
+from tests.result_tables import labelled_by_incident, table_at_random, table_of
 
 answers = st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from([0, 1, None])), min_size=1, max_size=40)
 
@@ -165,3 +166,45 @@ def test_large_experiments_are_compared_while_one_looks_on() -> None:
     (test, *_), changes = pair_tests(pair, seed=1), changed(pair)
     assert time.process_time() - began < 5
     assert test.n_labelled == 35_000 and len(changes) == test.only_first_detected + test.only_other_detected
+
+
+def test_incidents_are_tested_where_they_alone_have_labels() -> None:
+    """Where no narrative has a label, the p value is that of SciPy's binomial test on the incidents that one experiment
+    alone has right, of those that both answered whole with the same texts; each incident is counted once."""
+    first = labelled_by_incident(table_at_random(90, 1))
+    random = np.random.default_rng(2)
+    is_other = random.random(len(first)) < 0.35
+    other = first.assign(detected=first["detected"].where(~is_other, ~first["detected"]))
+    other.loc[other.index[[3, 4]], "narrative_text"] = "Another text."
+    other = other[other["incident_id"] != "0007"]
+    unasked = ({"0008"}, {"0009"})
+    incidents = joined_incidents(first, other, unasked)
+    *_, test = pair_tests(joined(first, other), 1, incidents=incidents)
+    right = []
+    for table in (first, other):
+        of_incidents = table.groupby("incident_id")
+        is_whole = ~of_incidents["error_occurred"].any() & of_incidents["manual_flag"].max().notna()
+        right.append((of_incidents["detected"].any() == of_incidents["manual_flag"].max().eq(1))[is_whole])
+    with_another_text = first.loc[[3, 4], "incident_id"]
+    both = right[0].index.intersection(right[1].index).difference([*with_another_text, "0008", "0009"])
+    one, another = (each[both].astype(bool) for each in right)
+    n_first, n_other = int((one & ~another).sum()), int((another & ~one).sum())
+    assert (test.scope, test.n_labelled, test.n_only_first) == ("incident", len(both), 1)
+    assert (test.both_right, test.only_first_right, test.only_other_right) == (
+        int((one & another).sum()),
+        n_first,
+        n_other,
+    )
+    assert test.p_value == pytest.approx(binomtest(n_first, n_first + n_other).pvalue) and n_first + n_other > 9
+    assert test.n_other_text == with_another_text.nunique()
+    n_all = test.n_only_first + test.n_only_other + test.n_other_text + test.n_error + test.n_compared
+    assert n_all == first["incident_id"].nunique()
+
+
+def test_incidents_are_not_tested_where_narratives_have_labels() -> None:
+    """Where narratives of either experiment have labels, or nothing has one, there is no test of incidents."""
+    table = table_at_random(20, 1)
+    alone = labelled_by_incident(table)
+    assert joined_incidents(alone, alone) is not None
+    nothing = alone.assign(manual_flag=pd.array([pd.NA] * len(alone), "Int64"))
+    assert joined_incidents(table, alone) is joined_incidents(alone, table) is joined_incidents(nothing, alone) is None

@@ -9,7 +9,7 @@ from rich.console import Console
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.comparison.by_variable import by_variable
 from narrative_runs.comparison.metrics_beside import metrics_beside
-from narrative_runs.comparison.pairs import adjusted, changed, joined, pair_tests
+from narrative_runs.comparison.pairs import adjusted, changed, joined, joined_incidents, pair_tests
 from narrative_runs.comparison.params_apart import params_apart
 from narrative_runs.comparison.printed import PrintedComparison
 from narrative_runs.experiment import ExperimentState
@@ -18,7 +18,7 @@ from narrative_runs.finished import Finished
 from narrative_runs.paths import ExperimentFolder
 from tests.coded_tables import CODEBOOK, Labels
 from tests.comparison.coded_finished import coded_finished, two_cases
-from tests.result_tables import table_at_random, table_of
+from tests.result_tables import labelled_by_incident, table_at_random, table_of
 
 
 def finished(slug: str, results: pd.DataFrame, types: Sequence[str] = ("cme", "le"), **model: Any) -> Finished:
@@ -212,3 +212,20 @@ def test_one_variable_has_its_measures_its_test_and_what_changed() -> None:
         changed["value_other"],
     ]
     assert "Macro F1" in text and "age" not in text and "p (Holm)" not in text
+
+
+def test_a_test_of_incidents_stands_in_a_table_of_its_own() -> None:
+    """What is compared of incidents stands under their name behind the narratives, with its p value."""
+    first, other = (labelled_by_incident(table_at_random(40, 1)) for _ in range(2))
+    other["detected"] = first["detected"].where(first.index < 30, ~first["detected"])
+    of_incidents = joined_incidents(first, other)
+    tests = pair_tests(joined(first, other), 1, incidents=of_incidents)
+    console = Console(width=80, highlight=False)
+    with console.capture() as capture:
+        screen = PrintedComparison([finished("one", first), finished("two", other)], console)
+        screen.show_pair(1, tests, changed(joined(first, other)))
+    narratives, incidents = capture.get().split("\nincidents ")
+    assert line_of(narratives, "p (McNemar, exact)") == ["-"] * 3
+    assert line_of(incidents, "labelled") == [str(tests[-1].n_labelled)] and tests[-1].n_labelled > 20
+    assert line_of(incidents, "p (McNemar, exact)") != ["-"]
+    assert capture.get().count("A and B") == 1

@@ -9,7 +9,7 @@ from narrative_runs.development.drawing import Candidate, draw, most_with_hold_o
 
 LABELS = st.sampled_from(["", "0", "1"])
 CANDIDATES = st.lists(
-    st.builds(Candidate, st.sampled_from("abcdefghij"), st.sampled_from(["cme", "le"]), LABELS),
+    st.builds(Candidate, st.sampled_from("abcdefghij"), st.sampled_from(["cme", "le"]), LABELS, st.just(False)),
     unique_by=lambda each: each[:2],
     max_size=20,
 )
@@ -92,3 +92,15 @@ def test_a_hold_out_leaves_half_of_each_label_unseen(candidates: list[Candidate]
 
     assert leaves_half(most)
     assert most == len(candidates) or not leaves_half(most + 1)
+
+
+def test_incidents_with_a_label_of_their_own_are_drawn_whole() -> None:
+    """Where the labels are those of incidents, no narrative of a drawn incident is left out, and a larger sample still
+    continues a smaller one; where narratives have labels, exactly as many are drawn as are asked for."""
+    candidates = of_incidents(50, positive_every=5)
+    whole = [each._replace(is_of_incident=True) for each in candidates]
+    drawn = [whole[index] for index in draw(whole, 21).indices]
+    assert {*Counter(each.incident_id for each in drawn).values()} == {2} and len(drawn) > 21
+    larger = draw(whole, 30, [each[:2] for each in drawn]).indices
+    assert [whole[index] for index in larger][: len(drawn)] == drawn
+    assert len(draw(candidates, 21).indices) == 21

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import permutation_test
+from scipy.stats import binomtest, permutation_test
 from sklearn.metrics import cohen_kappa_score, f1_score, recall_score
 from statsmodels.stats.multitest import multipletests
 
@@ -24,7 +24,7 @@ from narrative_runs.development.measured import (
 from tests.coded_tables import CODEBOOK, VALUES, Labels
 from tests.comparison.coded_finished import labels_of_incidents_alone
 from tests.development.made_tries import configuration, results_of, sample_of, tries
-from tests.result_tables import table_of
+from tests.result_tables import labelled_by_incident, table_of
 
 TEXTS_ALONE = Codebook.model_validate({"variables": {"summary": {"type": "text"}}})
 
@@ -314,3 +314,41 @@ def test_nothing_to_measure_is_no_error() -> None:
     found = tried(sample, [texts, texts])
     assert (found.measures, found.differing, found.pairs[1].tests) == ([], [], [])
     assert agreement_so_far(sample, texts) == []
+
+
+def test_the_usual_question_is_measured_by_incidents_where_they_alone_have_labels() -> None:
+    """An incident is detected where any of its narratives is, and has an answer where all have one: sensitivity is that
+    of scikit-learn on these, and the p value that of SciPy's exact test on incidents in which one alone is right."""
+    sample, _, tables, _ = tries(80, [1, 2], None)
+    tables = [labelled_by_incident(table) for table in tables]
+    answered = [
+        Answered(configuration(f"prompt_{number}", None), results_of(table, None))
+        for number, table in enumerate(tables)
+    ]
+    sample = replace(sample, narratives=sample_of(tables[0]).narratives)
+    found = tried(sample, answered)
+    assert {row.level for row in found.measures} == {"incident"}
+    right = []
+    for number, table in enumerate(tables):
+        of_incidents = table.groupby("incident_id")
+        is_whole = ~of_incidents["error_occurred"].any() & of_incidents["manual_flag"].max().notna()
+        label = of_incidents["manual_flag"].max()[is_whole].astype(bool)
+        answer = of_incidents["detected"].any()[is_whole].astype(bool)
+        assert measure(found, "detected", "n")[number] == len(label) > 30
+        assert measure(found, "detected", "recall")[number]["value"] == pytest.approx(recall_score(label, answer))
+        assert measure(found, "detected", AGREEMENT)[number] is not None
+        (so_far,) = agreement_so_far(sample, answered[number])
+        assert (so_far.level, so_far.n, so_far.n_right) == ("incident", len(label), (label == answer).sum())
+        right.append(label == answer)
+    both = right[0].index.intersection(right[1].index)
+    first, other = (each[both] for each in right)
+    n_first, n_other = int((first & ~other).sum()), int((other & ~first).sum())
+    (test,) = found.pairs[1].tests
+    assert (test.level, test.n_labelled, test.first_better, test.other_better) == (
+        "incident",
+        len(both),
+        n_first,
+        n_other,
+    )
+    assert test.p_value == pytest.approx(binomtest(n_first, n_first + n_other).pvalue) and n_first + n_other > 0
+    assert {row.label for row in found.differing} == {"yes", "no"}

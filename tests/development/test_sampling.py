@@ -90,3 +90,16 @@ def test_a_damaged_sample_is_named() -> None:
     with pytest.raises(DevelopmentError, match=r"sample\.json cannot be read"):
         drawn(10)
     assert path.read_text() == "{"
+
+
+def test_labels_of_incidents_are_counted_as_such() -> None:
+    """Where incidents are labelled, it says how many incidents have each label, and a hold-out sample that was drawn of
+    half an incident is made whole without asking for leave."""
+    of_incidents_alone = [each._replace(is_of_incident=True) for each in CANDIDATES]
+    draw_kept(CANDIDATES, 10, WORKBOOK, "1", True)
+    found, lines = draw_kept(of_incidents_alone, 10, WORKBOOK, "1")
+    n_incidents = len({of_incidents_alone[index].incident_id for index in found.indices})
+    assert len(found.indices) == 2 * n_incidents == 12
+    assert "12 narratives of 6 incidents (of these incidents 3 labelled 1, 3 labelled 0)" in lines[0]
+    with pytest.raises(DevelopmentError, match="at most 12"):
+        draw_kept(of_incidents_alone, 14, WORKBOOK, "1")

@@ -158,3 +158,25 @@ def test_a_try_is_printed_to_standard_output(capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     for part in ("Configurations", "1,000 narratives", "Sensitivity", "Differences from A", "Where they differ"):
         assert part in text
+
+
+def test_the_usual_question_is_shown_with_the_label_of_the_incident(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the workbook labels incidents alone, label and outcome of each narrative are those of its incident, and are
+    called so; one detection makes the incident right."""
+    rows = [
+        {"incident_id": number, "narrative_type": kind, "manual_flag": label, "detected": detected}
+        for number, kind, label, detected in (
+            ("1", "cme", 1, True),
+            ("1", "le", 1, False),
+            ("2", "cme", 0, True),
+            ("3", "cme", None, False),
+        )
+    ]
+    table = table_of(*rows)
+    print_shown(sample_of(table), Answered(configuration("a", None), results_of(table, None)))
+    text = capsys.readouterr().out
+    assert text.count("label       positive (of the incident)") == 2
+    assert text.count("label       negative (of the incident)") == text.count("label       none") == 1
+    assert text.count("outcome     true positive (of the incident)") == 2
+    assert "outcome     WRONG (false positive) (of the incident)" in text
+    assert "  detected  1 of 2 incidents right: 0.50 (" in text

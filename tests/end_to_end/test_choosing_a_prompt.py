@@ -112,6 +112,32 @@ def test_a_killed_try_continues_and_asks_nothing_twice(tried: Project, fake: Fak
     assert not (tried.folder / "results/experiments.db").exists()
 
 
+def test_incidents_are_tried_where_they_alone_have_labels(tried: Project, fake: Fake) -> None:
+    """Of a workbook with one column of labels for each incident, the sample takes incidents whole, says how many have
+    each label, and measures and tests are over them; of one with labels of narratives the sample is as large as asked
+    for."""
+    words = ["narrative-runs", "try", "A.yaml", "B.yaml", "--sample", "21"]
+    assert "Development sample: 21 narratives" in tried.run(*words).stdout
+    rows = [[f"{n:04d}", f"CME text of {n}.", f"LE text of {n}.", int(n % 4 == 0)] for n in range(INCIDENTS)]
+    tried.write_workbook(rows, ["IncidentID", "NarrativeCME", "NarrativeLE", "Abuse"], "data/deaths.xlsx")
+    data = {"file": "data/deaths.xlsx", "columns": {"label": "Abuse"}}
+    for name, prompt in zip("AB", PROMPTS, strict=False):
+        prompts = {"system_prompt": prompt, "user_template": f"{name} <<TEXT>>"}
+        tried.write_params(fake.url, f"{name}.yaml", prompt=prompts, data=data)
+    shown = tried.run(*words)
+    assert shown.returncode == 0, shown.stdout
+    found = re.search(
+        r"sample: (\d+) narratives of (\d+) incidents \(of these incidents (\d+) labelled 1, (\d+) labelled 0\)",
+        shown.stdout,
+    )
+    assert found is not None
+    narratives, incidents, *labelled = map(int, found.groups())
+    assert narratives == 2 * incidents == 22 and sum(labelled) == incidents and abs(labelled[0] - labelled[1]) == 1
+    of_measures = shown.stdout.partition("detected, incidents")[2]
+    assert re.search(rf"^labelled +{incidents} +{incidents}", of_measures, re.M)
+    assert re.search(rf"^B detected, incidents +{incidents} ", of_measures, re.M)
+
+
 def test_no_text_is_kept(tried: Project) -> None:
     """What `try` keeps below results/development holds no narrative, and only its owner can read it."""
     assert tried.run("narrative-runs", "try", "A.yaml", "B.yaml", "--sample", "20").returncode == 0

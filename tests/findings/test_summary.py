@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.coded_tables import CODEBOOK, case
-from tests.result_tables import table_at_random
+from tests.result_tables import labelled_by_incident, table_at_random
 
 from narrative_runs.findings.metrics import measure
-from narrative_runs.findings.summary import print_summary, warnings
+from narrative_runs.findings.summary import print_summary, shown_rate, warnings
 from narrative_runs.paths import ExperimentFolder
 
 ResultTable = Callable[..., pd.DataFrame]
@@ -46,6 +46,23 @@ def test_groups_are_shown_with_what_hits_them_more(
     assert "M *" in shown(measure(few, "id", 1, ("cme",), grouped=by_sex(few, "F")), capsys)
     many = pd.DataFrame({"Id": results["incident_id"].to_numpy()}, index=results["row_num"].to_numpy())
     assert "the first 20 of 400" in " ".join(shown(measure(results, "id", 1, ("cme",), grouped=many), capsys).split())
+
+
+def test_groups_have_the_rates_of_incidents_where_they_alone_have_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no narrative has a label, each group has the answered incidents and their rates as in metrics.json, which
+    its title says, and a star stands at few labelled incidents."""
+    results = labelled_by_incident(table_at_random(300, seed=2))
+    results.loc[results["incident_id"].astype("int64") % 2 == 0, "manual_flag"] = pd.NA
+    is_even = results["incident_id"].astype("int64") % 2 == 0
+    results.loc[is_even & (results["incident_id"].astype("int64") < 20), "manual_flag"] = 1
+    metrics = measure(results, "id", 1, grouped=by_sex(results, "F"))
+    text = shown(metrics, capsys).partition("by Sex")[2]
+    assert " ".join(text.split()).startswith(", incidents (errors: of narratives); *")
+    for name, star in (("F", ["*"]), ("M", [])):
+        of_incidents = metrics["groups"]["Sex"][name]["incident"]
+        words = row_of(text, name).split()
+        assert words[1 : 2 + len(star)] == [*star, str(of_incidents["n_answered"])]
+        assert shown_rate(of_incidents["recall"]).replace("\\", "") in row_of(text, name)
 
 
 def test_variables_are_shown_with_the_measure_of_their_type(

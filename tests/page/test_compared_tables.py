@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from tests.comparison.coded_finished import coded_finished, two_cases
+from tests.result_tables import labelled_by_incident, table_at_random
 
 from narrative_runs.comparison.compared import Compared, compared, variables_compared
 from narrative_runs.findings.rounding import p_value
@@ -55,3 +56,21 @@ def test_changes_lead_to_both_answers(found: Compared, monkeypatch: pytest.Monke
     changed = section.tables[1]
     assert len(changed.rows) == 3 and "narrative-runs compare one two@pilot --csv FOLDER" in changed.caption
     assert [bool(cell.address) for cell in changed.rows[0]] == [False, False, True, False, False]
+
+
+def test_incidents_that_alone_have_labels_have_a_table_of_their_own() -> None:
+    """Where no narrative has a label, the test of incidents stands behind that of narratives."""
+    first = labelled_by_incident(table_at_random(40, 1))
+    other = first.assign(detected=first["detected"].where(first.index < 30, ~first["detected"]))
+    experiments = [coded_finished(slug, table, {}, None) for slug, table in (("one", first), ("two", other))]
+    both = compared(experiments, variables_compared(experiments))
+    (section,) = compared_tables(both, ["A", "B"]).pairs
+    narratives, incidents = section.tables[:2]
+    assert [table.caption for table in (narratives, incidents)] == [
+        "The same narratives in both",
+        "The same incidents in both",
+    ]
+    test = both.tests[0][-1]
+    assert words(incidents)["labelled"] == [str(test.n_labelled)] and test.n_labelled > 20
+    assert test.p_value is not None and words(incidents)["p (McNemar, exact)"] == [p_value(test.p_value)]
+    assert words(narratives)["labelled"] == ["0"] * 3

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pandas as pd
 import pytest
 from tests.coded_tables import CODEBOOK, case
-from tests.result_tables import table_at_random
+from tests.result_tables import labelled_by_incident, table_at_random
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.suppression import MASKED, masked_metrics
@@ -63,6 +63,21 @@ def test_each_count_of_a_matrix_leads_to_its_narratives() -> None:
             key = tuple(sorted((*filters, ("outcome", cell))))
             assert found.get(key, 0) == scope[cell], key
     assert sum(scope[cell] > 0 for scope in scopes.values() for cell in ("tp", "fp", "fn", "tn")) > 20
+
+
+def test_incidents_are_compared_where_they_alone_have_labels() -> None:
+    """Where no narrative has a label, the matrix of incidents stands alone, with the numbers of metrics.json and its
+    links; where nothing has one, a sentence says so."""
+    results = labelled_by_incident(table_at_random(80, 3))
+    metrics = measure(results, "id", 1)
+    section = matrices(findings(metrics))
+    assert [table.caption for table in section.tables] == [f"Incidents, n = {metrics['incident']['n']}"]
+    found = leading([section])
+    for cell in ("tp", "fp", "fn", "tn"):
+        assert found[("level", "incident"), ("outcome", cell)] == metrics["incident"][cell] > 0
+    assert "Incidents alone have labels" in section.sentences[-1]
+    nothing = matrices(findings(measure(results.assign(manual_flag=results["manual_flag_ind"]), "id", 1)))
+    assert nothing.sentences == ["No labelled answers: nothing to compare with."] and not nothing.tables
 
 
 def test_each_cell_of_a_variable_leads_to_its_narratives() -> None:

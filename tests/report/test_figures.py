@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
-from tests.result_tables import table_at_random
+from tests.result_tables import labelled_by_incident, table_at_random
 
 from narrative_runs.findings.metrics import measure
 from narrative_runs.findings.tables import finish
@@ -123,6 +123,17 @@ def test_any_number_of_narrative_types_has_its_figures(types: tuple[str, ...], p
     rates = texts_of(found["detection_rates"].figure)
     assert [title in rates for title in ("All narratives", types[-1], "Incidents")] == [True] * 3
     assert found["agreement"].words == (f"Agreement is between two narrative types; this experiment has {len(types)}.")
+
+
+def test_incidents_that_alone_have_labels_have_their_matrix() -> None:
+    """Where no narrative has a label, the matrix is that of incidents alone, with the numbers of metrics.json."""
+    results = labelled_by_incident(table_at_random(80, 3))
+    incident = measure(results, "id", 1)["incident"]
+    found = drawings_of(results)["confusion_matrices"]
+    counts = ", ".join(f"{incident[cell]} {cell.upper()}" for cell in ("tp", "fp", "fn", "tn"))
+    assert found.words == f"Incidents: {counts}." and incident["tp"] > 0
+    (axes,) = found.figure.axes
+    assert axes.get_title(loc="left") == f"Incidents, n = {incident['n']}"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pandas as pd
 from narrative_runs.codebook.variables import DETECTED, Codebook, Text, missing_column
 from narrative_runs.comparison import pairs
 from narrative_runs.comparison.codebooks import with_answers_to_compare
+from narrative_runs.findings.by_variable.labels import labels_of_the_record
 from narrative_runs.findings.by_variable.units import Units, VariableLabels, units_of
 from narrative_runs.finished import Finished
 
@@ -30,7 +31,7 @@ class CodedExperiment:
 def columns(codebook: Codebook) -> Sequence[str]:
     """The columns of the results that a comparison needs."""
     if codebook.fits_the_record:
-        return (*pairs.COLUMNS, "row_num")
+        return (*pairs.COLUMNS, "row_num", "manual_flag")
     named = [name for name, variable in codebook.variables.items() if not isinstance(variable, Text)]
     return tuple(dict.fromkeys([*pairs.COLUMNS, "row_num", *named, *map(missing_column, named)]))
 
@@ -65,7 +66,7 @@ def coded_results(
         is_error = table["error_occurred"].fillna(True).astype(bool) | table[DETECTED].isna()
         missing = pd.Series("error", index=table.index, dtype="string").where(is_error)
         table = table.assign(**{missing_column(DETECTED): missing})
-        labels = {DETECTED: VariableLabels(table["manual_flag_ind"].astype("boolean"))}
+        labels = {DETECTED: labels_of_the_record(table)}
     else:
         labels = {
             name: VariableLabels(each.narrative.iloc[in_order].reset_index(drop=True), each.incident, each.inconsistent)

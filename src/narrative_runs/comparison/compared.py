@@ -19,6 +19,7 @@ from narrative_runs.errors import FindingsError
 from narrative_runs.finished import Finished
 from narrative_runs.params import bootstrap_seed
 from narrative_runs.snapshots import divided
+from narrative_runs.source.shards import unasked_incidents
 
 LETTERS = ascii_uppercase
 
@@ -27,9 +28,10 @@ LETTERS = ascii_uppercase
 class Compared:
     """The comparison of experiments.
 
-    tests, changes: with each of the others, in their order: over all narratives and by type, and the narratives whose
-    detection changed; of those with a pair, see `has_pair`. variables: measures beside each other, and pairs by the
-    index of the other experiment. The p values are adjusted for the number of all tests.
+    tests, changes: with each of the others, in their order: over all narratives and by type, over incidents where they
+    alone have labels, and the narratives whose detection changed; of those with a pair, see `has_pair`. variables:
+    measures beside each other, and pairs by the index of the other experiment. The p values are adjusted for the number
+    of all tests.
     """
 
     experiments: Sequence[Finished]
@@ -78,8 +80,13 @@ def compared(experiments: Sequence[Finished], variables: ByVariable) -> Compared
     joined = [pairs.joined(first.results, other.results) for other in experiments[1:]]
     of_first = first.metrics["by_type"]
     types = [[kind for kind in of_first if kind in other.metrics["by_type"]] for other in experiments[1:]]
+    incidents = [_joined_incidents(first, other) for other in experiments[1:]]
     tests, variables = adjusted(
-        [pairs.pair_tests(pair, seed, of_both) for pair, of_both in zip(joined, types, strict=True)], variables
+        [
+            pairs.pair_tests(pair, seed, of_both, of_incidents)
+            for pair, of_both, of_incidents in zip(joined, types, incidents, strict=True)
+        ],
+        variables,
     )
     return Compared(
         experiments,
@@ -89,6 +96,15 @@ def compared(experiments: Sequence[Finished], variables: ByVariable) -> Compared
         [pairs.changed(pair) for pair in joined],
         variables,
     )
+
+
+def _joined_incidents(first: Finished, other: Finished) -> pd.DataFrame | None:
+    """The incidents of both, where they alone have labels; None with a codebook, whose variables have tests of their
+    own."""
+    if not (first.codebook.fits_the_record and other.codebook.fits_the_record):
+        return None
+    unasked = [unasked_incidents(one.folder, one.results["row_num"]) for one in (first, other)]
+    return pairs.joined_incidents(first.results, other.results, (unasked[0], unasked[1]))
 
 
 def adjusted(tests: Sequence[Sequence[PairTest]], variables: ByVariable) -> tuple[list[list[PairTest]], ByVariable]:

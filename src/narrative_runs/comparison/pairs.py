@@ -1,10 +1,12 @@
 """The same narratives in two experiments: which answers changed, and which of the two is right more often.
 
 A narrative is the same where incident id, narrative type and text are. Only narratives that both answered without
-error are compared, and of these only those count as labelled that have one and the same label in both.
+without error are compared, and of these only those count as labelled that have one and the same label in both. Where
+the workbook labels incidents alone, incidents are compared as well: one is the same where all its narratives are in
+both, and it is detected where any of them is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -20,7 +22,8 @@ from narrative_runs.findings.significance import holm
 
 COLUMNS = ("incident_id", "narrative_type", "narrative_text", "manual_flag_ind", "detected", "error_occurred")
 KEY = ("incident_id", "narrative_type")
-OVERALL = "overall"
+OVERALL, INCIDENT = "overall", "incident"
+_FATES = ("only_first", "only_other", "other_text", "error")
 
 
 class Test(Protocol):
@@ -39,7 +42,8 @@ AnyTest = TypeVar("AnyTest", bound=Test)
 
 @dataclass(frozen=True, slots=True)
 class PairTest:
-    """Two experiments on the same narratives, of all types or of one (`scope`); counts of narratives.
+    """Two experiments on the same narratives, of all types or of one (`scope`), or on the same incidents; counts of
+    narratives, or of incidents where the scope is `incident`.
 
     n_only_first, n_only_other: in one of the two alone; n_other_text: in both, with another text; n_error: the same
     text, but an error in one or both. n_compared: all other, counted by which of the two detected. n_other_label: those
@@ -92,6 +96,38 @@ def joined(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return both[[*KEY, "fate", "detected_first", "detected_other", "label_first", "label_other"]]
 
 
+def joined_incidents(
+    first: pd.DataFrame,
+    other: pd.DataFrame,
+    unasked: tuple[Collection[str], Collection[str]] = ((), ()),
+) -> pd.DataFrame | None:
+    """The incidents of two experiments in the same form, one row each, by their ids; None unless in both of them
+    incidents have labels and no narrative has one.
+
+    In: two tables with COLUMNS and `manual_flag`; of each the incidents with a narrative that the limit left out, which
+    count as errors, as do those with an error in any narrative.
+    """
+    if not (_has_labels_of_incidents_alone(first) and _has_labels_of_incidents_alone(other)):
+        return None
+    pair = joined(first, other)
+    by_incident = pair["incident_id"]
+    has = {fate: pair["fate"].eq(fate).groupby(by_incident) for fate in _FATES}
+    is_in_one = [has[fate].all() for fate in ("only_first", "only_other")]
+    is_other = has["only_first"].any() | has["only_other"].any() | has["other_text"].any()
+    is_error = has["error"].any() | is_other.index.isin([*unasked[0], *unasked[1]])
+    fate = np.select([*is_in_one, is_other, is_error], _FATES, "compared")
+    incidents = pd.DataFrame({"fate": fate}, index=is_other.index)
+    for side, table in (("first", first), ("other", other)):
+        is_detected = pair[f"detected_{side}"].groupby(by_incident).any()
+        incidents[f"detected_{side}"] = is_detected & (incidents["fate"] == "compared")
+        incidents[f"label_{side}"] = table.groupby("incident_id")["manual_flag"].max().reindex(incidents.index)
+    return incidents.reset_index()
+
+
+def _has_labels_of_incidents_alone(table: pd.DataFrame) -> bool:
+    return bool(table["manual_flag_ind"].isna().all() and table["manual_flag"].notna().any())
+
+
 def matched(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """The narratives of two experiments, one row each, in the order of their keys.
 
@@ -103,14 +139,19 @@ def matched(first: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def pair_tests(pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES) -> list[PairTest]:
-    """The tests of a joined pair: over all narratives, and over those of each type.
+def pair_tests(
+    pair: pd.DataFrame, seed: int, types: Sequence[str] = USUAL_TYPES, incidents: pd.DataFrame | None = None
+) -> list[PairTest]:
+    """The tests of a joined pair: over all narratives, over those of each type, and over incidents where these are
+    given.
 
-    types: the narrative types that both experiments have; the seed is that of the bootstrap of kappa.
+    types: the narrative types that both experiments have; the seed is that of the bootstrap of kappa; incidents: what
+    `joined_incidents` gives.
     """
     return [
         _test(pair, OVERALL, seed),
         *(_test(pair[pair["narrative_type"] == kind], kind, seed) for kind in types),
+        *([] if incidents is None else [_test(incidents, INCIDENT, seed)]),
     ]
 
 

@@ -82,9 +82,12 @@ class PrintedComparison:
     def show_pair(self, other: int, tests: Sequence[PairTest], changes: pd.DataFrame) -> None:
         """The changes from the first experiment to the one with index `other`, and whether they may be chance."""
         letters = {"first": LETTERS[0], "other": LETTERS[other]}
-        for start in range(0, len(tests), _TESTS_ABREAST):
-            about = "" if start else f"A and {LETTERS[other]}"
-            self._console.print(self._test_table(about, letters, tests[start : start + _TESTS_ABREAST]))
+        about = f"A and {LETTERS[other]}"
+        for level in LEVEL_TITLES:
+            of_level = [test for test in tests if (test.scope == INCIDENT) == (level == INCIDENT)]
+            for start in range(0, len(of_level), _TESTS_ABREAST):
+                self._console.print(self._test_table(about, letters, level, of_level[start : start + _TESTS_ABREAST]))
+                about = ""
         if tests[0].n_other_label:
             self._console.print("Labels differ: a narrative with a different label is not counted in any test.")
         if tests[0].n_compared:
@@ -92,10 +95,12 @@ class PrintedComparison:
         else:
             self._console.print("\nNothing could be compared: no narrative with the same text was answered in both.")
 
-    def _test_table(self, about: str, letters: dict[str, str], tests: Sequence[PairTest]) -> Table:
-        titles = [_scope_title(test.scope) for test in tests]
-        table = _table("narratives", *titles, title=about, justify="right")
+    def _test_table(self, about: str, letters: dict[str, str], level: str, tests: Sequence[PairTest]) -> Table:
+        titles = ["all" if level == INCIDENT else _scope_title(test.scope) for test in tests]
+        table = _table(LEVEL_TITLES[level], *titles, title=about, justify="right")
         for field, name in PAIR_COUNTS.items():
+            if field == "n_other_text" and level == INCIDENT:
+                name = "with other texts"
             table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
             if field == "neither_detected":
                 table.add_row("  kappa", *(shown_rate(test.kappa) for test in tests))

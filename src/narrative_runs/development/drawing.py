@@ -12,11 +12,13 @@ HELD_OUT_SHARE = 0.5
 
 
 class Candidate(NamedTuple):
-    """A narrative that may be drawn; label: of the first variable that has labels, UNLABELLED where it has none."""
+    """A narrative that may be drawn; label: of the first variable that has labels, UNLABELLED where it has none;
+    is_of_incident: whether the labels are those of incidents, which are then drawn whole."""
 
     incident_id: str
     narrative_type: str
     label: str
+    is_of_incident: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Drawn:
 
 
 def draw(candidates: Sequence[Candidate], n: int, kept: Sequence[tuple[str, str]] = (), seed: int = 1) -> Drawn:
-    """Draw `n` narratives, or as many as there are: labelled ones first, each label in turn.
+    """Draw `n` narratives, or as many as there are: labelled ones first, each label in turn. Where the labels are those
+    of incidents, the other narratives of an incident are drawn with it, even if these are some more than `n`.
 
     kept: the keys (incident id, narrative type) of the narratives that an earlier, perhaps smaller sample had, in their
     order: they come first. Incidents are ordered by the SHA-256 of seed and incident id, so that a workbook with some
@@ -42,6 +45,8 @@ def draw(candidates: Sequence[Candidate], n: int, kept: Sequence[tuple[str, str]
         if len(chosen) >= n:
             break
         chosen.setdefault(index)
+    whole = {candidates[index].incident_id for index in chosen if candidates[index].is_of_incident}
+    chosen |= dict.fromkeys(index for index, each in enumerate(candidates) if each.incident_id in whole)
     return Drawn(list(chosen), _weights(candidates, list(chosen)))
 
 

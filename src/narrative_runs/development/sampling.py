@@ -28,12 +28,20 @@ def draw_kept(
     drawn = draw(candidates, n, kept.narratives, kept.seed)
     keys = [candidates[index][:2] for index in drawn.indices]
     is_extended = len(set(keys) - set(kept.narratives)) > 0
-    if is_hold_out and is_extended:
-        _check_hold_out(candidates, len(keys), kept)
+    if is_hold_out and _has_unseen(candidates, drawn, kept):
+        _check_hold_out(candidates, min(n, len(candidates)), kept)
     if is_extended or is_hold_out != kept.is_hold_out or source_md5 != kept.source_md5:
         rest = [key for key in kept.narratives if key not in set(keys)]
         keep_sample(data_file, source_md5, [*keys, *rest], is_hold_out, kept.seed)
     return drawn, _described(candidates, drawn, n, is_hold_out)
+
+
+def _has_unseen(candidates: Sequence[Candidate], drawn: Drawn, kept: KeptSample) -> bool:
+    """Whether any was drawn that stayed unseen so far. Where incidents are drawn whole, the other narratives of a kept
+    one are of a death that was seen."""
+    keys, incidents = set(kept.narratives), {incident_id for incident_id, _ in kept.narratives}
+    chosen = [candidates[index] for index in drawn.indices]
+    return any(each[:2] not in keys and not (each.is_of_incident and each.incident_id in incidents) for each in chosen)
 
 
 def _check_hold_out(candidates: Sequence[Candidate], n: int, kept: KeptSample) -> None:
@@ -53,12 +61,16 @@ def _check_hold_out(candidates: Sequence[Candidate], n: int, kept: KeptSample) -
 
 def _described(candidates: Sequence[Candidate], drawn: Drawn, asked_for: int, is_hold_out: bool) -> list[str]:
     n = len(drawn.indices)
-    incidents = len({candidates[index].incident_id for index in drawn.indices})
-    counts = Counter(candidates[index].label for index in drawn.indices)
+    chosen = [candidates[index] for index in drawn.indices]
+    incidents, counts = len({each.incident_id for each in chosen}), Counter(each.label for each in chosen)
+    are_of_incidents = any(each.is_of_incident for each in chosen)
+    if are_of_incidents:
+        counts = Counter({each.incident_id: each.label for each in chosen}.values())
     labels = ", ".join(f"{counts[label]} labelled {label}" for label in sorted(filter(None, counts), reverse=True))
     unlabelled = f"{counts['']} without a label" if counts[""] else ""
     of_labels = ", ".join(filter(None, [labels, unlabelled]))
-    lines = [f"Development sample: {n} narratives of {incidents} incidents ({of_labels})."]
+    whose = "of these incidents " if are_of_incidents else ""
+    lines = [f"Development sample: {n} narratives of {incidents} incidents ({whose}{of_labels})."]
     if n < asked_for:
         lines.append(f"The workbook has no more than these {n}.")
     if is_hold_out:

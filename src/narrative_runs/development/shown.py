@@ -19,7 +19,7 @@ from narrative_runs.codebook.variables import (
 from narrative_runs.development.configuration import Answered, Sample
 from narrative_runs.development.measured import RIGHT_OUTCOMES, WRONG_OUTCOMES, table_of
 from narrative_runs.findings.by_variable.coding import items_of
-from narrative_runs.findings.by_variable.labels import as_yes_no
+from narrative_runs.findings.by_variable.labels import labels_of_the_record
 from narrative_runs.findings.by_variable.units import VariableLabels
 from narrative_runs.variable_outcomes import narrative_outcomes
 
@@ -69,7 +69,7 @@ def _rated(sample: Sample, answered: Answered) -> dict[str, pd.DataFrame]:
     names = list(codebook.names)
     if codebook.fits_the_record:
         names = [name for name in names if name == codebook.first_binary]
-        labels = {name: VariableLabels(as_yes_no(table["manual_flag_ind"])) for name in names}
+        labels = {name: labels_of_the_record(table) for name in names}
     return {name: narrative_outcomes(name, codebook, table, labels, sample.unasked) for name in names}
 
 
@@ -82,9 +82,18 @@ def _shown(row: dict[str, Any], codebook: Codebook, rated: Mapping[str, Any]) ->
         for each in coded_values(codebook, row)
     ]
     is_error = row["error_occurred"]
-    of_first = outcomes.get(codebook.first_binary or "") or "no label"
+    first = codebook.first_binary or ""
+    of_first = outcomes.get(first) or "no label"
+    is_of_incident = first in rated and bool(rated[first]["is_of_incident"])
+    if is_of_incident and outcomes[first]:
+        of_first = f"{of_first} (of the incident)"
     return ShownNarrative(
-        row={**row, "coded": coded, "outcome": "error" if is_error else of_first},
+        row={
+            **row,
+            "coded": coded,
+            "outcome": "error" if is_error else of_first,
+            "has_label_of_incident": is_of_incident,
+        },
         values=[_value(codebook.variables[each["variable"]], each, wrong) for each in coded if _is_value(each)]
         or [_usual_value(row, name, labels[name], outcomes[name], wrong) for name in rated],
         reasons={

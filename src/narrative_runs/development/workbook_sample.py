@@ -40,13 +40,21 @@ class WorkbookOfTry:
     folder: ExperimentFolder
 
     def candidates(self, configuration: Configuration) -> list[Candidate]:
-        """All narratives in workbook order, each with the label of the first variable that has labels."""
+        """All narratives in workbook order, each with the label of the first variable that has labels; without one of
+        its own with that of its incident."""
         keys = self.source.keys
-        labels = _first_labels(self._labels(configuration, keys))
+        by_variable = self._labels(configuration, keys)
+        have_own = keys["manual_flag_ind"].notna().any() or any(
+            of_variable.has_own and any(label is not None for label in of_variable.of_rows)
+            for of_variable in by_variable.values()
+        )
+        labels = _first_labels(by_variable)
         if labels is None:
             own = keys["manual_flag_ind"].fillna(keys["manual_flag"])
             labels = ["" if pd.isna(flag) else str(int(flag)) for flag in own]
-        return [Candidate(*row) for row in zip(keys["incident_id"], keys["narrative_type"], labels, strict=True)]
+        is_of_incident = any(labels) and not have_own
+        rows = zip(keys["incident_id"], keys["narrative_type"], labels, strict=True)
+        return [Candidate(*row, is_of_incident) for row in rows]
 
     def sample(self, candidates: Sequence[Candidate], drawn: Drawn) -> Sample:
         """The narratives that were drawn, in the order in which they were drawn."""

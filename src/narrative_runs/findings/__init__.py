@@ -7,6 +7,7 @@ calibration    whether the stated probabilities can be believed, and which thres
 performance    detections against labels, over some narratives or incidents
 groups         the groups of the narratives, from columns of the workbook
 by_group       the findings of each group, and whether errors hit one more than others
+few_labels     which groups have too few labels for rates that say much
 by_variable    the same for each variable of a codebook
 mcnemar        whether the difference of two experiments may be chance
 sign_flips     the same test where a gain is no whole number

@@ -7,13 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from narrative_runs.findings.columns import TROUBLES
+from narrative_runs.findings.few_labels import has_few_labels
 from narrative_runs.findings.intervals import difference, interval
 from narrative_runs.findings.performance import per_incident, performance
 from narrative_runs.findings.significance import holm
 from narrative_runs.source.groups import BLANK
 
-FEWEST_LABELLED = 30
-FEWEST_POSITIVE = 10
 DRAWS = 9_999
 
 Groups = dict[str, dict[str, Any]]
@@ -24,7 +23,7 @@ def by_group(narratives: pd.DataFrame, incidents: pd.DataFrame, grouped: pd.Data
 
     In: narratives by `row_num`, with `incident_id`, `answered`, `detected`, `label`, `error` and `refused`; what
     `by_incident` gives; what `read_groups` gives. Out: for each group what `performance` gives, with `n_total` and
-    `is_small` (fewer than FEWEST_LABELLED labelled, or FEWEST_POSITIVE of them positive); `incident`, the same for the
+    `is_small` (what `has_few_labels` says of narratives); `incident`, the same for the
     incidents whose narratives are all in the group; and under `errors` and `refusals` what `trouble` gives, with
     `p_holm`, adjusted for all that there are.
     """
@@ -101,7 +100,7 @@ def _group(
     n_with_error = int((~incidents["answered"] & ~incidents["is_unasked"]).sum())
     return {
         "n_total": len(inside),
-        "is_small": measured["n"] < FEWEST_LABELLED or measured["tp"] + measured["fn"] < FEWEST_POSITIVE,
+        "is_small": has_few_labels(measured),
         **measured,
         "incident": performance(complete, seed, n_with_error),
         **{

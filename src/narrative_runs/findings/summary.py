@@ -11,6 +11,7 @@ from rich.text import Text
 from narrative_runs.data_columns import type_title
 from narrative_runs.findings.by_variable.main_measure import main_rate
 from narrative_runs.findings.columns import TROUBLES
+from narrative_runs.findings.few_labels import has_few_labels
 from narrative_runs.findings.rounding import p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.paths import RECORD, ExperimentFolder
@@ -181,7 +182,10 @@ def _main_measure(of_variable: Mapping[str, Any]) -> str:
 
 
 def _groups_table(column: str, groups: dict[str, Any]) -> Table:
-    about = f"by {column}; * is a group of few labels"
+    are_of_incidents = _has_labels_of_incidents_alone(groups)
+    about = (
+        f"by {column}{', incidents (errors: of narratives)' if are_of_incidents else ''}; * is a group of few labels"
+    )
     if len(groups) > _MOST_GROUPS:
         about += f"; the first {_MOST_GROUPS} of {len(groups)}, report.html has all"
     table = Table(title=Text(about), box=None, padding=(0, 1, 0, 0))
@@ -189,10 +193,18 @@ def _groups_table(column: str, groups: dict[str, Any]) -> Table:
     for title in ("answered", "detected", "recall", "precision", "errors"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, group in list(groups.items())[:_MOST_GROUPS]:
-        rates = (shown_rate(group[key]) for key in ("detection_rate", "recall", "precision"))
+        measured = group["incident"] if are_of_incidents else group
+        rates = (shown_rate(measured[key]) for key in ("detection_rate", "recall", "precision"))
+        star = " *" if has_few_labels(measured) else ""
         errors = f"{group['errors']['n']} ({shown_rate({**group['errors']['rate'], 'low': None, 'high': None})})"
-        table.add_row(Text(f"{name}{' *' if group['is_small'] else ''}"), f"{group['n_answered']:,}", *rates, errors)
+        table.add_row(Text(f"{name}{star}"), f"{measured['n_answered']:,}", *rates, errors)
     return table
+
+
+def _has_labels_of_incidents_alone(groups: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether incidents in these groups have labels, and no narrative has one."""
+    n_labelled = sum(group["n"] for group in groups.values())
+    return n_labelled == 0 and any(group["incident"]["n"] > 0 for group in groups.values())
 
 
 def _brief(number: float) -> str:

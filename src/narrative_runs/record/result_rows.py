@@ -85,6 +85,20 @@ def ids_with_outcome(experiment_id: str, outcome: str) -> list[int]:
     return [row["result_id"] for row in rows]
 
 
+def has_labels_of_incidents_alone(experiment_id: str) -> bool:
+    """Whether incidents of an experiment have labels, and none of its narratives has one of its own.
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    rows = database.query(
+        "SELECT count(manual_flag_ind) AS of_narratives, count(manual_flag) AS of_incidents "
+        f"FROM {relation('narrative_results')} WHERE experiment_id = ?",
+        (experiment_id,),
+    )
+    return bool(rows) and rows[0]["of_narratives"] == 0 < rows[0]["of_incidents"]
+
+
 def last_row_num(experiment_id: str) -> int:
     """The `row_num` of the experiment's last result; 0 where it has none.
 

@@ -65,10 +65,13 @@ def detection_rates(metrics: dict[str, Any]) -> Drawing:
 
 
 def confusion_matrices(metrics: dict[str, Any]) -> Drawing:
-    """A two-by-two table for each scope."""
+    """A two-by-two table for each scope; for incidents alone where no narrative has a label."""
+    shown = scopes(metrics)
     if not metrics["overall"]["n"]:
+        shown = {name: scope for name, scope in shown.items() if scope["n"]}
+    if not shown:
         return nothing(NO_LABELS)
-    tables = {name: scope for name, scope in scopes(metrics).items() if scope["tp"] != MASKED}
+    tables = {name: scope for name, scope in shown.items() if scope["tp"] != MASKED}
     if not tables:
         return nothing(LEFT_OUT)
     rows = math.ceil(len(tables) / 2)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from narrative_runs.findings.by_group import FEWEST_LABELLED, FEWEST_POSITIVE, group_of_incidents, trouble
+from narrative_runs.findings.by_group import group_of_incidents, trouble
 from narrative_runs.findings.by_variable.coding import Mask
 from narrative_runs.findings.by_variable.levels import Levels
 from narrative_runs.findings.by_variable.units import Status
+from narrative_runs.findings.few_labels import has_few_labels
 from narrative_runs.findings.significance import holm
 from narrative_runs.source.groups import BLANK
 
@@ -21,10 +22,9 @@ def by_group(levels: Mapping[str, Levels], row_num: pd.Series, grouped: pd.DataF
 
     In: the levels of the variables; the `row_num` of each narrative of theirs; what `read_groups` gives, by `row_num`.
     Out: for each group `n_total`, its narratives; `narrative`, and `incident` for the incidents whose narratives are
-    all in the group, with the measures of the type that count; `is_small` (fewer than FEWEST_LABELLED narratives are
-    labelled, or of a binary variable fewer than FEWEST_POSITIVE of them positive; incidents where these alone have
-    labels); and under `errors` what `trouble`
-    gives, with `p_holm`, adjusted for all variables, columns and groups. Texts and quotes have what they have.
+    all in the group, with the measures of the type that count; `is_small` (what `has_few_labels` says of narratives,
+    or of incidents where these alone have labels); and under `errors` what `trouble` gives, with `p_holm`, adjusted for
+    all variables, columns and groups. Texts and quotes have what they have.
     """
     incident = pd.Series(next(iter(levels.values())).narratives.incident)
     masks: dict[str, dict[str, tuple[Mask, Mask]]] = {}
@@ -55,17 +55,11 @@ def _of_group(levels: Levels, incident: pd.Series, is_inside: Mask, is_inside_in
     is_error = np.asarray(levels.narratives.status == Status.FAILED)
     incidents = levels.of_incidents(is_inside_incident, is_brief=True)
     is_labelled_by_incident = incidents is not None and not levels.narratives.label.is_given.any()
+    measured = incidents if is_labelled_by_incident else narrative
     return {
         "n_total": int(is_inside.sum()),
-        "is_small": _is_small(incidents if is_labelled_by_incident else narrative),
+        "is_small": measured is not None and has_few_labels(measured),
         "narrative": narrative,
         "incident": incidents,
         "errors": trouble(is_error, is_inside, incident, levels.seed),
     }
-
-
-def _is_small(measured: dict[str, Any] | None) -> bool:
-    if measured is None:
-        return False
-    has_few_positive = "tp" in measured and measured["tp"] + measured["fn"] < FEWEST_POSITIVE
-    return measured["n"] < FEWEST_LABELLED or has_few_positive

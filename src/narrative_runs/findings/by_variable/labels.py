@@ -47,6 +47,18 @@ def labels_to_measure(
     return given
 
 
+def labels_of_the_record(results: pd.DataFrame) -> VariableLabels:
+    """The labels of the usual question, which the record's own columns hold, in the same form: those of narratives, or
+    where no narrative has one, those of incidents.
+
+    In: one row a narrative, with `incident_id`, `manual_flag_ind` and `manual_flag`.
+    """
+    of_narratives = as_yes_no(results["manual_flag_ind"])
+    if of_narratives.notna().any():
+        return VariableLabels(of_narratives)
+    return VariableLabels(of_narratives, as_yes_no(results.groupby("incident_id")["manual_flag"].max()))
+
+
 def own_labels_of_incidents(folder: ExperimentFolder) -> tuple[pd.Series | None, set[str]]:
     """The labels that the layout itself gives to incidents, by their ids, and the incidents that are inconsistent.
 

@@ -84,21 +84,26 @@ def _summary(findings: Findings) -> Section:
 
 
 def matrices(findings: Findings) -> Section:
-    """A two-by-two table for all narratives, for each type, and for incidents."""
+    """A two-by-two table for all narratives, for each type, and for incidents; for these alone where no narrative has a
+    label."""
     metrics = findings.metrics
-    if metrics["overall"]["n"] == 0:
-        return Section("matrices", "Confusion matrices", ["No labelled answers: nothing to compare with."])
-    parts = [
+    parts: list[tuple[str, Mapping[str, Any], Mapping[str, str]]] = [
         ("All narratives", metrics["overall"], {}),
         *((type_title(kind), scope, {"type": kind}) for kind, scope in metrics["by_type"].items()),
         ("Incidents", metrics["incident"], {"level": INCIDENT}),
     ]
+    only_of_incidents = []
+    if metrics["overall"]["n"] == 0:
+        if metrics["incident"]["n"] == 0:
+            return Section("matrices", "Confusion matrices", ["No labelled answers: nothing to compare with."])
+        only_of_incidents, parts = ["Incidents alone have labels: no narrative is compared."], parts[-1:]
     return Section(
         "matrices",
         "Confusion matrices",
         [
             "Manual labels in rows, the model's answers in columns. Each count leads to its narratives. An incident is "
-            "positive if any of its narratives is; its count leads to all of them."
+            "positive if any of its narratives is; its count leads to all of them.",
+            *only_of_incidents,
         ],
         [_two_by_two(title, scope, findings.links, filters) for title, scope, filters in parts],
     )

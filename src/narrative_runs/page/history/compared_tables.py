@@ -65,7 +65,10 @@ def _pair(comparison: Compared, index: int, letters: Sequence[str]) -> Section:
     sentences, tables, parts = [], [], []
     tests = comparison.tests[index - 1]
     if comparison.has_pair(index):
-        tables.append(_test_table(tests, names))
+        for level in LEVEL_TITLES:
+            of_level = [test for test in tests if (test.scope == INCIDENT) == (level == INCIDENT)]
+            if of_level:
+                tables.append(_test_table(of_level, level, names))
         if tests[0].n_other_label:
             sentences.append("Labels differ: a narrative with another label counts in no test.")
         if tests[0].n_compared:
@@ -81,16 +84,18 @@ def _pair(comparison: Compared, index: int, letters: Sequence[str]) -> Section:
     return Section(f"pair-{names['other']}", f"{names['first']} and {names['other']}", sentences, tables, parts=parts)
 
 
-def _test_table(tests: Sequence[PairTest], names: dict[str, str]) -> Table:
+def _test_table(tests: Sequence[PairTest], level: str, names: dict[str, str]) -> Table:
     rows = []
     for field, title in PAIR_COUNTS.items():
+        if field == "n_other_text" and level == INCIDENT:
+            title = "with other texts"
         rows.append([_title(title, names), *(count(getattr(test, field)) for test in tests)])
         if field == "neither_detected":
             rows.append(["– kappa", *(rate(test.kappa) for test in tests)])
     rows.append(["p (McNemar, exact)", *(chance(test.p_value) for test in tests)])
     rows.append(["p (Holm)", *(chance(test.p_holm) for test in tests)])
-    heads = ["Narratives", *(scope_title(test.scope) for test in tests)]
-    return Table("The same narratives in both", heads, in_cells(rows))
+    heads = [LEVEL_TITLES[level].capitalize(), *(scope_title(test.scope) for test in tests)]
+    return Table(f"The same {LEVEL_TITLES[level]} in both", heads, in_cells(rows))
 
 
 def _variables(pair: VariablePair, first: Finished, other: Finished, names: dict[str, str]) -> Section:
