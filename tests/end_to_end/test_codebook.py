@@ -555,7 +555,7 @@ def assert_compared_by_variable(project: Project, told: str) -> None:
     for name in ("params.csv", "metrics.csv", "tests.csv", "changed.csv"):
         (folder / name).unlink()
     in_the_way = refused(project, "narrative-runs", "compare", "cases", "other", "--csv", "compared")
-    assert "variables.csv exists" in in_the_way and not (folder / "params.csv").exists()
+    assert "variables.csv already exists" in in_the_way and not (folder / "params.csv").exists()
 
 
 EDITS: dict[str, dict[str, Any]] = {
@@ -574,11 +574,11 @@ def test_the_codebook_is_frozen_by_the_first_answer(ready: Project, fake: Fake) 
     for name, book in EDITS.items():
         write_book(ready, fake.url, book, run={"max_narratives": 12})
         told = done(ready, "snakemake", "--cores", "4")
-        assert "WARNING" in told and "codebook is frozen" in told, (name, told)
+        assert "WARNING" in told and "codebook has been frozen" in told, (name, told)
         assert (md5s(ready), len(ready.journal_entries()), fake.asked) == (before, entries, 12), name
     write_book(ready, fake.url, EDITS["order"])
     told = done(ready, "snakemake", "--cores", "4")
-    assert "codebook is frozen" in told
+    assert "codebook has been frozen" in told
     assert_all_in_their_rows(ready)
     assert fake.asked == NARRATIVES
     assert all(body["response_format"]["json_schema"]["schema"] == SCHEMA for body in fake.calls()["bodies"])
@@ -619,7 +619,7 @@ def test_a_codebook_in_a_file_of_its_own(ready: Project, fake: Fake) -> None:
     before, entries = md5s(ready), len(ready.journal_entries())
     renamed.write_text(yaml.safe_dump(EDITS["definition"], sort_keys=False))
     told = done(ready, "snakemake", "--cores", "4")
-    assert "codebook is frozen" in told and "Anybody hurt" in told
+    assert "codebook has been frozen" in told and "Anybody hurt" in told
     assert (md5s(ready), len(ready.journal_entries()), fake.asked) == (before, entries, NARRATIVES)
     # Written into the params file itself it is the same codebook.
     write_book(ready, fake.url)

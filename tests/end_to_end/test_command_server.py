@@ -30,7 +30,15 @@ def describe(project: Project, latency: float = 0.2, command: str = "") -> None:
 
 def servers_of(project: Project) -> list[psutil.Process]:
     """The model servers that run for this project."""
-    return [process for process in processes_in(project.folder) if "tests.fake_server" in process.cmdline()]
+    return [process for process in processes_in(project.folder) if "tests.fake_server" in _words(process)]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """The command line of a process; none of one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def answers(project: Project) -> int:

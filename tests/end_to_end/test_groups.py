@@ -93,6 +93,8 @@ def test_groups_of_a_completed_experiment_are_measured_without_a_question(finish
 def test_small_counts_are_masked_wherever_they_may_be_published(finished: Project, fake: Fake) -> None:
     """report.suppress_below masks the report, the metrics to publish and rows without text, and nothing that stays at
     home; it asks nothing and needs no other merge."""
+    write_params(finished, fake, groups=["Sex", "incidentyear"])
+    assert finished.snakemake().returncode == 0
     asked = fake.asked
     before = (finished.folder / FOLDER / "metrics.json").read_bytes()
     write_params(finished, fake, groups=["Sex"], suppress_below=5)

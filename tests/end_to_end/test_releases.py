@@ -277,7 +277,7 @@ def test_other_findings_wait_for_the_users_word(own: World) -> None:
     assert "overall.precision.value" in set(changes["name"]) and set(changes["file"]) == {"metrics.json"}
     (folder / "results.csv").rename(folder / "moved.csv")
     told = project.snakemake(*words_for("completed", fake))
-    assert told.returncode == 0 and "missing: results/completed/results.csv" in told.stdout
+    assert told.returncode == 0 and "recreates the missing files: results/completed/results.csv" in told.stdout
     (folder / "moved.csv").rename(folder / "results.csv")
     proved = project.run("narrative-runs", "prove")
     assert proved.returncode == 1 and "derived differently by this release" in proved.stdout, proved.stdout

@@ -235,7 +235,7 @@ def test_prompt_edited_half_way(ready: Project, fake: Fake) -> None:
     ready.write_params(fake.url, prompt={"user_template": "Edited: <<TEXT>>"})
     result = ready.snakemake()
     assert result.returncode == 0
-    assert "WARNING: prompt.user_template is frozen" in result.stdout
+    assert "WARNING: prompt.user_template has been frozen" in result.stdout
     assert_complete(ready, fake, lost_at_most=4)
 
 

@@ -209,7 +209,7 @@ def test_what_cannot_be(ready: Project, fake: Fake) -> None:
     assert "--note can only be used with --name" in refused(ready, *command, "--list", "--note", "x")
     done(ready, *command, "--name", "pilot")
     assert "already" in refused(ready, *command, "--name", "pilot")
-    assert "There are: pilot" in refused(ready, "narrative-runs", "compare", "cases", "cases@other")
+    assert "It has: pilot" in refused(ready, "narrative-runs", "compare", "cases", "cases@other")
     done(ready, *command, "--delete", "pilot")
     assert "has none yet" in refused(ready, *command, "--delete", "pilot")
     ready.write_params(fake.url, run={"snapshot_every": "often"})

@@ -344,7 +344,7 @@ def test_all_sheets_in_a_whole_run(project: Project, fake: Fake) -> None:
     assert traced.returncode == 0, traced.stdout
     assert "source_sheet      2020\nsource_row        3\n" in traced.stdout
     again = project.snakemake("--configfile", "all.yaml", "--config", "data={sheet: '2019'}")
-    assert "data.sheet is frozen" in again.stdout
+    assert "data.sheet has been frozen" in again.stdout
 
 
 @pytest.mark.long
