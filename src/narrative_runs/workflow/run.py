@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from narrative_runs import __version__, experiment
 from narrative_runs.asking.server import API_KEY_VARIABLE
 from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.findings.estimates_file import BELOW, MADE_FROM, read_estimates
 from narrative_runs.findings.pilot import Pilot
 from narrative_runs.job_environment import ADDRESS_VARIABLE, JOBS_VARIABLE
 from narrative_runs.observation.cost import cost_of
@@ -278,6 +279,7 @@ class Run:
             # A part of the workflow, such as `snakemake source`, has made no findings.
             if _changed_at(self._plan.folder.metrics) >= self._began_at:
                 show(self._plan)
+            _show_estimates_of_another_limit(self._plan)
             self._wait_for_notices()
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
@@ -338,6 +340,25 @@ def show(planned: Plan) -> None:
         print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
     for line in _pilot_lines(planned):
         tell(line)
+
+
+def _show_estimates_of_another_limit(planned: Plan) -> None:
+    """Say how to make the estimates anew if their files mask other counts than the report does now."""
+    try:
+        content = read_estimates(planned.folder)
+    except NarrativeRunsError:
+        # The report says why they cannot be read.
+        return
+    if content is None or content[MADE_FROM].get(BELOW) == planned.params.report.suppress_below:
+        return
+    # Imported here: it takes a second, and is rare.
+    from narrative_runs.estimating.content import wish_of
+
+    folder = planned.folder
+    tell(
+        f"{folder.estimates} and {folder.estimates_table} are of another report.suppress_below, and the report leaves "
+        f"them out. To make them anew, which asks nothing: `{wish_of(content).command(folder.slug)}`"
+    )
 
 
 def _pilot_lines(planned: Plan) -> list[str]:
