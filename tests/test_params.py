@@ -628,3 +628,8 @@ def test_a_slug_that_cannot_be_used_is_refused_in_words(slug: str) -> None:
         check({"experiment": {"name": "x", "slug": slug}}, "my.yaml")
     (line,) = [line for line in str(raised.value).splitlines() if "experiment.slug" in line]
     assert line == f"  experiment.slug: {slug!r}: use small letters, digits and hyphens, such as partner-violence."
+
+
+def test_the_file_to_copy_says_nothing_of_another_study() -> None:
+    """Notes stand in the report: those of the file that people copy are empty."""
+    assert read_file(ROOT / "params.production.yaml")["experiment"]["notes"] == ""
