@@ -619,3 +619,17 @@ def test_a_notice_that_no_shell_can_read_is_refused(line: str, tmp_path: Path) -
     with pytest.raises(ParamsError, match=r"run\.notify: the shell cannot read it \(.+\)\. Try"):
         refuse_unreadable(params, "params.yaml")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("slug", ["Partner violence", "partner_Violence", "-x"])
+def test_a_slug_that_cannot_be_used_is_refused_in_words(slug: str) -> None:
+    """Nobody has to read a pattern: the message names the key, what was typed, and what a slug may hold."""
+    with pytest.raises(ParamsError) as raised:
+        check({"experiment": {"name": "x", "slug": slug}}, "my.yaml")
+    (line,) = [line for line in str(raised.value).splitlines() if "experiment.slug" in line]
+    assert line == f"  experiment.slug: {slug!r}: use small letters, digits and hyphens, such as partner-violence."
+
+
+def test_the_file_to_copy_says_nothing_of_another_study() -> None:
+    """Notes stand in the report: those of the file that people copy are empty."""
+    assert read_file(ROOT / "params.production.yaml")["experiment"]["notes"] == ""

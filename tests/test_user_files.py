@@ -1,10 +1,11 @@
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from narrative_runs.errors import FindingsError
-from narrative_runs.user_files import check_free, owner_only
+from narrative_runs.user_files import check_free, check_git_ignores, owner_only
 
 
 def mode_of(path: Path) -> int:
@@ -52,3 +53,16 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     check_free([path], force=True)
     with pytest.raises(FindingsError, match="is a folder"):
         check_free([tmp_path], force=True)
+
+
+def test_a_file_that_git_would_take_is_refused_with_the_option_that_names_it(tmp_path: Path) -> None:
+    """The message names the option that the command has, and a place where git ignores the file."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    path, ignored = tmp_path / "my.html", Path("results/my.html")
+    with pytest.raises(FindingsError, match=r"Leave out --output \(results/my\.html is ignored by git\)"):
+        check_git_ignores(path, ignored)
+    with pytest.raises(FindingsError, match=r"Type --html results/my\.html, which is ignored by git") as raised:
+        check_git_ignores(path, ignored, "--html")
+    assert "--output" not in str(raised.value)
+    (tmp_path / ".gitignore").write_text("/my.html\n")
+    check_git_ignores(path, ignored, "--html")

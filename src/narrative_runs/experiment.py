@@ -136,6 +136,15 @@ def last_params(folder: paths.ExperimentFolder, state: ExperimentState) -> dict[
     return described.params if described and described.experiment_id == state.experiment_id else state.params
 
 
+def suppress_below(folder: paths.ExperimentFolder, state: ExperimentState) -> int:
+    """The limit below which counts are masked, as the params of the last session have it; 0 masks none.
+
+    The report takes it from there: whatever else shows counts of a finished experiment asks here, and so masks alike.
+    """
+    report = last_params(folder, state).get("report") or {}
+    return int(report.get("suppress_below") or default_of("report", "suppress_below"))
+
+
 def with_frozen(state: ExperimentState, params: Params) -> Params:
     """`params` with every frozen key put back to the value that the experiment began with."""
     tree = params.model_dump(mode="json")

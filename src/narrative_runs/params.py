@@ -609,5 +609,8 @@ def _explain(problem: Any) -> str:
             return f"{key}: missing."
         case "value_error":
             return f"{key}: {problem['ctx']['error']}."
+        case "string_pattern_mismatch":
+            # The slug alone has a pattern.
+            return f"{key}: {problem['input']!r}: use small letters, digits and hyphens, such as partner-violence."
         case _:
             return f"{key}: {problem['msg']}, not {problem['input']!r}."

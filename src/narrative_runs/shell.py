@@ -36,6 +36,12 @@ def why_unreadable(line: str) -> str | None:
     return said[0].removeprefix(f"{SHELL}: ")
 
 
+def to_retry_by_file(params_file: Path) -> str:
+    """The command that asks again for the errors of the experiment of this params file."""
+    named = "" if params_file == PARAMS_FILE else f" --configfile {quoted(params_file)}"
+    return f"snakemake --forcerun retry_errors{named}"
+
+
 def to_retry(experiment_id: str, *overrides: str) -> str:
     """The command that asks again for the errors of an experiment; overrides: params to change, as `--config` takes
     them."""

@@ -28,8 +28,11 @@ def check_free(paths: Sequence[Path], force: bool) -> None:
             )
 
 
-def check_git_ignores(path: Path, instead: Path) -> None:
-    """See that no `git add` would take this file, which holds texts; instead: a place where git ignores it.
+def check_git_ignores(path: Path, instead: Path, option: str = "") -> None:
+    """See that no `git add` would take this file, which holds texts.
+
+    instead: a place where git ignores it; option: which has to name that place; empty where the file is written there
+    if --output is left out.
 
     Raises:
         FindingsError: it lies in a git work tree that would take it.
@@ -41,10 +44,14 @@ def check_git_ignores(path: Path, instead: Path) -> None:
         return
     ignoring = folder / ".gitignore"
     line = f"/{path.absolute().relative_to(folder)}"
+    first = (
+        f"Type {option} {quoted(instead)}, which is ignored by git"
+        if option
+        else f"Leave out --output ({instead} is ignored by git)"
+    )
     raise FindingsError(
-        f"{path} would contain restricted texts where the next `git add` would include them. Leave out --output "
-        f"({instead} is ignored by git), name a file outside the project, or have git ignore it first: "
-        f"`echo {shlex.quote(line)} >> {quoted(ignoring)}`"
+        f"{path} would contain restricted texts where the next `git add` would include them. {first}, name "
+        f"a file outside the project, or have git ignore it first: `echo {shlex.quote(line)} >> {quoted(ignoring)}`"
     )
 
 

@@ -239,6 +239,29 @@ def test_errors_are_asked_again_by_category(ready: Project, fake: Fake) -> None:
 
 
 @pytest.mark.long
+def test_the_end_of_a_run_with_errors_names_the_command_that_asks_again(ready: Project, fake: Fake) -> None:
+    """The last lines hold the retry of this params file, which works as printed; without errors they hold none, and a
+    retry then asks nothing and keeps no snapshot."""
+    fake.behave(faults=[{"fault": "thinking without an end", "narrative": "CME text of case 3."}])
+    ready.write_params(fake.url, "my.yaml")
+    result = ready.snakemake("--configfile", "my.yaml")
+    assert result.returncode == 0, result.stdout
+    command = "snakemake --forcerun retry_errors --configfile my.yaml"
+    assert f"1 error: to ask again: `{command}`" in result.stdout, result.stdout
+    fake.behave()
+    again = typed(ready, command)
+    assert again.returncode == 0 and "RESUMING" in again.stdout and "to ask again" not in again.stdout, again.stdout
+    folder = ready.folder / "results/cases"
+    assert len(list((folder / "snapshots").glob("*.json"))) == 1
+    asked = fake.asked
+    nothing = typed(ready, command)
+    assert nothing.returncode == 0 and "There are no error rows: nothing is asked again." in nothing.stdout
+    assert "RESUMING" not in nothing.stdout and "Snapshot" not in nothing.stdout, nothing.stdout
+    assert len(list((folder / "snapshots").glob("*.json"))) == 1
+    assert fake.asked == asked
+
+
+@pytest.mark.long
 def test_a_report_that_fails_is_shown(ready: Project) -> None:
     """What fails after the last answer is told with its reason, and the same command makes it up."""
     in_the_way = ready.folder / str(ExperimentFolder("cases").report)

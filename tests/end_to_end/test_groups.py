@@ -117,3 +117,23 @@ def test_small_counts_are_masked_wherever_they_may_be_published(finished: Projec
     assert (finished.folder / FOLDER / "metrics.json").read_bytes() == before
     assert (finished.folder / FOLDER / "metrics_to_publish.json").read_bytes() == before
     assert fake.asked == asked
+
+
+@pytest.mark.long
+def test_a_limit_that_is_set_later_names_the_command_for_the_estimates(finished: Project, fake: Fake) -> None:
+    """A plain run that writes the report again under another limit says which estimates are left out, and with which
+    command they are made anew; after that command it says nothing more of them."""
+    made = finished.run("narrative-runs", "estimate", "cases", "--by", "Sex", "--assume-random")
+    assert made.returncode == 0, made.stdout
+    write_params(finished, fake, suppress_below=5)
+    result = finished.snakemake()
+    told = " ".join(result.stdout.split())
+    assert result.returncode == 0 and "are of another report.suppress_below" in told, result.stdout
+    command = "narrative-runs estimate cases --by Sex --assume-random"
+    assert f"`{command}`" in told
+    assert not (finished.folder / FOLDER / "figures/estimates.png").exists()
+    assert finished.run(*command.split()).returncode == 0
+    assert finished.read_json(f"{FOLDER}/estimates.json")["made_from"]["suppress_below"] == 5
+    write_params(finished, fake, suppress_below=5, groups=["Sex"])
+    again = finished.snakemake()
+    assert again.returncode == 0 and "are of another report.suppress_below" not in " ".join(again.stdout.split())

@@ -116,3 +116,18 @@ def test_every_key_is_documented(add: Add) -> None:
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert keys == {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
     assert all(re.fullmatch(r"[a-z_]+", key) for key in keys)
+
+
+def test_a_completed_experiment_with_errors_names_the_command_that_asks_again(add: Add) -> None:
+    """Of a completed experiment the status says how its errors are asked about again; without errors, or before the
+    end, it says nothing of that."""
+    add("cases", "completed")
+    describe("cases")
+    assert "forcerun" not in "\n".join(status_of(chosen("cases")).lines())
+    add_result("cases", "2", "timeout")
+    (line,) = [line for line in status_of(chosen("cases")).lines() if line.startswith("retry ")]
+    experiment_id = chosen("cases").row["experiment_id"]
+    assert line.endswith(f"`snakemake --cores 4 --config experiment_id={experiment_id} --forcerun retry_errors`")
+    add("others", "failed")
+    add_result("others", "2", "timeout")
+    assert "forcerun" not in "\n".join(status_of(chosen("others")).lines())

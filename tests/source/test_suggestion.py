@@ -82,3 +82,53 @@ def test_a_block_is_guessed_and_works_as_it_is(
 def test_nothing_is_guessed_without_narratives() -> None:
     """A sheet of short cells gets no block."""
     assert suggestion(["id", "Year"], [["1", 2020]]) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "given", "corrected", "told"),
+    [
+        (
+            ["CaseNo", "ExaminerText", "PoliceText", "Abuse", "Flag"],
+            {"incident_id": "CaseNo", "cme": "ExaminerTxt", "label": "Abuse"},
+            {"incident_id": "CaseNo", "cme": "ExaminerText", "label": "Abuse"},
+            "data.columns.cme names ExaminerTxt; the workbook has ExaminerText.",
+        ),
+        (
+            ["CaseNo", "ExaminerText", "PoliceText", "Abuse", "Flag"],
+            {"incident_id": "Caseno", "cme": "Zzz", "le": "policetext", "label_le": "Abuze"},
+            {"incident_id": "Caseno", "cme": "ExaminerText", "le": "policetext", "label_le": "Abuse"},
+            "data.columns.cme names Zzz; the workbook has no such column",
+        ),
+        (
+            ["CaseNo", "ExaminerText", "PoliceText", "Abuse", "Flag"],
+            {"incident_id": "Caseno"},
+            {"incident_id": "Caseno", "cme": "ExaminerText", "le": "PoliceText", "label": "Flag"},
+            "lacks",
+        ),
+    ],
+)
+def test_what_data_columns_has_right_is_kept(
+    tmp_path: Path, header: list[str], given: dict[str, str], corrected: dict[str, str], told: str
+) -> None:
+    """A wrong name in data.columns is told with the column most like it, and the block keeps each line that fits, so
+    that nobody loses labels by pasting it."""
+    path = xlsx(tmp_path / "x.xlsx", header, [["1", TEXT, LONG_TEXT, 1, 0], ["2", LONG_TEXT, TEXT, 0, 1]])
+    with pytest.raises(SourceError) as raised:
+        read(path, reading_of({"columns": given}))
+    message = str(raised.value)
+    assert told in message
+    block = yaml.safe_load(message[message.index("  data:") :])
+    assert block == {"data": {"columns": corrected}}
+    assert len(read(path, reading_of(block["data"]))) == 2 * ("le" in corrected) + 2
+
+
+def test_the_types_of_a_workbook_with_a_narrative_a_row_are_kept(tmp_path: Path) -> None:
+    """Where data.columns names the column of types, the types stand in its cells, and are kept as they are."""
+    path = xlsx(tmp_path / "x.xlsx", ["Case", "Source type", "Body"], [["1", "Coroner", TEXT], ["1", "Police", TEXT]])
+    given = {"incident_id": "Case", "narrative_type": "Sources type", "narrative_text": "Body", "cme": "Coroner"}
+    with pytest.raises(SourceError) as raised:
+        read(path, reading_of({"columns": {**given, "le": "Police"}}))
+    assert "data.columns.narrative_type names Sources type; the workbook has Source type." in str(raised.value)
+    block = yaml.safe_load(str(raised.value)[str(raised.value).index("  data:") :])
+    assert block["data"]["columns"] == {**given, "narrative_type": "Source type", "le": "Police"}
+    assert len(read(path, reading_of(block["data"]))) == 2

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrative_runs.errors import SourceError
+from narrative_runs.source.reading import reading_of
+from narrative_runs.source.rules import OF_0_1_0
 from narrative_runs.source.workbook import read
 
 from .books import LABELLED, LONG, PRODUCTION, Rows, comma_separated, parquet, xlsx
@@ -221,3 +223,20 @@ def test_workbook_without_narratives_is_told(tmp_path: Path) -> None:
     """A workbook whose rows are all blank or without an id raises SourceError that says how many it saw."""
     with pytest.raises(SourceError, match=r"x\.xlsx.* has 2 rows, but no narrative with an id"):
         read(xlsx(tmp_path / "x.xlsx", PRODUCTION, [["1", None, " "], [None, "a", "b"]]))
+
+
+def test_labels_are_not_asked_about_as_texts(tmp_path: Path) -> None:
+    """A mistyped key of data.columns that makes a column of labels a narrative type is refused with the key and the
+    names that labels have; rules from before, and a type with a single text, are read as they were."""
+    header = ["Case", "Text", "Abuse"]
+    data = {"columns": {"incident_id": "Case", "cme": "Text", "lable": "Abuse"}}
+    path = xlsx(tmp_path / "x.xlsx", header, [["1", "a text", 1], ["2", "more", None], ["3", "again", "No"]])
+    with pytest.raises(SourceError, match=r"in Abuse, which data\.columns\.lable names") as raised:
+        read(path, reading_of(data))
+    assert "  label: of the incident\n  label_cme: of the narrative cme\n" in str(raised.value)
+    assert "label_lable" not in str(raised.value)
+    assert len(read(path, reading_of({"columns": {"incident_id": "Case", "cme": "Text", "label": "Abuse"}}))) == 3
+    old = read(path, reading_of(data, OF_0_1_0))
+    assert len(old) == 5 and "data.columns.lable" in " ".join(old.quality.warnings)
+    some = xlsx(tmp_path / "some.xlsx", header, [["1", "a text", 1], ["2", "more", "He said yes."]])
+    assert len(read(some, reading_of(data))) == 4

@@ -87,6 +87,16 @@ def set_row(**columns: Any) -> None:
         database.update_experiment(connection, ID, columns)
 
 
+def make_error(category: str) -> None:
+    """Make an error of one narrative's result in the record."""
+    with database.transaction() as connection:
+        connection.execute(
+            "UPDATE narrative_results SET error_occurred = 1, error_category = ? WHERE result_id = "
+            "(SELECT min(result_id) FROM narrative_results)",
+            (category,),
+        )
+
+
 def planned(**overrides: Any) -> Plan:
     """The plan of a plain command with these `--config` values."""
     return plan(overrides, [])
@@ -239,6 +249,7 @@ def test_a_completed_experiment_by_its_id(completed: None, monkeypatch: pytest.M
     """Resumed by its id a completed experiment is refused, save where its errors are to be asked again."""
     assert f"Cannot resume completed experiment Cases ({ID})" in refused(experiment_id=ID)
     force_retry(monkeypatch)
+    make_error("timeout")
     assert planned(experiment_id=ID).retry_errors
 
 
@@ -385,10 +396,27 @@ def test_the_same_question_under_another_name(is_done: bool, completed: None, ca
 def test_errors_are_asked_again(completed: None, monkeypatch: pytest.MonkeyPatch, capsys: Heard) -> None:
     """Forced, the retry is planned with its categories, and it is told how many errors there are."""
     force_retry(monkeypatch)
+    make_error("timeout")
     found = planned(retry="timeout,api_error")
     assert (found.retry_errors, found.retry_categories) == (True, ("timeout", "api_error")) and found.completed
     told = capsys.readouterr().err
-    assert "There are no error rows: nothing is asked again." in told and "was completed" not in told
+    assert "Errors: 1 timeout. Asked again: 1 (1 timeout)." in told and "was completed" not in told
+
+
+def test_a_retry_without_an_error_to_ask_about_is_none(
+    completed: None, monkeypatch: pytest.MonkeyPatch, capsys: Heard
+) -> None:
+    """Where a completed experiment has no error rows, or none of the categories, no retry is planned, which would keep
+    a snapshot of the state before it; of one that is not merged, it is planned."""
+    force_retry(monkeypatch)
+    assert not planned().retry_errors
+    assert "There are no error rows: nothing is asked again." in capsys.readouterr().err
+    make_error("timeout")
+    assert not planned(retry="api_error").retry_errors
+    assert "Errors: 1 timeout. Asked again: 0." in capsys.readouterr().err
+    (FOLDER.path / "metrics.json").unlink()
+    set_row(status="failed")
+    assert planned(retry="api_error").retry_errors
 
 
 @pytest.mark.parametrize(("given", "words"), [("timeout", "Type both"), ("nonsense", "is not an error category")])

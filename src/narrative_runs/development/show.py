@@ -26,7 +26,7 @@ def show(file: Path, n: int, html: Path | None = None, force: bool = False) -> N
     """
     if html is not None:
         check_free([html], force)
-        check_git_ignores(html, DEVELOPMENT / html.name)
+        check_git_ignores(html, DEVELOPMENT / html.name, "--html")
     configuration = Configuration(file.stem, file, params_module.of_file(file))
     params = configuration.params
     with read_workbook(params) as workbook:

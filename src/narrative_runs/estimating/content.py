@@ -19,7 +19,6 @@ from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import chosen
-from narrative_runs.params import default_of
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.bringing_in import passed_over
@@ -74,7 +73,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
     if not names:
         raise FindingsError(f"{folder.slug} has no variable of a type that is estimated: {_TYPES}.")
     first = experiment_read.read(folder.slug, names[0])
-    below = below_of(folder, state)
+    below = experiment.suppress_below(folder, state)
     lines = review_file.read(folder)
     grouped = _grouped(folder, wish.by)
     variables: dict[str, dict[str, Any]] = {}
@@ -124,12 +123,6 @@ def wish_of(content: Mapping[str, Any]) -> Wish:
     """The wish with which these estimates were made."""
     asked = content[ASKED]
     return Wish(tuple(asked["variables"]), tuple(asked["by"]), bool(asked["assume_random"]))
-
-
-def below_of(folder: ExperimentFolder, state: ExperimentState) -> int:
-    """The limit below which counts are masked, as the params of the experiment's last session have it."""
-    report = experiment.last_params(folder, state).get("report", {})
-    return int(report.get("suppress_below", default_of("report", "suppress_below")))
 
 
 def experiment_named(which: str) -> tuple[ExperimentFolder, ExperimentState]:

@@ -14,7 +14,6 @@ from narrative_runs.errors import FindingsError
 from narrative_runs.estimates.estimators import STRATIFIED_DESIGN
 from narrative_runs.estimates.review_plan import Plan, plan
 from narrative_runs.estimating.content import (
-    below_of,
     experiment_named,
     must_have_estimates,
     variables_to_estimate,
@@ -64,7 +63,7 @@ def planned_reviews(which: str, variable: str, width: float) -> PlannedReviews:
             f"{read.name} in {folder.slug} is a number: reviews are planned for prevalences. Name a binary, category "
             "or ordinal variable: --variable NAME"
         )
-    if below_of(folder, state):
+    if experiment.suppress_below(folder, state):
         raise FindingsError(
             f"A plan shows how many incidents are in each stratum, and report.suppress_below of {folder.slug} masks "
             "small counts."

@@ -7,7 +7,7 @@ from typing import Any
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import ExperimentError, NarrativeRunsError
-from narrative_runs.estimating.content import Wish, below_of, estimates_of, wish_of
+from narrative_runs.estimating.content import Wish, estimates_of, wish_of
 from narrative_runs.estimating.files import csv_of, json_of
 from narrative_runs.findings.estimates_file import damaged, made_from, older_in, older_in_words, read_estimates
 from narrative_runs.paths import RESULTS, ExperimentFolder
@@ -28,7 +28,7 @@ def prove_estimates(params_file: Path) -> list[str]:
         return []
     wish = _wish_in(content, folder)
     command = wish.command(folder.slug)
-    if older := older_in(content, made_from(folder, below_of(folder, state))):
+    if older := older_in(content, made_from(folder, experiment.suppress_below(folder, state))):
         return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to recreate it: `{command}`"]
     derived = estimates_of(folder.slug, wish).content
     made = {folder.estimates: json_of(derived), folder.estimates_table: csv_of(derived, folder)}
@@ -52,7 +52,7 @@ def older_estimates() -> list[str]:
             content, state = read_estimates(folder), experiment.find(folder)
             if content is None or state is None:
                 continue
-            older = older_in(content, made_from(folder, below_of(folder, state)))
+            older = older_in(content, made_from(folder, experiment.suppress_below(folder, state)))
             command = _wish_in(content, folder).command(folder.slug)
         except NarrativeRunsError as error:
             lines.append(str(error))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from narrative_runs import finished
 from narrative_runs.codebook.default import DEFAULT
 from narrative_runs.errors import FindingsError
-from narrative_runs.experiment import last_params
+from narrative_runs.experiment import suppress_below
 from narrative_runs.export import no_text
 from narrative_runs.export.masked_rows import masked_rows
 from narrative_runs.findings.sheets import Sheet, table_rows, write_sheets
@@ -32,7 +32,7 @@ def export_no_text(which: str, others: Sequence[str], output: Path | None, force
     experiment = finished.read(which, partial(no_text.columns_of, variable=variable), others)
     by_name = "" if experiment.codebook.fits_the_record else variable
     path = _checked(output or _named_after(experiment.folder.no_text, by_name), force)
-    below = last_params(experiment.folder, experiment.state).get("report", {}).get("suppress_below", 0)
+    below = suppress_below(experiment.folder, experiment.state)
     if below and by_name:
         raise FindingsError(
             f"--variable {variable}: small counts of a codebook's variables cannot be masked yet, and "

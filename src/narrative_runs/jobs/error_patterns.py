@@ -52,11 +52,14 @@ def _rows(folder: ExperimentFolder) -> Iterator[tuple[Any, ...]]:
 
 
 def _asked_at(folder: ExperimentFolder, count: int) -> dict[int, str]:
-    """When each narrative was last asked, which only the shards say; a retry replaces the first pass."""
+    """When each narrative was asked, which only the shards say; nothing of those that a retry asked again: errors alone
+    are, so that they share its time."""
     times: dict[int, str] = {}
-    for path in [*(folder.results_of(shard, count) for shard in range(1, count + 1)), folder.retries]:
+    for path in (folder.results_of(shard, count) for shard in range(1, count + 1)):
         table = pq.read_table(path, columns=["row_num", "processed_at"])
         times.update(zip(table["row_num"].to_pylist(), table["processed_at"].to_pylist(), strict=True))
+    for row_num in pq.read_table(folder.retries, columns=["row_num"])["row_num"].to_pylist():
+        times.pop(row_num, None)
     return times
 
 
@@ -75,7 +78,8 @@ def _adopted(heads: Mapping[Path, Mapping[str, Any]]) -> set[str]:
 
 
 def _asked_by(heads: Mapping[Path, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Which server and host gave each result, by its fingerprint; nothing where there was one of each."""
+    """Which server and host gave each result, by its fingerprint; nothing where there was one of each, and for those
+    that a retry asked again: errors alone are, so that they share its servers and its host."""
     models = [head.get("params", {}).get("model", {}) for head in heads.values()]
     has_servers = any(isinstance(model.get("api_url"), list) for model in models)
     if not has_servers and len({head.get("host") for head in heads.values() if head}) < 2:
@@ -84,7 +88,9 @@ def _asked_by(heads: Mapping[Path, Mapping[str, Any]]) -> dict[str, tuple[str, s
     for path, head in heads.items():
         is_retry = journal.name_of(path) == journal.RETRY
         for _, entry in journal.entries(path):
-            # Of two answers the first counts, of retries the last.
-            if is_retry or entry["fingerprint"] not in asked_by:
+            # Of two answers the first counts.
+            if is_retry:
+                asked_by[entry["fingerprint"]] = ("", "")
+            elif entry["fingerprint"] not in asked_by:
                 asked_by[entry["fingerprint"]] = (entry.get("server") or "", head.get("host") or "")
     return asked_by

@@ -81,6 +81,10 @@ def write_report(context: RunContext, with_prints: bool = True) -> None:
         pictures.append(
             _put(estimates_figure.NAME, estimates_figure.CAPTION, estimated.drawing, folder, with_print=True)
         )
+    elif estimated is not None:
+        # It was drawn under another limit, and shows what this one masks.
+        for kind in ("png", "pdf"):
+            folder.figure(estimates_figure.NAME, kind).unlink(missing_ok=True)
     shown = None if estimated is None else estimated.shown
     _write(folder.report, page(header, metrics, quality, page_contents, pictures, shown).encode(errors="replace"))
 

@@ -14,19 +14,18 @@ _OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refus
 
 class Retries(NamedTuple):
     """The error rows that a retry would ask about again, in words; not_worth_it: the errors that are hardly worth it,
-    empty for none; without_these: the categories that hold none of these."""
+    empty for none; without_these: the categories that hold none of these; n_asked: how many narratives are asked again."""
 
     lines: list[str]
     not_worth_it: str
     without_these: list[str]
+    n_asked: int = 0
 
-
-def retry_lines(experiment_id: str, categories: Sequence[str]) -> list[str]:
-    """The lines to show for an experiment; categories: those to ask about again, all when empty."""
-    lines, not_worth_it, without_these = retries_of(experiment_id, categories)
-    if not_worth_it:
-        lines.append(f"{not_worth_it} To leave them out: --config retry={','.join(without_these)}")
-    return lines
+    def on_the_terminal(self) -> list[str]:
+        """The lines to show before a retry asks."""
+        if not self.not_worth_it:
+            return self.lines
+        return [*self.lines, f"{self.not_worth_it} To leave them out: --config retry={','.join(self.without_these)}"]
 
 
 def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
@@ -38,7 +37,7 @@ def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
         return Retries(["There are no error rows: nothing is asked again."], "", [])
     asked = {category: count for category, count in counts.items() if not categories or category in categories}
     line = f"Errors: {_listed(counts)}. Asked again: {sum(asked.values()):,}" + (
-        f" ({_listed(asked)})." if categories else "."
+        f" ({_listed(asked)})." if categories and asked else "."
     )
     hardly_worth_it = Counter(
         reason for row in rows if row["category"] in asked and (reason := _reason(row["error_message"] or ""))
@@ -48,6 +47,7 @@ def retries_of(experiment_id: str, categories: Sequence[str]) -> Retries:
         [line],
         f"{why} {_listed(hardly_worth_it)}." if hardly_worth_it else "",
         sorted(set(asked) - {"data_error"}) or ["timeout"],
+        sum(asked.values()),
     )
 
 

@@ -20,6 +20,9 @@ from narrative_runs.record import result_rows
 from narrative_runs.record.error_patterns import messages_of_patterns
 from narrative_runs.record.error_rows import error_counts
 from narrative_runs.record.state import TIME
+from narrative_runs.shell import to_retry
+
+RETRY = "retry"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Status:
         facts.append(("started", row["start_time"] or "-"))
         if self.known.state == COMPLETED:
             facts.append(("completed", row["end_time"]))
+            if row["slug"] and any(status.errors.values()):
+                facts.append((RETRY, f"to ask again about the errors: `{to_retry(row['experiment_id'])}`"))
         elif row["last_progress_update"]:
             age = duration(self.last_update_age_sec or 0.0)
             facts.append(("last update", f"{row['last_progress_update']}, {age} ago"))

@@ -23,12 +23,7 @@ def _limit(folder: ExperimentFolder, _: FileState) -> int:
         state = experiment.find(folder) if folder.path.is_dir() else None
     except NarrativeRunsError:
         return 0
-    return 0 if state is None else limit_in(state)
-
-
-def limit_in(state: experiment.ExperimentState) -> int:
-    """The limit that an experiment's params set."""
-    return int((state.params.get("report") or {}).get("suppress_below") or 0)
+    return 0 if state is None else experiment.suppress_below(folder, state)
 
 
 def cells_shown(known: ExperimentRow) -> list[str]:

@@ -14,7 +14,7 @@ from narrative_runs.monitoring.experiments import RUNNING, ExperimentRow, experi
 from narrative_runs.monitoring.latest_errors import LatestError, latest_errors
 from narrative_runs.monitoring.listing import COLUMNS
 from narrative_runs.monitoring.shard_states import STATES, ShardState, shard_states
-from narrative_runs.monitoring.status import Status, status_of
+from narrative_runs.monitoring.status import RETRY, Status, status_of
 from narrative_runs.page.acts import offered
 from narrative_runs.page.events import Events, Fragments
 from narrative_runs.page.experiment_asked import experiment_asked, named
@@ -24,7 +24,7 @@ from narrative_runs.page.rendering import fragment, render
 # The page of all experiments, as its listeners name it; that of one is named by its id.
 ALL = ""
 # Shown elsewhere on the card, or in another form.
-_NOT_AS_FACTS = ("state", "errors", "pattern")
+_NOT_AS_FACTS = ("state", "errors", "pattern", RETRY)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, OWN_LABEL
 from narrative_runs.errors import SourceError
-from narrative_runs.source.cells import Unreadable, label_of, marked_if_excel_error, text_of, whole_number
+from narrative_runs.source.cells import Unreadable, is_label, label_of, marked_if_excel_error, text_of, whole_number
 from narrative_runs.source.choice import Candidate
 from narrative_runs.source.formats import Cells
 from narrative_runs.source.layouts import KEY_PART
@@ -139,6 +139,8 @@ class Collector:
     def _add(self, sheet: "_Sheet", number: int, cells: Cells) -> None:
         incident_id = sheet.incident_id(number, cells)
         narratives = [(cell.narrative_type, cell, self._text(sheet, cells[cell.text])) for cell in sheet.texts]
+        for kind, _, text in narratives:
+            sheet.note_text(kind, text)
         if sheet.candidate.match.is_long:
             kind = sheet.narrative_type(cells)
             narratives = [(kind, cell, text) for _, cell, text in narratives]
@@ -214,6 +216,7 @@ class _Sheet:
         self._date_ids: list[int] = []
         self._unreadable: dict[tuple[int, str], list[str]] = defaultdict(list)
         self._labels: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        self._holds_labels_alone: dict[str, bool] = {}
 
     def must_fit(self, number: int, cells: Cells) -> None:
         """A row of a CSV file that is too long would put text into the wrong column.
@@ -260,6 +263,11 @@ class _Sheet:
         if narrative_type not in self._reading.types:
             self._unknown_types.append((number, narrative_type))
 
+    def note_text(self, narrative_type: str, text: str) -> None:
+        """Remember whether all texts of a type are labels, such as 0 and 1."""
+        if text.strip() and self._holds_labels_alone.get(narrative_type, True):
+            self._holds_labels_alone[narrative_type] = is_label(text)
+
     def label(self, number: int, cells: Cells, column: int | None) -> int | None:
         """The label in this column; None for one that cannot be read, which is remembered."""
         if column is None:
@@ -300,6 +308,9 @@ class _Sheet:
         where = file_and_sheet(self._path, self.candidate)
         if self._unknown_types:
             raise self._unknown(where)
+        for kind, holds_labels_alone in self._holds_labels_alone.items():
+            if holds_labels_alone and kind in self._reading.columns:
+                objections.since(2, self._labels_for_texts(where, kind))
         for column, rows in self._changed_ids.items():
             objections.since(
                 2,
@@ -325,6 +336,17 @@ class _Sheet:
                     "A label is 0 or 1, yes or no, true or false. Correct the column, or rename it if it holds no "
                     "labels.",
                 )
+
+    def _labels_for_texts(self, where: str, kind: str) -> str:
+        others = [other for other in self._reading.types if not self._holds_labels_alone.get(other)]
+        of_narratives = [f"{LABEL_OF}{other}: of the narrative {other}" for other in others]
+        return (
+            f"{where} has nothing but labels, such as 0 and 1, in {self._reading.columns[kind]}, which "
+            f"data.columns.{kind} names as texts of the type {kind}: each would be asked about.\n"
+            "If they are the labels to compare with, give the key of this line in data.columns another name:\n"
+            + "\n".join(f"  {line}" for line in (f"{LABEL}: of the incident", *of_narratives))
+            + "\nElse remove the line."
+        )
 
     def _unknown(self, where: str) -> SourceError:
         known = self._reading.types

@@ -66,6 +66,14 @@ def label_of(value: object) -> int | None:
     return _LABELS[text]
 
 
+def is_label(value: object) -> bool:
+    """Whether the cell is a label that `label_of` can read; a blank one is none."""
+    try:
+        return label_of(value) is not None
+    except ValueError:
+        return False
+
+
 def plain(value: object) -> Plain:
     """The cell as a value that every table format can hold: whole floats as integers, dates and times as ISO 8601
     texts, a cell without a value as None."""

@@ -13,7 +13,7 @@ from narrative_runs.source.formats import Cells, Table
 from narrative_runs.source.layouts import KNOWN, Match, match
 from narrative_runs.source.reading import Reading
 from narrative_runs.source.rules import Objections
-from narrative_runs.source.suggestion import suggestion
+from narrative_runs.source.suggestion import nearest, suggestion
 
 # A title or a remark may stand above the names of the columns.
 _HEADER_WITHIN = 10
@@ -67,13 +67,13 @@ def choose(path: Path, tables: Sequence[Table], reading: Reading, objections: Ob
     if reading.sheets:
         read = [_named(path, name, candidates) for name in reading.sheets]
         if shapeless := [candidate for candidate in read if not candidate.match.complete]:
-            raise _unknown_layout(path, shapeless)
+            raise _unknown_layout(path, shapeless, reading)
         if len({candidate.table.name for candidate in read}) < len(read):
             raise SourceError(f"data.sheet names a sheet of {path} twice: {', '.join(reading.sheets)}\nName each once.")
         return Choice(read, [candidate for candidate in candidates if candidate not in read])
     known = [candidate for candidate in candidates if candidate.match.complete]
     if not known:
-        raise _unknown_layout(path, candidates)
+        raise _unknown_layout(path, candidates, reading)
     visible = [candidate for candidate in known if not candidate.table.is_hidden]
     chosen = visible[0] if visible and reading.rules.tells_all else known[0]
     if not visible:
@@ -130,7 +130,7 @@ def _advice(candidates: Sequence[Candidate]) -> str:
     return f'Name the one to read in the params, such as data.sheet: "{names[0]}"{several}.'
 
 
-def _unknown_layout(path: Path, candidates: Sequence[Candidate]) -> SourceError:
+def _unknown_layout(path: Path, candidates: Sequence[Candidate], reading: Reading) -> SourceError:
     lines = [f"Data file has no sheet of a known layout: {path}"]
     lines += [f"  {candidate.title}: {_shortfall(candidate)}" for candidate in candidates]
     best = min(
@@ -138,16 +138,35 @@ def _unknown_layout(path: Path, candidates: Sequence[Candidate]) -> SourceError:
     )
     guessed = None
     if best is not None and len(best.header) and not best.match.doubled:
-        guessed = suggestion(best.header, [cells for _, cells in islice(best.rows(), _EXAMPLES)])
+        rows = [cells for _, cells in islice(best.rows(), _EXAMPLES)]
+        guessed = suggestion(best.header, rows, reading.columns)
+        lines += _not_there(best, reading)
+    if guessed and reading.columns:
+        corrected = ["Correct data.columns in the params. What fits is kept, the rest is guessed:", *_indented(guessed)]
+        return SourceError("\n".join([*lines, *corrected]))
     if guessed:
         lines += [
             "If your columns have other names, say which is which in the params. Guessed from their names and texts:",
-            *(f"  {line}" for line in guessed),
+            *_indented(guessed),
             "Or name the columns in the first row as one of these, and leave cells without a label empty:",
         ]
     else:
         lines.append("Name the columns in its first row as one of these, and leave cells without a label empty:")
     return SourceError("\n".join([*lines, *(f"  {layout}: {', '.join(names)}" for layout, names in KNOWN.items())]))
+
+
+def _not_there(candidate: Candidate, reading: Reading) -> Iterator[str]:
+    """A line for each column that `data.columns` names and the header does not have, with the one most like it."""
+    for role, name in reading.columns.items():
+        if name in candidate.match.missing:
+            near = nearest(name, candidate.header)
+            yield f"data.columns.{role} names {name}; " + (
+                f"the workbook has {near}." if near else "the workbook has no such column, and none with such a name."
+            )
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 def _shortfall(candidate: Candidate) -> str:

@@ -1,12 +1,13 @@
 """A `data.columns` block for a workbook of no known layout, guessed from its columns' names and from its cells."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from statistics import mean
 
 import yaml
 
-from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE
+from narrative_runs.data_columns import INCIDENT_ID, LABEL, LABEL_OF, NARRATIVE_TEXT, NARRATIVE_TYPE, types_of
 from narrative_runs.source.cells import label_of, text_of
 
 _NARRATIVE_CHARACTERS = 40
@@ -20,19 +21,63 @@ _LABEL_WORDS = ("label", "manual", "flag", "coded", "code", "coder", "truth", "g
 _KIND_WORDS = ("type", "kind", "source", "narrativetype")
 
 
-def suggestion(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]:
+def suggestion(
+    header: Sequence[object], rows: Sequence[Sequence[object]], given: Mapping[str, str] | None = None
+) -> list[str]:
     """The lines of the block, ready to paste; none if nothing looks like narratives.
 
-    header: the names of the columns; rows: the first of the rows below it.
+    header: the names of the columns; rows: the first of the rows below it; given: what `data.columns` has already, by
+    our own names: what fits is kept, and a name that is not there is corrected.
     """
     columns = {
         text_of(cell).strip(): [text_of(row[position]).strip() if position < len(row) else "" for row in rows]
         for position, cell in enumerate(header)
         if text_of(cell).strip()
     }
+    guessed = _guessed(columns)
+    if not guessed:
+        return []
+    block = yaml.safe_dump(
+        {"data": {"columns": _corrected(given, guessed, list(columns)) if given else guessed}},
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
+    )
+    return block.rstrip("\n").split("\n")
+
+
+def nearest(name: str, header: Sequence[object]) -> str | None:
+    """The column of a header whose name is the most like this one; None if none is like it."""
+    plain = {text_of(cell).strip().casefold(): text_of(cell).strip() for cell in header}
+    near = get_close_matches(name.strip().casefold(), plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def _corrected(given: Mapping[str, str], guessed: Mapping[str, str], header: Sequence[str]) -> dict[str, str]:
+    """What `data.columns` has, each name that is not in the header corrected to the nearest one, or to the one that is
+    guessed; a line for which there is neither is left out. Types and labels are guessed only if it names no type."""
+    there = {name.casefold() for name in header}
+    # Of a workbook with one narrative a row the types are no columns, but what stands in one.
+    values = types_of(given) if NARRATIVE_TYPE in given else ()
+    kept = {role: name for role, name in given.items() if role in values or name.strip().casefold() in there}
+    free = [name for name in header if name.casefold() not in {one.strip().casefold() for one in kept.values()}]
+    corrected: dict[str, str] = {}
+    for role, name in given.items():
+        fitting = kept.get(role) or nearest(name, free) or guessed.get(role)
+        if fitting is not None and (role in kept or fitting in free):
+            corrected[role] = fitting
+            free = [one for one in free if one != fitting]
+    has_texts = NARRATIVE_TEXT in corrected or any(role in corrected for role in types_of(given))
+    wanted = {INCIDENT_ID} if has_texts else set(guessed)
+    added = {role: name for role, name in guessed.items() if role in wanted and role not in corrected and name in free}
+    return {role: name for role, name in added.items() if role == INCIDENT_ID} | corrected | added
+
+
+def _guessed(columns: dict[str, list[str]]) -> dict[str, str]:
+    """The workbook's names by ours; empty if nothing looks like narratives."""
     texts = [name for name, cells in columns.items() if _is_prose(cells)]
     if not texts:
-        return []
+        return {}
     guessed: dict[str, str] = {}
     if identifier := _identifier(columns, texts):
         guessed[INCIDENT_ID] = identifier
@@ -43,9 +88,7 @@ def suggestion(header: Sequence[object], rows: Sequence[Sequence[object]]) -> li
         guessed |= {name: value for name, value in _by_type(values).items() if name != value.lower()}
     else:
         guessed |= _by_type(texts)
-    guessed |= _labels(columns, guessed, is_long=kind is not None)
-    block = yaml.safe_dump({"data": {"columns": guessed}}, sort_keys=False, allow_unicode=True, width=1000)
-    return block.rstrip("\n").split("\n")
+    return guessed | _labels(columns, guessed, is_long=kind is not None)
 
 
 def _is_prose(cells: Sequence[str]) -> bool:

@@ -138,10 +138,14 @@ def _plan(command: Command) -> Plan:
         raise ExperimentError(_message_of_difference(planned.difference, folder))
     if retry and row is not None:
         # Imported here: it knows the client's words, which no other command needs.
-        from narrative_runs.monitoring.retries import retry_lines
+        from narrative_runs.monitoring.retries import retries_of
 
-        for line in retry_lines(row["experiment_id"], command.categories):
+        retries = retries_of(row["experiment_id"], command.categories)
+        for line in retries.on_the_terminal():
             tell(line)
+        if recorded and not retries.n_asked:
+            # Else it would keep a snapshot of the state before a retry that changes nothing.
+            planned.retry_errors = False
     if completed and row is not None and not retry:
         tell(
             f"{row['experiment_name']} was completed {row['end_time']}: {row['n_narratives_processed']} narratives. "

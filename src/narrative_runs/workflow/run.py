@@ -20,8 +20,10 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from narrative_runs import __version__, experiment
+from narrative_runs import params as params_module
 from narrative_runs.asking.server import API_KEY_VARIABLE
 from narrative_runs.errors import NarrativeRunsError, reason_of
+from narrative_runs.findings.estimates_file import BELOW, MADE_FROM, read_estimates
 from narrative_runs.findings.pilot import Pilot
 from narrative_runs.job_environment import ADDRESS_VARIABLE, JOBS_VARIABLE
 from narrative_runs.observation.cost import cost_of
@@ -29,10 +31,11 @@ from narrative_runs.observation.notice import Event, Notice, notice_of_end
 from narrative_runs.observation.notifier import MAY_TAKE_S, Notifier
 from narrative_runs.paths import FORGETTING
 from narrative_runs.record import database, result_rows
+from narrative_runs.record.error_rows import error_counts
 from narrative_runs.run_lock import RunLock
 from narrative_runs.run_spec import RunSpec
 from narrative_runs.seen_narratives import seen_digests
-from narrative_runs.shell import to_run
+from narrative_runs.shell import to_retry, to_retry_by_file, to_run
 from narrative_runs.signals import heard, name_of, stopped_by
 from narrative_runs.source import rules
 from narrative_runs.workflow.failed_job import message_of_failed_job, name_of_failed_job
@@ -278,6 +281,7 @@ class Run:
             # A part of the workflow, such as `snakemake source`, has made no findings.
             if _changed_at(self._plan.folder.metrics) >= self._began_at:
                 show(self._plan)
+            _show_estimates_of_another_limit(self._plan)
             self._wait_for_notices()
         elif self._lock is not None and not self._plan.folder.description.exists():
             self._lock.forget()
@@ -336,8 +340,45 @@ def show(planned: Plan) -> None:
 
     with suppress(OSError):
         print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
-    for line in _pilot_lines(planned):
+    for line in [*_retry_lines(planned), *_pilot_lines(planned)]:
         tell(line)
+
+
+def _show_estimates_of_another_limit(planned: Plan) -> None:
+    """Say how to make the estimates anew if their files mask other counts than the report does now."""
+    try:
+        content = read_estimates(planned.folder)
+    except NarrativeRunsError:
+        # The report says why they cannot be read.
+        return
+    if content is None or content[MADE_FROM].get(BELOW) == planned.params.report.suppress_below:
+        return
+    # Imported here: it takes a second, and is rare.
+    from narrative_runs.estimating.content import wish_of
+
+    folder = planned.folder
+    tell(
+        f"{folder.estimates} and {folder.estimates_table} are of another report.suppress_below, and the report leaves "
+        f"them out. To make them anew, which asks nothing: `{wish_of(content).command(folder.slug)}`"
+    )
+
+
+def _retry_lines(planned: Plan) -> list[str]:
+    """How to ask again about the errors; nothing if there are none."""
+    state = experiment.find(planned.folder)
+    row = database.experiment(state.experiment_id) if state is not None else None
+    if row is None or not (n_errors := sum(error_counts(row["experiment_id"]).values())):
+        return []
+    command = to_retry_by_file(Path(planned.origin)) if _is_of_file(planned) else to_retry(row["experiment_id"])
+    return [f"{'1 error' if n_errors == 1 else f'{n_errors:,} errors'}: to ask again: `{command}`"]
+
+
+def _is_of_file(planned: Plan) -> bool:
+    """Whether the params file alone names this experiment, which `--config` can change."""
+    try:
+        return params_module.of_file(Path(planned.origin)).slug == planned.slug
+    except NarrativeRunsError:
+        return False
 
 
 def _pilot_lines(planned: Plan) -> list[str]:

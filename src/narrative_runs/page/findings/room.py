@@ -21,7 +21,7 @@ from narrative_runs.page.experiment_asked import experiment_asked, named
 from narrative_runs.page.file_states import FileState, state_of_file
 from narrative_runs.page.findings import of_record as record_findings
 from narrative_runs.page.findings.sections import Findings, sections
-from narrative_runs.page.masking import limit_in
+from narrative_runs.page.masking import suppress_below
 from narrative_runs.page.rendering import render
 from narrative_runs.page.tables import Section
 from narrative_runs.paths import ExperimentFolder
@@ -67,11 +67,22 @@ async def _figure(request: web.Request) -> web.Response:
     known, name = await experiment_asked(request), request.match_info["name"]
     if name not in _FIGURES or not known.row.get("slug"):
         raise web.HTTPNotFound
-    try:
-        content = await asyncio.to_thread(known.folder.figure(name, "png").read_bytes)
-    except OSError:
-        raise web.HTTPNotFound from None
+    content = await asyncio.to_thread(_figure_shown, known, name)
+    if content is None:
+        raise web.HTTPNotFound
     return web.Response(body=content, content_type="image/png")
+
+
+def _figure_shown(known: ExperimentRow, name: str) -> bytes | None:
+    """A figure of the experiment as PNG; None if there is none, or its page leaves it out."""
+    state, metrics = experiment.find(known.folder), _metrics(known.folder)
+    if state is None or metrics is None:
+        return None
+    try:
+        is_shown = name in _read(named(known), known.folder, state, metrics).figures
+        return known.folder.figure(name, "png").read_bytes() if is_shown else None
+    except OSError:
+        return None
 
 
 def findings_shown(known: ExperimentRow) -> tuple[list[Section], list[str]]:
@@ -97,7 +108,7 @@ def findings_shown(known: ExperimentRow) -> tuple[list[Section], list[str]]:
 def _of_record(known: ExperimentRow, state: ExperimentState | None) -> tuple[list[Section], list[str]]:
     """The same for an experiment without findings files: what the record has."""
     counts = error_counts(known.row["experiment_id"])
-    below = 0 if state is None else limit_in(state)
+    below = suppress_below(known)
     if known.state == RUNNING:
         note = "It is running: findings come with its merge, at the end. What the record has so far:"
     elif state is None:
@@ -121,11 +132,12 @@ def _metrics(folder: ExperimentFolder) -> dict[str, Any] | None:
 
 
 def _read(which: str, folder: ExperimentFolder, state: ExperimentState, metrics: dict[str, Any]) -> Findings:
-    codebook, below = experiment.codebook_of(state.params), limit_in(state)
+    codebook, below = experiment.codebook_of(state.params), experiment.suppress_below(folder, state)
     published = masked_metrics(metrics, below, codebook)
     counts = _counts(folder, state_of_file(folder.result_table))
-    header = ReportHeader(state.experiment_id, folder.slug, state.source_md5, dict(state.params), [])
+    header = ReportHeader(state.experiment_id, folder.slug, state.source_md5, experiment.last_params(folder, state), [])
     has_detections = codebook.first_binary is not None
+    estimated = _estimates(folder, below)
     return Findings(
         which,
         published,
@@ -136,8 +148,8 @@ def _read(which: str, folder: ExperimentFolder, state: ExperimentState, metrics:
         # How the errors of a few are divided would tell more than their number.
         {} if below else counts.errors_by_type,
         summary(header, published, counts.models) if has_detections else [],
-        _estimates(folder, below),
-        _figures(folder, published),
+        estimated,
+        _figures(folder, published, estimated),
     )
 
 
@@ -183,15 +195,17 @@ def _most_frequent_first(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
-def _figures(folder: ExperimentFolder, published: Mapping[str, Any]) -> list[str]:
-    """The names of the figures that exist, unless they were drawn from other metrics than the page shows."""
+def _figures(folder: ExperimentFolder, published: Mapping[str, Any], estimated: EstimatesShown | None) -> list[str]:
+    """The names of the figures that exist, unless they were drawn from other metrics or estimates than the page
+    shows."""
     try:
         drawn_from = json.loads(folder.metrics_to_publish.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
     if drawn_from != published:
         return []
-    return [name for name in _FIGURES if folder.figure(name, "png").is_file()]
+    left_out = () if estimated is not None and estimated.has_figure else (_ESTIMATES,)
+    return [name for name in _FIGURES if name not in left_out and folder.figure(name, "png").is_file()]
 
 
 def _estimates(folder: ExperimentFolder, below: int) -> EstimatesShown | None:

@@ -20,7 +20,7 @@ from narrative_runs.page.addresses import address_of
 from narrative_runs.page.experiment_asked import named
 from narrative_runs.page.history.comparisons import ComparedTables, Comparisons
 from narrative_runs.page.history.side_by_side import Side, experiments_table, metric_tables, params_of
-from narrative_runs.page.masking import cells_shown, limit_in
+from narrative_runs.page.masking import cells_shown
 from narrative_runs.page.rendering import render
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.snapshots import Snapshot, divided
@@ -126,10 +126,11 @@ def _side(letter: str, known: ExperimentRow, snapshot: str) -> Side:
         if snapshot:
             raise ExperimentError(f"{named(known)} has no snapshots: its folder is not here.")
         return Side(letter, named(known), "", row["experiment_name"], None, _of_record(row), None, 0, False)
-    below = limit_in(state)
+    below = experiment.suppress_below(folder, state)
     if snapshot:
         state = replace(state, params=dict(snapshots.named(folder, snapshot).params))
         return Side(letter, named(known), snapshot, row["experiment_name"], folder, state, None, below, True)
+    state = replace(state, params=experiment.last_params(folder, state))
     metrics = _metrics(folder)
     published = None if metrics is None else masked_metrics(metrics, below, experiment.codebook_of(state.params))
     return Side(

@@ -15,6 +15,7 @@ from narrative_runs.findings.rounding import shown
 from narrative_runs.monitoring.experiments import RUNNING, ExperimentRow
 from narrative_runs.page.addresses import address_of
 from narrative_runs.page.experiment_asked import experiment_asked, named
+from narrative_runs.page.masking import suppress_below
 from narrative_runs.page.narratives.comparing import bring_compared
 from narrative_runs.page.narratives.filters import Asked, Field, asked_in, fields_of, understood
 from narrative_runs.page.narratives.highlighting import Piece, excerpt, pieces, readable, within
@@ -178,7 +179,7 @@ def narratives_listed(
     if not meant.problems:
         page = narrative_pages.page_of(index, experiment_id, meant.wanted, ON_A_PAGE, after, before)
         count = narrative_pages.count_of(index, experiment_id, meant.wanted)
-    below = _suppress_below(known)
+    below = suppress_below(known)
     there = narrative_pages.choices(index, experiment_id)
     rows = narrative_pages.rows_with_ids(page.result_ids, asked.variable)
     own = {"after": str(page.last)} if page.has_later else {}
@@ -288,9 +289,3 @@ def traced_back(known: ExperimentRow, row: dict[str, Any]) -> Traced:
 def _codebook_of(known: ExperimentRow) -> Codebook:
     state = state_of(known.row)
     return DEFAULT if state is None else experiment.codebook_of(state.params)
-
-
-def _suppress_below(known: ExperimentRow) -> int:
-    state = state_of(known.row)
-    report = {} if state is None else state.params.get("report") or {}
-    return int(report.get("suppress_below") or 0)
