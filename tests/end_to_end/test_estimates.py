@@ -130,7 +130,7 @@ def test_chosen_rows_are_refused(dealt: Project) -> None:
     rows.to_excel(chosen, index=False, sheet_name="review", engine="openpyxl")
     done(project, "narrative-runs", "review", "import", str(chosen), "--coder", "ana")
     words = refused(project, "narrative-runs", "estimate", "cases")
-    assert "true negative (" in words and "error (1 incidents)" in words and "are not a sample" in words
+    assert "true negative (" in words and "error (1 incident)" in words and "are not a sample" in words
     fill(
         project.folder / FOLDER / "review_ben.xlsx",
         lambda row: int(not is_true(row["narrative_text"])),

@@ -83,6 +83,6 @@ def test_without_reviews_and_labels_there_is_no_ground() -> None:
 def test_estimates_wait_for_open_disagreements(assume_random: bool) -> None:
     """As long as a disagreement of coders is open nothing is estimated, whatever the user assumes."""
     made = Made([("true negative", False, False, True, False)] * 30, n_open=1)
-    with pytest.raises(FindingsError, match="one narrative, and nobody has decided yet") as refused:
+    with pytest.raises(FindingsError, match="1 narrative, and nobody has decided yet") as refused:
         sampling(made, assume_random)
     assert "`narrative-runs review disagreements cases --variable detected`" in str(refused.value)

@@ -136,7 +136,10 @@ def test_disagreements_are_decided(
     assert "there is no open disagreement" in capsys.readouterr().out
     run(monkeypatch, "review", "show", "coded")
     said = capsys.readouterr().out
-    assert f"Disagreements: {len(keys)}, of which 0 are open." in said and "No verdict: it takes 3 coders" in said
+    assert (
+        f"Disagreements of coders: {len(keys)}, of which 0 are undecided." in said
+        and "No verdict: it takes 3 coders" in said
+    )
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pandas as pd
 from narrative_runs.errors import FindingsError
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
 from narrative_runs.estimates.population import Mask
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.reviews.population import Population
 from narrative_runs.reviews.reviewed import Reviewed
 
@@ -46,8 +47,8 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
     about = f"{name} in {slug}"
     if n_open := len(reviewed.open_disagreements):
         raise FindingsError(
-            f"{about}: coders do not agree on {_narratives(n_open)}, and nobody has decided yet; estimates wait for "
-            f"that. `narrative-runs review disagreements {slug} --variable {name}` writes them as a sheet."
+            f"{about}: coders do not agree on {count_of(n_open, 'narrative')}, and nobody has decided yet; estimates "
+            f"wait for that. `narrative-runs review disagreements {slug} --variable {name}` writes them as a sheet."
         )
     is_labelled = labelled(population.incidents)
     is_reviewed = reviewed.incidents["is_reviewed"].to_numpy(bool)
@@ -100,7 +101,7 @@ def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool)
     part = float(lacking.sum() / strata["size"].sum())
     if part <= MOST_UNREVIEWED:
         return
-    listed = ", ".join(f"{stratum} ({size:,} incidents)" for stratum, size in lacking.head(_SHOWN).items())
+    listed = ", ".join(f"{stratum} ({count_of(size, 'incident')})" for stratum, size in lacking.head(_SHOWN).items())
     more = f", and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
     raise FindingsError(
         f"{name} in {slug}: nobody reviewed an incident of: {listed}{more}. That is {part:.0%} of all incidents, "
@@ -115,7 +116,3 @@ def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool)
             else ""
         )
     )
-
-
-def _narratives(n: int) -> str:
-    return "one narrative" if n == 1 else f"{n} narratives"
