@@ -22,7 +22,13 @@ def variables(made: Made, groups: list[str] | None = None) -> dict[str, Any]:
     """What there is of the variable before anything is masked."""
     units = units_by_level(made.read, made.reviewed, DRAWN, grouped_by(groups or []))
     references = {"Sex": groups[0]} if groups else {}
-    return {"detected": {"type": "binary", **{each: level(Binary(), units[each], DRAWN, references) for each in units}}}
+    return {
+        "detected": {
+            "type": "binary",
+            "reading": None,
+            **{each: level(Binary(), units[each], DRAWN, references) for each in units},
+        }
+    }
 
 
 def masked(found: dict[str, Any], shown: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from narrative_runs.errors import FindingsError
 from narrative_runs.estimating.masked import masked_estimates
 from narrative_runs.estimating.measured import largest_groups, level
 from narrative_runs.estimating.methods import methods, works_cited
+from narrative_runs.estimating.reading import reading_of
 from narrative_runs.estimating.sampling import REVIEWS, sampling_of
 from narrative_runs.estimating.units import units_by_level
 from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import chosen
-from narrative_runs.params import default_of
+from narrative_runs.params import bootstrap_seed, default_of
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.bringing_in import passed_over
@@ -77,6 +78,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
     first = experiment_read.read(folder.slug, names[0])
     below = below_of(folder, begun)
     lines = review_file.read(folder)
+    seed = bootstrap_seed(begun.params.get("run", {}).get("seed"))
     grouped = _grouped(folder, wish.by)
     variables: dict[str, dict[str, Any]] = {}
     refused: dict[str, str] = {}
@@ -97,6 +99,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
             "type": read.variable.type,
             "source": sampling.source,
             "n_coders": _n_coders(read, lines),
+            "reading": reading_of(read, of_variable, lines, seed) if sampling.source == REVIEWS else None,
             "is_assumed_random": sampling.is_assumed,
             "n_reviewed_labels": sampling.n_reviewed_labels,
             **{each: level(read.variable, units[each], sampling, references) for each in units},

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from narrative_runs.estimates.estimators import RANDOM
+from narrative_runs.estimating.reading import masked_reading
 from narrative_runs.estimating.units import LEVELS
 from narrative_runs.findings.estimates_file import INCIDENT, NARRATIVE, PREVALENCE, by_value
 from narrative_runs.findings.suppression import MASKED
@@ -44,7 +45,13 @@ def _masked(of_variable: Scope, measured: Mapping[str, list[Mapping[str, Any]]],
     }
     if not hidden and _are_apart_by_few(counts[INCIDENT], counts[NARRATIVE], below):
         hidden = {NARRATIVE}
-    return {**of_variable, **{level: _shown(kind, scopes[level], level in hidden, below) for level in LEVELS}}
+    reading = of_variable["reading"]
+    of_coders = None if reading is None else masked_reading(reading, bool(hidden), below)
+    return {
+        **of_variable,
+        "reading": of_coders,
+        **{level: _shown(kind, scopes[level], level in hidden, below) for level in LEVELS},
+    }
 
 
 def _shown(kind: str, scope: Scope, is_hidden: bool, below: int) -> Scope:

@@ -1,6 +1,6 @@
 """The paragraph for the methods section of an article, and the works that it cites."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from narrative_runs.estimates.estimators import (
@@ -13,8 +13,10 @@ from narrative_runs.estimates.estimators import (
     STRATIFIED_T,
 )
 from narrative_runs.estimating.measured import CENSUS
+from narrative_runs.estimating.reading import ANOTHER
 from narrative_runs.estimating.sampling import REVIEWS
 from narrative_runs.findings.estimates_file import INCIDENT, MEAN, by_value, quantity_in
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.findings.suppression import MASKED
 
 _ANGELOPOULOS_2023A = (
@@ -49,6 +51,7 @@ _SMALL_SAMPLE = (
     "Thompson 1952), with Jeffreys intervals of the shares (Brown et al. 2001) combined by the method of variance "
     "estimates recovery (Zou and Donner 2008)"
 )
+_NUMBERS = dict(enumerate(("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"), start=2))
 _BY_STRATUM = "each stratum and each value that the model gave in it"
 # By estimator: how it is said, and what it cites.
 _HOW: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -119,18 +122,13 @@ def _sampling(of_variable: Mapping[str, Any]) -> str:
     """How the truths were chosen."""
     n, design = of_variable[INCIDENT]["n_reviewed"], of_variable[INCIDENT]["design"]
     if of_variable["source"] == REVIEWS:
-        coders = of_variable["n_coders"]
-        people = "one person" if coders == 1 else f"{coders} people"
         how = (
             "drawn at random"
             if design == RANDOM
             else "drawn at random within strata of the model's answer and the workbook's label"
         )
         sample = "a sample" if n == MASKED else f"{_count(n)}"
-        return (
-            f"Of {sample} of them, {how}, {people} read all narratives; what holds is the adjudicated verdict, else "
-            "the one on which all readers agree."
-        )
+        return " ".join([f"People reviewed {sample} of them, {how}.", *_read(of_variable)])
     replaced = of_variable["n_reviewed_labels"]
     instead = f", in {_count(replaced)} of which a review took the place of the label" if replaced else ""
     if of_variable["is_assumed_random"]:
@@ -139,6 +137,59 @@ def _sampling(of_variable: Mapping[str, Any]) -> str:
             "which is an assumption: how they were chosen is not known."
         )
     return "All of them have a label in the workbook."
+
+
+def _read(of_variable: Mapping[str, Any]) -> Iterator[str]:
+    """Who read what of the sample."""
+    reading, n_coders = of_variable["reading"], of_variable["n_coders"]
+    counts, n_several, n_decided = (
+        reading[name] for name in ("n_incidents_by_coder", "n_read_by_several", "n_decided")
+    )
+    coders = "One coder" if n_coders == 1 else f"{_NUMBERS.get(n_coders, str(n_coders))} coders"
+    if n_coders == 1:
+        read = f"{coders} read all of their narratives"
+    elif counts == MASKED:
+        read = f"{coders} read them; how many each of them read is not shown, as small counts are masked"
+    else:
+        read = f"{coders} read {_each(counts)}{_in_common(counts, n_several, n_coders)}"
+    yield f"{read}{_decided(reading, n_decided, n_coders)}."
+    answers = {True: "did not show the model's answers", False: "showed the model's answers"}
+    if reading["is_blind"] is not None:
+        yield f"The sheets that they filled in {answers[reading['is_blind']]}."
+    if n_several or n_decided:
+        yield "What holds is the adjudicated verdict, or else the one on which all readers agree."
+    if agreed := reading["agreement"]:
+        low, high = (f"{agreed[bound]:.2f}" for bound in ("low", "high"))
+        yield (
+            f"In the {count_of(agreed['narratives'], 'narrative')} that {'both' if n_coders == 2 else 'several'} read, "
+            f"{agreed['measure']} was {agreed['value']:.2f} ({low} to {high})."
+        )
+
+
+def _each(counts: Sequence[int]) -> str:
+    """How many incidents each coder read, most first."""
+    most, least = counts[0], counts[-1]
+    return f"{count_of(most, 'incident') if most == least else f'{least:,} to {most:,} incidents'} each"
+
+
+def _in_common(counts: Sequence[int], n_several: int, n_coders: int) -> str:
+    """How many incidents several coders read."""
+    if n_coders == 2:
+        is_all = set(counts) == {n_several}
+        return f", {'all' if is_all else f'{n_several:,}' if n_several else 'none'} of which both read"
+    if not n_several:
+        return ", and no incident was read by two of them"
+    return f"; two or more of them read {count_of(n_several, 'incident')}"
+
+
+def _decided(reading: Mapping[str, Any], n_decided: int | str, n_coders: int) -> str:
+    """Who decided on how many disagreements; nothing where there was none to decide."""
+    if not n_decided:
+        return ""
+    who = "a third person" if reading["decided_by"] == ANOTHER and n_coders == 2 else reading["decided_by"]
+    if isinstance(n_decided, str):
+        return f"; disagreements were decided by {who}"
+    return f"; {count_of(n_decided, 'disagreement')} {'was' if n_decided == 1 else 'were'} decided by {who}"
 
 
 def _result(name: str, of_variable: Mapping[str, Any]) -> str:
