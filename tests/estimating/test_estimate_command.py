@@ -1,6 +1,7 @@
 """`narrative-runs estimate` on an experiment on disk, with all that it writes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def test_the_report_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     page = FOLDER.report.read_text()
     assert 'id="estimates-heading"' in page and "Model alone<br>(naive)" in page
     assert content()["methods"].replace("'", "&#39;") in page
+    cited = re.sub("<[^>]*>", "", page[page.rindex("Narratives were classified with") :]).split("\nSource:")[0]
+    assert content()["methods"].startswith(" ".join(cited.split()))
     FOLDER.estimates.unlink()
     made_anew()
     assert "estimates" not in FOLDER.report.read_text().replace("narrative-runs estimate", "")

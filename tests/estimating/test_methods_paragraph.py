@@ -143,7 +143,30 @@ def test_an_assumption_stands_in_the_paragraph() -> None:
 
 def test_a_part_without_reviews_stands_in_the_paragraph() -> None:
     """Where a small stratum has no review, the paragraph says what was taken of it."""
-    assert "may hold any share, from none to all" in methods({"detected": variable(GAPS)}, {})
+    assert "may hold any proportion, from none to all" in methods({"detected": variable(GAPS)}, {})
+
+
+def test_what_was_corrected_is_the_subject() -> None:
+    """The sentence about the correction is about prevalences, means or both, by proportions of positives, of the value
+    of a category, or of either."""
+    weapon = variable({"gun": STRATIFIED}, type="category")
+    weapon["incident"] = {**weapon["incident"], "prevalence": {"gun": weapon["incident"]["prevalence"]}}
+    age = variable(STRATIFIED_T, type="number")
+    age["incident"]["mean"] = age["incident"].pop("prevalence")
+    binary = methods({"detected": variable()}, {})
+    assert (
+        "Prevalences were corrected for the errors of the model as the mean of the proportions of positives" in binary
+    )
+    assert "true ones" not in binary and "They were" not in binary
+    assert "mean of the proportions of the value within" in methods({"weapon": weapon}, {})
+    both = methods({"detected": variable(), "weapon": weapon, "age": age}, {})
+    assert "Prevalences and means were corrected" in both and "proportions of positives or of the value within" in both
+    assert "Means were corrected" in methods({"age": age}, {})
+
+
+def test_what_classified_the_narratives_comes_first() -> None:
+    """The sentence about software, model and prompt begins the paragraph."""
+    assert methods({"detected": variable()}, {}, "Narratives were.").startswith("Narratives were. Estimates are of all")
 
 
 def test_groups_cite_how_they_are_compared() -> None:

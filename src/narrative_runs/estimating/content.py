@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-from narrative_runs import experiment, finished, review_file
+from narrative_runs import experiment, finished, journal, review_file
 from narrative_runs.codebook.variables import Binary, Category, Codebook, Number, Ordinal
 from narrative_runs.errors import FindingsError
 from narrative_runs.estimating.masked import masked_estimates
@@ -20,8 +21,11 @@ from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import chosen
-from narrative_runs.params import bootstrap_seed, default_of
+from narrative_runs.params import bootstrap_seed, check, default_of
 from narrative_runs.paths import ExperimentFolder
+from narrative_runs.report.cited import cited
+from narrative_runs.report.contents import models_answered
+from narrative_runs.report.header import ReportHeader, sessions_in
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.bringing_in import passed_over
 from narrative_runs.reviews.experiment_read import ToReview
@@ -114,7 +118,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
         "experiment_id": first.experiment.state.experiment_id,
         MADE_FROM: made_from(folder, below),
         ASKED: {"variables": list(wish.variables), "by": list(wish.by), "assume_random": wish.assume_random},
-        "methods": methods(published, references),
+        "methods": methods(published, references, _classified(folder, begun)),
         "references": works_cited(published, bool(references)),
         "compared_with": references,
         "variables": published,
@@ -178,6 +182,15 @@ def _grouped(folder: ExperimentFolder, columns: Sequence[str]) -> pd.DataFrame:
         raise FindingsError(f"--by {columns[0]}: the workbook has no columns other than those of its layout.")
     table: pd.DataFrame = read_groups(folder.other_columns, columns, "--by").to_pandas()
     return table.set_index("row_num")
+
+
+def _classified(folder: ExperimentFolder, begun: ExperimentState) -> str:
+    """Which software, model and settings classified the narratives, as the report has it."""
+    params = check(begun.params, str(folder.journals)).model_dump(mode="json")
+    sessions = sessions_in(journal.heads(folder.journals))
+    header = ReportHeader(begun.experiment_id, folder.slug, begun.source_md5, params, sessions)
+    results = pq.read_table(folder.result_table, columns=["model_answered"]).to_pandas()
+    return cited(header, models_answered(results)).sentence
 
 
 def _n_coders(read: ToReview, lines: Sequence[review_file.Line]) -> int:

@@ -47,8 +47,8 @@ _FISCH = (
 
 _POWERED_WORDS = "by prediction-powered inference with power tuning (PPI++; Angelopoulos et al. 2023a, 2023b)"
 _SMALL_SAMPLE = (
-    "as the mean of the shares of true ones within {cells}, each weighted by its size in the population (Horvitz and "
-    "Thompson 1952), with Jeffreys intervals of the shares (Brown et al. 2001) combined by the method of variance "
+    "as the mean of the {proportions} within {cells}, each weighted by its size in the population (Horvitz and "
+    "Thompson 1952), with Jeffreys intervals of the proportions (Brown et al. 2001) combined by the method of variance "
     "estimates recovery (Zou and Donner 2008)"
 )
 _NUMBERS = dict(enumerate(("Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"), start=2))
@@ -56,10 +56,11 @@ _BY_STRATUM = "each stratum and each value that the model gave in it"
 # By estimator: how it is said, and what it cites.
 _HOW: dict[str, tuple[str, tuple[str, ...]]] = {
     POWERED: (_POWERED_WORDS, (_ANGELOPOULOS_2023A, _ANGELOPOULOS_2023B)),
-    POST_STRATIFIED: (_SMALL_SAMPLE.format(cells="each value that the model gave"), (_HORVITZ, _BROWN, _ZOU)),
-    STRATIFIED: (_SMALL_SAMPLE.format(cells=_BY_STRATUM), (_HORVITZ, _BROWN, _ZOU)),
+    POST_STRATIFIED: (_SMALL_SAMPLE.replace("{cells}", "each value that the model gave"), (_HORVITZ, _BROWN, _ZOU)),
+    STRATIFIED: (_SMALL_SAMPLE.replace("{cells}", _BY_STRATUM), (_HORVITZ, _BROWN, _ZOU)),
     GAPS: (
-        _SMALL_SAMPLE.format(cells=_BY_STRATUM) + "; a part without a review may hold any share, from none to all, and "
+        _SMALL_SAMPLE.replace("{cells}", _BY_STRATUM)
+        + "; a part without a review may hold any proportion, from none to all, and "
         "widens the interval by as much",
         (_HORVITZ, _BROWN, _ZOU),
     ),
@@ -75,16 +76,17 @@ _HOW: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str, str]) -> str:
+def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str, str], classified: str = "") -> str:
     """What was done, with which numbers, and what came out, ready to be copied.
 
     In: `variables` of estimates.json, as they may be published; by column of groups the one with which the others are
-    compared.
+    compared; the sentence about software, model and settings.
     """
     incidents = [of_variable[INCIDENT] for of_variable in variables.values()]
     without = {(scope["n_errors"], scope["n_unasked"]) for scope in incidents}
     n_errors, n_unasked = map(_count, without.pop()) if len(without) == 1 else ("some", "some")
-    sentences = [
+    sentences = [classified] if classified else []
+    sentences += [
         f"Estimates are of all {_count(incidents[0]['n'])} incidents of the workbook, with those about which the model "
         f"gave an error ({n_errors}) and those about which it was not asked ({n_unasked})."
     ]
@@ -96,9 +98,11 @@ def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str,
         for sentence, names in samples.items()
     ]
     estimators = _estimators(variables)
-    ways = list(dict.fromkeys(_HOW[estimator][0] for estimator in estimators if estimator in _HOW))
-    if ways:
-        sentences.append("They were corrected for the errors of the model " + ", or ".join(ways) + ".")
+    used = [estimator for estimator in estimators if estimator in _HOW]
+    ways = [_HOW[estimator][0].replace("{proportions}", _proportions(variables)) for estimator in used]
+    if used:
+        ways = list(dict.fromkeys(ways))
+        sentences.append(f"{_corrected(variables)} were corrected for the errors of the model {', or '.join(ways)}.")
     if CENSUS in estimators:
         sentences.append("Where every one has a label, its share of labels is exact, and nothing was to be corrected.")
     sentences.append("Narratives of the same incident are not taken as independent. Intervals are at 95%.")
@@ -116,6 +120,19 @@ def works_cited(variables: Mapping[str, Mapping[str, Any]], has_groups: bool) ->
     """What the paragraph cites, in the order of the alphabet."""
     cited = {work for estimator in _estimators(variables) if estimator in _HOW for work in _HOW[estimator][1]}
     return sorted(cited | ({_ZOU, _DONNER} if has_groups else set()))
+
+
+def _corrected(variables: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was corrected, in words."""
+    quantities = dict.fromkeys(quantity_in(of_variable[INCIDENT]) for of_variable in variables.values())
+    return " and ".join(f"{quantity}s" for quantity in quantities).capitalize()
+
+
+def _proportions(variables: Mapping[str, Mapping[str, Any]]) -> str:
+    """What is a proportion of what: of a category each value is counted against all others."""
+    types = {of_variable["type"] for of_variable in variables.values()}
+    of_what = [*(["positives"] if "binary" in types else []), *(["the value"] if types - {"binary", "number"} else [])]
+    return f"proportions of {' or of '.join(of_what)}"
 
 
 def _sampling(of_variable: Mapping[str, Any]) -> str:
