@@ -187,5 +187,7 @@ def test_a_masked_variable_shows_no_number() -> None:
     """Of a variable that is masked the paragraph has neither prevalence nor number of reviews."""
     hidden = variable()
     hidden["incident"] = {**hidden["incident"], **dict.fromkeys(("prevalence", "n_answered", "n_reviewed"), MASKED)}
+    hidden["incident"]["masked_because"] = ["labelled", "reviewed"]
     words = methods({"detected": hidden}, {})
+    assert "would reveal a small one: labelled, reviewed." in words
     assert "small counts are masked" in words and "400" not in words and "12.0" not in words

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from narrative_runs import experiment, finished, journal, review_file
 from narrative_runs.codebook.variables import Binary, Category, Codebook, Number, Ordinal
 from narrative_runs.errors import FindingsError
-from narrative_runs.estimating.masked import masked_estimates
+from narrative_runs.estimating.masked import masked_estimates, masked_notes
 from narrative_runs.estimating.measured import largest_groups, level
 from narrative_runs.estimating.methods import methods, works_cited
 from narrative_runs.estimating.reading import reading_of
@@ -124,6 +124,8 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
         "variables": published,
         "refused": dict.fromkeys(refused, _HIDDEN_REASON) if below else refused,
     }
+    command = wish.command(folder.slug)
+    notes += [note for name, each in published.items() for note in masked_notes(name, each, below, command)]
     notes += [f"Not estimated: {reason}" for reason in refused.values()]
     return Estimates(folder, content, notes)
 

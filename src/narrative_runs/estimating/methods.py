@@ -12,6 +12,7 @@ from narrative_runs.estimates.estimators import (
     STRATIFIED,
     STRATIFIED_T,
 )
+from narrative_runs.estimating.masked import MASKED_BECAUSE
 from narrative_runs.estimating.measured import CENSUS
 from narrative_runs.estimating.reading import ANOTHER
 from narrative_runs.estimating.sampling import REVIEWS
@@ -213,7 +214,10 @@ def _result(name: str, of_variable: Mapping[str, Any]) -> str:
     scope = of_variable[INCIDENT]
     quantity = quantity_in(scope)
     if scope[quantity] == MASKED:
-        return f"Of {name} nothing is shown, as small counts are masked."
+        return (
+            f"Of {name} nothing is shown, as small counts are masked. Counts of incidents that are small, or that "
+            f"would reveal a small one: {', '.join(scope[MASKED_BECAUSE])}."
+        )
     parts = [
         _words(f"{name} {value}".strip(), rates, quantity)
         for value, rates in by_value(of_variable["type"], scope[quantity]).items()
