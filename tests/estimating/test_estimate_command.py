@@ -149,6 +149,28 @@ def test_estimates_of_older_reviews_are_told(
     assert "are of older reviews" not in FOLDER.report.read_text()
 
 
+def test_what_is_replaced_can_be_brought_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where another command made the estimates that are replaced, its line is shown with what they were made from, and
+    brings back the same bytes; the same command again, and a file that nobody can read, need no word."""
+    review(monkeypatch, "ana", "ben")
+    run(monkeypatch, "estimate", "cases", "--variable", "detected")
+    before = FOLDER.estimates.read_bytes()
+    run(monkeypatch, "estimate", "cases", "--variable", "detected")
+    assert "This replaces" not in capsys.readouterr().out
+    run(monkeypatch, "estimate", "cases", "--assume-random")
+    said = " ".join(capsys.readouterr().out.split())
+    (command,) = re.findall(r"This replaces the estimates that were made by `narrative-runs (.*?)`, from reviews", said)
+    assert FOLDER.estimates.read_bytes() != before
+    run(monkeypatch, *command.split())
+    assert FOLDER.estimates.read_bytes() == before
+    assert "cases --assume-random`, from labels" in " ".join(capsys.readouterr().out.split())
+    FOLDER.estimates.write_text("[]")
+    run(monkeypatch, "estimate", "cases")
+    assert "This replaces" not in capsys.readouterr().out
+
+
 def test_small_counts_are_masked_in_all_that_is_written(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
