@@ -234,3 +234,22 @@ def test_a_codebook_without_yes_and_no_names_a_variable(
         run(monkeypatch, "export", "coded", "--review", "20")
     run(monkeypatch, "export", "coded", "--review", "20", "--variable", "weapon")
     assert "weapon in coded: 20 incidents" in capsys.readouterr().out
+
+
+def test_a_sample_of_a_part_of_the_answers_warns(
+    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where some narratives were not asked about, the command says how many were and in which stratum the others are,
+    and deals; where all were asked about there is no warning."""
+    words = ("export", "coded", "--review", "30", "--variable", "weapon", "--coders", "ana")
+    run(monkeypatch, *words)
+    said = capsys.readouterr().out
+    n = len(results) + HIDDEN
+    assert (
+        f"Warning: the model was asked about {len(results)} of {n} narratives. " in said and f"other {HIDDEN} " in said
+    )
+    assert "in the stratum `unasked`" in said and Path("results/coded/review_weapon_ana.xlsx").exists()
+    whole = pd.read_parquet(FOLDER.narratives_of(1, 1))
+    whole[: len(results)].to_parquet(FOLDER.narratives_of(1, 1), index=False)
+    run(monkeypatch, *words, "--force")
+    assert "Warning" not in capsys.readouterr().out
