@@ -137,6 +137,7 @@ def test_an_assumption_stands_in_the_paragraph() -> None:
     labels were replaced."""
     assumed = variable(POWERED, "random", source="labels", is_assumed_random=True, n_reviewed_labels=31)
     words = methods({"detected": assumed}, {})
+    assert "400 of them have a label in the workbook and were asked about, in 31 of which" in words
     assert "in 31 of which a review took the place of the label" in words and "which is an assumption" in words
     assert "an assumption" not in methods({"detected": variable()}, {})
 

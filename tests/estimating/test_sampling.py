@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from narrative_runs.errors import FindingsError
@@ -51,6 +53,20 @@ def test_labels_of_a_part_are_refused() -> None:
     with pytest.raises(FindingsError, match="99 of 100 incidents have a label") as refused:
         sampling(labelled_incidents(100, 99))
     assert "--assume-random" in str(refused.value) and "narrative-runs export cases --review" in str(refused.value)
+
+
+def test_labels_of_what_was_not_asked_about_are_named() -> None:
+    """After a pilot the labels that count are those of the incidents that were asked about: the message says so, and
+    how many were not."""
+    rows: list[Any] = [("true negative", False, False, False, False)] * 8
+    with pytest.raises(FindingsError) as refused:
+        sampling(Made([*rows, *[("unasked", None, None, False, None)] * 292]))
+    assert (
+        "8 of 300 incidents have a label in the workbook and were asked about (labels of the 292 that were not do not "
+        "count), and it is not known how they were chosen"
+    ) in str(refused.value)
+    with pytest.raises(FindingsError, match="none that was asked about has a label"):
+        sampling(Made([("true negative", False, None, False, None), ("unasked", None, None, False, None)]))
 
 
 def test_labels_of_all_are_a_census() -> None:

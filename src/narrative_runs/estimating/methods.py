@@ -150,9 +150,10 @@ def _sampling(of_variable: Mapping[str, Any]) -> str:
     replaced = of_variable["n_reviewed_labels"]
     instead = f", in {_count(replaced)} of which a review took the place of the label" if replaced else ""
     if of_variable["is_assumed_random"]:
+        asked = " and were asked about" if of_variable[INCIDENT]["n_unasked"] else ""
         return (
-            f"{_count(n)} of them have a label in the workbook{instead}; these were taken as a random sample of all, "
-            "which is an assumption: how they were chosen is not known."
+            f"{_count(n)} of them have a label in the workbook{asked}{instead}; these were taken as a random sample of "
+            "all, which is an assumption: how they were chosen is not known."
         )
     return "All of them have a label in the workbook."
 

@@ -12,6 +12,7 @@ import pandas as pd
 from narrative_runs.errors import FindingsError
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
 from narrative_runs.estimates.population import Mask
+from narrative_runs.findings.by_variable.outcomes import UNASKED
 from narrative_runs.findings.rounding import count_of
 from narrative_runs.reviews.population import Population
 from narrative_runs.reviews.reviewed import Reviewed
@@ -71,15 +72,18 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
     older = (
         f" The {reviewed.n_older} reviews so far are of older answers, and are not counted." if reviewed.n_older else ""
     )
+    n_unasked = _n_unasked(reviewed.incidents)
     to_deal = f"`narrative-runs export {slug} --review 200 --coders NAME --variable {name}`"
     if not n_labelled:
         raise FindingsError(
-            f"{about}: no incident is reviewed, and none has a label.{older} Have a sample reviewed: {to_deal} deals "
-            "one."
+            f"{about}: no incident is reviewed, and none "
+            f"{'that was asked about ' if n_unasked else ''}has a label.{older} Have a sample reviewed: {to_deal} "
+            "deals one."
         )
+    asked = f" and were asked about (labels of the {n_unasked:,} that were not do not count)" if n_unasked else ""
     raise FindingsError(
-        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook, and it is not known how they were "
-        "chosen: if they were chosen for what they say, a prevalence computed from them is wrong, and so is its "
+        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook{asked}, and it is not known how they "
+        "were chosen: if they were chosen for what they say, a prevalence computed from them is wrong, and so is its "
         f"interval.{older} Have a sample reviewed: {to_deal} deals one. Or, if the labelled incidents are a random "
         f"sample of all, say so, and the methods paragraph will: `narrative-runs estimate {slug} --assume-random`"
     )
@@ -88,6 +92,11 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
 def labelled(units: pd.DataFrame) -> Mask:
     """Whether each incident, or narrative, has a label in the workbook."""
     return np.array([label is not None for label in units["label"]], dtype=np.bool_)
+
+
+def _n_unasked(incidents: pd.DataFrame) -> int:
+    """How many incidents have a narrative that was not asked about: their labels are not read."""
+    return int((incidents["stratum"].str.split(",").str[0] == UNASKED).sum())
 
 
 def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool) -> None:
