@@ -170,6 +170,13 @@ def test_what_classified_the_narratives_comes_first() -> None:
     assert methods({"detected": variable()}, {}, "Narratives were.").startswith("Narratives were. Estimates are of all")
 
 
+def test_a_census_has_an_interval_all_the_same() -> None:
+    """Where every incident has a label, the paragraph says what its interval is for, and calls nothing exact."""
+    words = methods({"detected": variable(CENSUS, "random", source="labels")}, {})
+    assert "its interval is for the rate of which the incidents of the workbook are a sample" in words
+    assert "exact" not in words
+
+
 def test_groups_cite_how_they_are_compared() -> None:
     """With groups the paragraph names the one that the others are compared with, and the works of the comparison."""
     assert "(m of Sex)" in methods({"detected": variable()}, {"Sex": "m"})

@@ -105,7 +105,10 @@ def methods(variables: Mapping[str, Mapping[str, Any]], references: Mapping[str,
         ways = list(dict.fromkeys(ways))
         sentences.append(f"{_corrected(variables)} were corrected for the errors of the model {', or '.join(ways)}.")
     if CENSUS in estimators:
-        sentences.append("Where every one has a label, its share of labels is exact, and nothing was to be corrected.")
+        sentences.append(
+            "Where every incident has a label, the value is the share of labels, and nothing was to be corrected; its "
+            "interval is for the rate of which the incidents of the workbook are a sample."
+        )
     sentences.append("Narratives of the same incident are not taken as independent. Intervals are at 95%.")
     if references:
         listed = ", ".join(f"{reference} of {column}" for column, reference in references.items())
