@@ -37,10 +37,11 @@ def test_the_smoothed_share_is_named_as_such() -> None:
         made = Made(counts(true_positive=(300, n_read, n_read), true_negative=(3_000, 10 * n_read, 0)))
         units = units_by_level(made.read, made.reviewed, DRAWN, grouped_by([]))[INCIDENT]
         planned = PlannedReviews("cases", "detected", None, plan(population(units, None), 0.1), 100, 11 * n_read)
-        console = PlainConsole(file=io.StringIO(), width=160)
+        screen = io.StringIO()
+        console = PlainConsole(file=screen, width=160)
         for part in shown_plan(planned, 0.1):
             console.print(part)
-        said = console.file.getvalue()
+        said = screen.getvalue()
         assert "smoothed share of positives" in said and "true ones" not in said
         assert ("0.83" in said) == ("(positives + 0.5) / (reviewed + 1)" in said) == is_explained
 

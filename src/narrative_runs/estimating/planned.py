@@ -104,8 +104,8 @@ def shown_plan(planned: PlannedReviews, width: float) -> Iterator[RenderableType
     made = planned.plan
     what = f"{planned.variable} {planned.value}" if planned.value else planned.variable
     unknown = (
-        "Nothing is reviewed yet, so that half of each stratum is taken as positive, which is the worst case. Review some "
-        "100 incidents first, and plan again: it will be fewer."
+        "Nothing is reviewed yet, so that half of each stratum is taken as positive, which is the worst case. Review "
+        "some 100 incidents first, and plan again: it will be fewer."
     )
     if made.is_wide:
         yield Text(
