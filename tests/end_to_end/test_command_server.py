@@ -36,9 +36,10 @@ def servers_of(project: Project) -> list[psutil.Process]:
 def _words(process: psutil.Process) -> list[str]:
     """The command line of a process; none of one that has just ended."""
     try:
-        return process.cmdline()
+        words: list[str] = process.cmdline()
     except psutil.NoSuchProcess:
         return []
+    return words
 
 
 def answers(project: Project) -> int:

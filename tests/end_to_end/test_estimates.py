@@ -130,7 +130,7 @@ def test_chosen_rows_are_refused(dealt: Project) -> None:
     rows.to_excel(chosen, index=False, sheet_name="review", engine="openpyxl")
     done(project, "narrative-runs", "review", "import", str(chosen), "--coder", "ana")
     words = refused(project, "narrative-runs", "estimate", "cases")
-    assert "true negative (" in words and "error (1 incidents)" in words and "are not a sample" in words
+    assert "true negative (" in words and "error (1 incident)" in words and "are not a sample" in words
     fill(
         project.folder / FOLDER / "review_ben.xlsx",
         lambda row: int(not is_true(row["narrative_text"])),
@@ -189,6 +189,25 @@ def test_they_are_proved(estimated: Project) -> None:
     assert "`narrative-runs estimate cases --by Sex`" in refused(project, "narrative-runs", "prove")
     done(project, *ESTIMATE)
     assert path.read_text() == whole
+
+
+@pytest.mark.long
+def test_a_masked_prevalence_comes_back_with_a_lower_limit(estimated: Project, fake: Fake) -> None:
+    """With a limit the screen says which kinds of counts are small, and what can be done; done as it says, without a
+    question to the model, the same estimates are there again."""
+    project, asked = estimated, fake.asked
+    path, params = project.folder / FOLDER / "estimates.json", project.folder / "params.yaml"
+    before, whole = path.read_text(), params.read_text()
+    project.write_params(fake.url, run={"max_narratives": ASKED, "max_in_flight": 16}, report={"suppress_below": 40})
+    assert (ran := project.snakemake()).returncode == 0, ran.stdout
+    said = " ".join(done(project, *ESTIMATE).split())
+    assert "nothing is shown of incidents. A count below report.suppress_below (40)" in said
+    assert "`narrative-runs estimate cases --by Sex`" in said
+    assert estimates_in(project)["variables"]["detected"]["incident"]["prevalence"] == "masked"
+    params.write_text(whole)
+    assert (ran := project.snakemake()).returncode == 0, ran.stdout
+    done(project, *ESTIMATE)
+    assert path.read_text() == before and fake.asked == asked
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """`narrative-runs estimate` on an experiment on disk, with all that it writes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,8 @@ def test_the_report_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     page = FOLDER.report.read_text()
     assert 'id="estimates-heading"' in page and "Model alone<br>(naive)" in page
     assert content()["methods"].replace("'", "&#39;") in page
+    cited = re.sub("<[^>]*>", "", page[page.rindex("Narratives were classified with") :]).split("\nSource:")[0]
+    assert content()["methods"].startswith(" ".join(cited.split()))
     FOLDER.estimates.unlink()
     made_anew()
     assert "estimates" not in FOLDER.report.read_text().replace("narrative-runs estimate", "")
@@ -144,6 +147,28 @@ def test_estimates_of_older_reviews_are_told(
     assert content()["variables"]["detected"]["incident"]["n_reviewed"] > n_before
     assert len(proof.prove_estimates(Path("params.yaml"))) == 2
     assert "are of older reviews" not in FOLDER.report.read_text()
+
+
+def test_what_is_replaced_can_be_brought_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where another command made the estimates that are replaced, its line is shown with what they were made from, and
+    brings back the same bytes; the same command again, and a file that nobody can read, need no word."""
+    review(monkeypatch, "ana", "ben")
+    run(monkeypatch, "estimate", "cases", "--variable", "detected")
+    before = FOLDER.estimates.read_bytes()
+    run(monkeypatch, "estimate", "cases", "--variable", "detected")
+    assert "This replaces" not in capsys.readouterr().out
+    run(monkeypatch, "estimate", "cases", "--assume-random")
+    said = " ".join(capsys.readouterr().out.split())
+    (command,) = re.findall(r"This replaces the estimates that were made by `narrative-runs (.*?)`, from reviews", said)
+    assert FOLDER.estimates.read_bytes() != before
+    run(monkeypatch, *command.split())
+    assert FOLDER.estimates.read_bytes() == before
+    assert "cases --assume-random`, from labels" in " ".join(capsys.readouterr().out.split())
+    FOLDER.estimates.write_text("[]")
+    run(monkeypatch, "estimate", "cases")
+    assert "This replaces" not in capsys.readouterr().out
 
 
 def test_small_counts_are_masked_in_all_that_is_written(

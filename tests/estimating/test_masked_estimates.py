@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from narrative_runs.codebook.variables import Binary
 from narrative_runs.estimates.estimators import STRATIFIED_DESIGN
-from narrative_runs.estimating.masked import masked_estimates
+from narrative_runs.estimating.masked import MASKED_BECAUSE, masked_estimates, masked_notes
 from narrative_runs.estimating.measured import level
 from narrative_runs.estimating.sampling import REVIEWS, Sampling
 from narrative_runs.estimating.units import units_by_level
@@ -22,7 +23,13 @@ def variables(made: Made, groups: list[str] | None = None) -> dict[str, Any]:
     """What there is of the variable before anything is masked."""
     units = units_by_level(made.read, made.reviewed, DRAWN, grouped_by(groups or []))
     references = {"Sex": groups[0]} if groups else {}
-    return {"detected": {"type": "binary", **{each: level(Binary(), units[each], DRAWN, references) for each in units}}}
+    return {
+        "detected": {
+            "type": "binary",
+            "reading": None,
+            **{each: level(Binary(), units[each], DRAWN, references) for each in units},
+        }
+    }
 
 
 def masked(found: dict[str, Any], shown: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -60,6 +67,41 @@ def test_what_the_metrics_mask_is_masked() -> None:
     whole = variables(Made(counts(true_positive=(40, 20, 15), true_negative=(160, 20, 1))))
     published = masked(whole, {"incident": {"tp": MASKED}, "overall": {"tp": 80}})
     assert published["incident"]["prevalence"] == MASKED and published["narrative"] == whole["detected"]["narrative"]
+
+
+@pytest.mark.parametrize(
+    ("strata", "kinds"),
+    [
+        ({"true_positive": (9, 5, 3), "true_negative": (160, 20, 1)}, ["by the model's answer"]),
+        ({"true_positive": (40, 4, 3), "true_negative": (160, 5, 1)}, ["reviewed"]),
+    ],
+)
+def test_a_masked_level_says_which_kinds_of_counts_are_small(
+    strata: dict[str, tuple[int, int, int]], kinds: list[str]
+) -> None:
+    """The kinds are in the file, and a note for the user has them, the limit, and what can be done; neither has a
+    count."""
+    published = masked(variables(Made(counts(**strata))))
+    assert published["incident"][MASKED_BECAUSE] == kinds
+    note = next(masked_notes("detected", published, BELOW, "narrative-runs estimate cases"))
+    assert f"report.suppress_below ({BELOW})" in note and f"is among these: {kinds[0]}." in note
+    assert ("More reviews" in note) == (kinds == ["reviewed"]) and note.endswith("`narrative-runs estimate cases`")
+    assert re.findall(r"\d+", note) == [str(BELOW)]
+
+
+def test_kinds_that_the_metrics_mask_are_named() -> None:
+    """Where the metrics mask the outcomes, as two false negatives make them do, these are named; where nothing is
+    masked, no note is shown."""
+    whole = variables(Made(counts(true_positive=(40, 20, 15), true_negative=(160, 20, 1))))
+    hidden = {
+        "incident": {"tp": MASKED, "fn": MASKED, "n": 40},
+        "overall": {"n_partly_labelled": MASKED},
+    }
+    published = masked(whole, hidden)
+    assert len(published["incident"][MASKED_BECAUSE]) == 1
+    assert published["incident"][MASKED_BECAUSE][0].startswith("by outcome (true and false positives and negatives")
+    assert published["narrative"][MASKED_BECAUSE] == ["other counts that the metrics mask"]
+    assert not list(masked_notes("detected", masked(whole), BELOW, "narrative-runs estimate cases"))
 
 
 def test_groups_are_masked_as_a_whole() -> None:

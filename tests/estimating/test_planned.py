@@ -1,11 +1,13 @@
+import io
 from pathlib import Path
 
 import pytest
 
 from narrative_runs.estimates.review_plan import plan
-from narrative_runs.estimating.planned import dealt_for
+from narrative_runs.estimating.planned import PlannedReviews, dealt_for, shown_plan
 from narrative_runs.estimating.units import population, units_by_level
 from narrative_runs.findings.estimates_file import INCIDENT
+from narrative_runs.plain_console import PlainConsole
 from narrative_runs.reviews.drawing import allocate
 from tests.estimating.made_reviews import Made, counts
 from tests.estimating.test_measured import DRAWN, grouped_by
@@ -26,6 +28,22 @@ def test_what_is_dealt_holds_the_plan() -> None:
     needed = {stratum.stratum: stratum.n_planned for stratum in planned.strata}
     assert all(allocate(SIZES, n)[name] >= count for name, count in needed.items())
     assert any(allocate(SIZES, n - 1)[name] < count for name, count in needed.items())
+
+
+def test_the_smoothed_share_is_named_as_such() -> None:
+    """A column of shares that are not those of the reviews, as 0.83 of two of two, is called smoothed, with how; where
+    nothing is reviewed there is no share to explain."""
+    for n_read, is_explained in ((2, True), (0, False)):
+        made = Made(counts(true_positive=(300, n_read, n_read), true_negative=(3_000, 10 * n_read, 0)))
+        units = units_by_level(made.read, made.reviewed, DRAWN, grouped_by([]))[INCIDENT]
+        planned = PlannedReviews("cases", "detected", None, plan(population(units, None), 0.1), 100, 11 * n_read)
+        screen = io.StringIO()
+        console = PlainConsole(file=screen, width=160)
+        for part in shown_plan(planned, 0.1):
+            console.print(part)
+        said = screen.getvalue()
+        assert "smoothed share of positives" in said and "true ones" not in said
+        assert ("0.83" in said) == ("(positives + 0.5) / (reviewed + 1)" in said) == is_explained
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from narrative_runs.errors import FindingsError
@@ -53,6 +55,20 @@ def test_labels_of_a_part_are_refused() -> None:
     assert "--assume-random" in str(refused.value) and "narrative-runs export cases --review" in str(refused.value)
 
 
+def test_labels_of_what_was_not_asked_about_are_named() -> None:
+    """After a pilot the labels that count are those of the incidents that were asked about: the message says so, and
+    how many were not."""
+    rows: list[Any] = [("true negative", False, False, False, False)] * 8
+    with pytest.raises(FindingsError) as refused:
+        sampling(Made([*rows, *[("unasked", None, None, False, None)] * 292]))
+    assert (
+        "8 of 300 incidents have a label in the workbook and were asked about (labels of the 292 that were not do not "
+        "count), and it is not known how they were chosen"
+    ) in str(refused.value)
+    with pytest.raises(FindingsError, match="none that was asked about has a label"):
+        sampling(Made([("true negative", False, None, False, None), ("unasked", None, None, False, None)]))
+
+
 def test_labels_of_all_are_a_census() -> None:
     """Where every incident has a label, nothing is drawn and nothing assumed."""
     assert sampling(labelled_incidents(50, 50)) == Sampling(LABELS, RANDOM, is_census=True)
@@ -83,6 +99,6 @@ def test_without_reviews_and_labels_there_is_no_ground() -> None:
 def test_estimates_wait_for_open_disagreements(assume_random: bool) -> None:
     """As long as a disagreement of coders is open nothing is estimated, whatever the user assumes."""
     made = Made([("true negative", False, False, True, False)] * 30, n_open=1)
-    with pytest.raises(FindingsError, match="one narrative, and nobody has decided yet") as refused:
+    with pytest.raises(FindingsError, match="1 narrative, and nobody has decided yet") as refused:
         sampling(made, assume_random)
     assert "`narrative-runs review disagreements cases --variable detected`" in str(refused.value)

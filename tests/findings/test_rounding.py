@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrative_runs.findings.rounding import p_value, percent, rounded, rounded_down, shown, telling_decimals
+from narrative_runs.findings.rounding import count_of, p_value, percent, rounded, rounded_down, shown, telling_decimals
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,11 @@ def test_a_threshold_is_never_rounded_up(number: float) -> None:
     rounded = rounded_down(number)
     assert rounded <= number and number - rounded <= number / 1_000
     assert float(f"{rounded:.4g}") == rounded
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 incidents"), (1, "1 incident"), (2, "2 incidents"), (1_200, "1,200 incidents")]
+)
+def test_what_is_counted_is_singular_or_plural(number: int, text: str) -> None:
+    """A count has its noun in the number that fits."""
+    assert count_of(number, "incident") == text

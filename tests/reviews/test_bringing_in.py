@@ -98,7 +98,8 @@ def test_two_coders_and_the_same_file_twice(
     bring(monkeypatch, ANA, "ana")
     assert FOLDER.reviews.read_bytes() == before
     assert (
-        f"of ana 0 new, 0 changed, {len(dealt_to('ana'))} as before, 0 blank, 0 not imported" in capsys.readouterr().out
+        f"ana: 0 new verdicts, 0 changed, {len(dealt_to('ana'))} as before, 0 blank, 0 not imported"
+        in capsys.readouterr().out
     )
 
 
@@ -140,13 +141,13 @@ def test_what_cannot_be_taken_is_told_by_cell(
     said = capsys.readouterr().out
     n = len(sheet)
     for words in (
-        "F2: 'perhaps': it is neither yes nor no",
+        "F2: 'perhaps': it is neither yes nor no: give 1 or 0, or yes or no; if the text does not say, give unclear",
         "A3: review_row 'bbbbbbbb' was never dealt",
         "was dealt to ben",
         "A5: the text is not the one of",
         "A6: the text is not the one of",
         f"F8 and F{n + 2} are verdicts on one narrative, and differ",
-        f"of ana {n - 7} new, 0 changed, 0 as before, 1 blank, 6 not imported",
+        f"ana: {n - 7} new verdicts, 0 changed, 0 as before, 1 blank, 6 not imported",
     ):
         assert words in said, words
     assert len(verdicts()) == n - 7
@@ -174,7 +175,7 @@ def test_sheets_that_do_not_belong_here_are_refused(monkeypatch: pytest.MonkeyPa
         bring(monkeypatch, Path("own.xlsx"), "ana")
     sheet = pd.read_excel(filled, dtype=object, engine="openpyxl")
     sheet.assign(review_row="zzzzzzzz").to_excel("strange.xlsx", index=False, engine="openpyxl")
-    with pytest.raises(SystemExit, match="none of its 1 rows was dealt here"):
+    with pytest.raises(SystemExit, match=r"none of its rows \(1\) was dealt here"):
         bring(monkeypatch, Path("strange.xlsx"), "ana")
     with pytest.raises(SystemExit, match="does not exist"):
         bring(monkeypatch, Path("nothing.xlsx"), "ana")
@@ -279,7 +280,7 @@ def test_verdicts_on_chosen_rows_are_kept_apart(
     said = capsys.readouterr().out
     assert said.count("another answer than the one of now") == 2 * n_other and "enter no estimate" in said
     n = len(sheet)
-    assert f"0 new, 0 changed, {n - n_other} as before, 0 blank, {n_other} not imported" in said
+    assert f"0 new verdicts, 0 changed, {n - n_other} as before, 0 blank, {n_other} not imported" in said
     known = {(row["incident_id"], row["narrative_type"]): truth(row) for _, row in sheet.iterrows()}
     found = {(incident, kind): verdict == "yes" for (coder, incident, kind), verdict in verdicts().items()}
     assert len(found) == n - n_other and found.items() <= known.items()
@@ -339,10 +340,10 @@ def test_copies_of_one_sheet_are_of_several_people(
     bring(monkeypatch, first, "cleo")
     said = capsys.readouterr().out
     n = len(pd.read_excel(first, engine="openpyxl"))
-    assert f"of Cleo 0 new, 0 changed, {n} as before" in said and "passed over" not in said
+    assert f"Cleo: 0 new verdicts, 0 changed, {n} as before" in said and "passed over" not in said
     bring(monkeypatch, other, "dan")
     said = capsys.readouterr().out
-    assert f"of dan {n - 12} new" in said and "  dan, detected, " in said and "  Cleo" not in said
+    assert f"dan: {n - 12} new verdicts" in said and "  dan, detected, " in said and "  Cleo" not in said
     bring(monkeypatch, fill(PLAIN, truth, Path("third.xlsx"), rows=slice(0, 2)), "ANA")
     assert {coder for coder, _, _ in verdicts()} == {"Cleo", "dan", "ana"}
     assert len(reviewed("cases").open_disagreements) == n - 12
@@ -360,7 +361,7 @@ def test_rows_of_a_coder_stay_those_of_the_coder(
     pd.concat(sheets).to_excel("both.xlsx", index=False, engine="openpyxl")
     bring(monkeypatch, Path("both.xlsx"), "cleo")
     said = capsys.readouterr().out
-    assert f"of cleo {len(sheets[0])} new" in said and f"{len(sheets[1])} not imported" in said
+    assert f"cleo: {len(sheets[0])} new verdicts" in said and f"{len(sheets[1])} not imported" in said
     assert said.count("was dealt to ana") == len(sheets[1])
 
 

@@ -136,7 +136,10 @@ def test_disagreements_are_decided(
     assert "there is no open disagreement" in capsys.readouterr().out
     run(monkeypatch, "review", "show", "coded")
     said = capsys.readouterr().out
-    assert f"Disagreements: {len(keys)}, of which 0 are open." in said and "No verdict: it takes 3 coders" in said
+    assert (
+        f"Disagreements of coders: {len(keys)}, of which 0 are undecided." in said
+        and "No verdict: it takes 3 coders" in said
+    )
 
 
 @pytest.mark.slow
@@ -231,3 +234,22 @@ def test_a_codebook_without_yes_and_no_names_a_variable(
         run(monkeypatch, "export", "coded", "--review", "20")
     run(monkeypatch, "export", "coded", "--review", "20", "--variable", "weapon")
     assert "weapon in coded: 20 incidents" in capsys.readouterr().out
+
+
+def test_a_sample_of_a_part_of_the_answers_warns(
+    results: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where some narratives were not asked about, the command says how many were and in which stratum the others are,
+    and deals; where all were asked about there is no warning."""
+    words = ("export", "coded", "--review", "30", "--variable", "weapon", "--coders", "ana")
+    run(monkeypatch, *words)
+    said = capsys.readouterr().out
+    n = len(results) + HIDDEN
+    assert (
+        f"Warning: the model was asked about {len(results)} of {n} narratives. " in said and f"other {HIDDEN} " in said
+    )
+    assert "in the stratum `unasked`" in said and Path("results/coded/review_weapon_ana.xlsx").exists()
+    whole = pd.read_parquet(FOLDER.narratives_of(1, 1))
+    whole[: len(results)].to_parquet(FOLDER.narratives_of(1, 1), index=False)
+    run(monkeypatch, *words, "--force")
+    assert "Warning" not in capsys.readouterr().out

@@ -53,3 +53,10 @@ def test_what_could_mean_anything_is_not_read(variable: Variable, cell: Any) -> 
     """What is none of the values is refused, and never guessed at."""
     with pytest.raises(NotALabel):
         verdict_typed(variable, cell)
+
+
+@pytest.mark.parametrize("variable", [Binary(), CATEGORY, MULTI, Number()])
+def test_a_refusal_names_unclear(variable: Variable) -> None:
+    """Where a verdict cannot be read the message names `unclear` too, which a reviewer may give of these types."""
+    with pytest.raises(NotALabel, match="if the text does not say, give unclear"):
+        verdict_typed(variable, "perhaps; nobody")

@@ -22,7 +22,8 @@ FEWEST = 5
 
 class PlannedStratum(NamedTuple):
     """What the model says (1 or 0, None for errors) in a stratum. size: its incidents; n_reviewed: those reviewed so
-    far; share: of true ones, as far as is known, 0 to 1; n_planned: how many to have reviewed in all."""
+    far; share: of true ones, 0 to 1, smoothed: half a
+    review more of either; n_planned: how many to have reviewed in all."""
 
     stratum: str
     predicted: int | None

@@ -3,6 +3,7 @@
 sampling    which truths count, and how they were chosen; refuses estimates without a ground
 units       all incidents, or all narratives, as the statistics take them
 measured    prevalences, means, differences and ratios of one variable
+reading     who read what of a sample
 masked      small counts
 methods     the paragraph for a methods section, and what it cites
 content     estimates.json

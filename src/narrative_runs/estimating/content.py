@@ -6,20 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-from narrative_runs import experiment, finished, review_file
+from narrative_runs import experiment, finished, journal, review_file
 from narrative_runs.codebook.variables import Binary, Category, Codebook, Number, Ordinal
 from narrative_runs.errors import FindingsError
-from narrative_runs.estimating.masked import masked_estimates
+from narrative_runs.estimating.masked import masked_estimates, masked_notes
 from narrative_runs.estimating.measured import largest_groups, level
 from narrative_runs.estimating.methods import methods, works_cited
+from narrative_runs.estimating.reading import reading_of
 from narrative_runs.estimating.sampling import REVIEWS, sampling_of
 from narrative_runs.estimating.units import units_by_level
 from narrative_runs.experiment import ExperimentState
 from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import chosen
+from narrative_runs.params import bootstrap_seed, check
 from narrative_runs.paths import ExperimentFolder
+from narrative_runs.report.cited import cited
+from narrative_runs.report.contents import models_answered
+from narrative_runs.report.header import ReportHeader, sessions_in
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.bringing_in import passed_over
 from narrative_runs.reviews.experiment_read import ToReview
@@ -75,6 +81,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
     first = experiment_read.read(folder.slug, names[0])
     below = experiment.suppress_below(folder, state)
     lines = review_file.read(folder)
+    seed = bootstrap_seed(state.params.get("run", {}).get("seed"))
     grouped = _grouped(folder, wish.by)
     variables: dict[str, dict[str, Any]] = {}
     refused: dict[str, str] = {}
@@ -95,6 +102,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
             "type": read.variable.type,
             "source": sampling.source,
             "n_coders": _n_coders(read, lines),
+            "reading": reading_of(read, of_variable, lines, seed) if sampling.source == REVIEWS else None,
             "is_assumed_random": sampling.is_assumed,
             "n_reviewed_labels": sampling.n_reviewed_labels,
             **{each: level(read.variable, units[each], sampling, references) for each in units},
@@ -109,12 +117,14 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
         "experiment_id": first.experiment.state.experiment_id,
         MADE_FROM: made_from(folder, below),
         ASKED: {"variables": list(wish.variables), "by": list(wish.by), "assume_random": wish.assume_random},
-        "methods": methods(published, references),
+        "methods": methods(published, references, _classified(folder, state)),
         "references": works_cited(published, bool(references)),
         "compared_with": references,
         "variables": published,
         "refused": dict.fromkeys(refused, _HIDDEN_REASON) if below else refused,
     }
+    command = wish.command(folder.slug)
+    notes += [note for name, each in published.items() for note in masked_notes(name, each, below, command)]
     notes += [f"Not estimated: {reason}" for reason in refused.values()]
     return Estimates(folder, content, notes)
 
@@ -167,6 +177,15 @@ def _grouped(folder: ExperimentFolder, columns: Sequence[str]) -> pd.DataFrame:
         raise FindingsError(f"--by {columns[0]}: the workbook has no columns other than those of its layout.")
     table: pd.DataFrame = read_groups(folder.other_columns, columns, "--by").to_pandas()
     return table.set_index("row_num")
+
+
+def _classified(folder: ExperimentFolder, state: ExperimentState) -> str:
+    """Which software, model and settings classified the narratives, as the report has it."""
+    params = check(state.params, str(folder.journals)).model_dump(mode="json")
+    sessions = sessions_in(journal.heads(folder.journals))
+    header = ReportHeader(state.experiment_id, folder.slug, state.source_md5, params, sessions)
+    results = pq.read_table(folder.result_table, columns=["model_answered"]).to_pandas()
+    return cited(header, models_answered(results)).sentence
 
 
 def _n_coders(read: ToReview, lines: Sequence[review_file.Line]) -> int:

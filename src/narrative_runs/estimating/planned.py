@@ -25,6 +25,8 @@ from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.drawing import allocate
 from narrative_runs.reviews.reviewed import reviewed_of
 
+SMOOTHED = "smoothed share of positives"
+
 
 class PlannedReviews(NamedTuple):
     """A plan for a variable, or for the one of its values that takes most reviews. value: which, None for a binary
@@ -101,8 +103,8 @@ def shown_plan(planned: PlannedReviews, width: float) -> Iterator[RenderableType
     made = planned.plan
     what = f"{planned.variable} {planned.value}" if planned.value else planned.variable
     unknown = (
-        "Nothing is reviewed yet, so that half of each stratum is taken as true, which is the worst case. Review some "
-        "100 incidents first, and plan again: it will be fewer."
+        "Nothing is reviewed yet, so that half of each stratum is taken as positive, which is the worst case. Review "
+        "some 100 incidents first, and plan again: it will be fewer."
     )
     if made.is_wide:
         yield Text(
@@ -113,13 +115,18 @@ def shown_plan(planned: PlannedReviews, width: float) -> Iterator[RenderableType
     table = Table(title=Text(f"{what} in {planned.slug}"), box=None, padding=(0, 1, 0, 0), title_justify="left")
     table.add_column("stratum")
     table.add_column("model says")
-    for head in ("incidents", "reviewed", "share of true ones", "to review in all"):
+    for head in ("incidents", "reviewed", SMOOTHED, "to review in all"):
         table.add_column(head, justify="right")
     for row in made.strata:
         says = {None: "nothing", 1: "yes", 0: "no"}[row.predicted]
         share = f"{row.share:.2f}" if row.n_reviewed else "not known"
         table.add_row(Text(row.stratum), says, f"{row.size:,}", f"{row.n_reviewed:,}", share, f"{row.n_planned:,}")
     yield table
+    if planned.n_reviewed:
+        yield Text(
+            f"{SMOOTHED.capitalize()}: (positives + 0.5) / (reviewed + 1). A stratum in which all, or none, of a few "
+            "reviews are positive may still hold others."
+        )
     yield Text(
         f"{made.n_planned:,} reviews in all, of which {planned.n_reviewed:,} are there, give an interval "
         f"{made.width:.3f} wide. Drawn at random without strata it would take "

@@ -12,6 +12,8 @@ import pandas as pd
 from narrative_runs.errors import FindingsError
 from narrative_runs.estimates.estimators import RANDOM, STRATIFIED_DESIGN
 from narrative_runs.estimates.population import Mask
+from narrative_runs.findings.by_variable.outcomes import UNASKED
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.reviews.population import Population
 from narrative_runs.reviews.reviewed import Reviewed
 
@@ -46,8 +48,8 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
     about = f"{name} in {slug}"
     if n_open := len(reviewed.open_disagreements):
         raise FindingsError(
-            f"{about}: coders do not agree on {_narratives(n_open)}, and nobody has decided yet; estimates wait for "
-            f"that. `narrative-runs review disagreements {slug} --variable {name}` writes them as a sheet."
+            f"{about}: coders do not agree on {count_of(n_open, 'narrative')}, and nobody has decided yet; estimates "
+            f"wait for that. `narrative-runs review disagreements {slug} --variable {name}` writes them as a sheet."
         )
     is_labelled = labelled(population.incidents)
     is_reviewed = reviewed.incidents["is_reviewed"].to_numpy(bool)
@@ -70,15 +72,18 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
     older = (
         f" The {reviewed.n_older} reviews so far are of older answers, and are not counted." if reviewed.n_older else ""
     )
+    n_unasked = _n_unasked(reviewed.incidents)
     to_deal = f"`narrative-runs export {slug} --review 200 --coders NAME --variable {name}`"
     if not n_labelled:
         raise FindingsError(
-            f"{about}: no incident is reviewed, and none has a label.{older} Have a sample reviewed: {to_deal} deals "
-            "one."
+            f"{about}: no incident is reviewed, and none "
+            f"{'that was asked about ' if n_unasked else ''}has a label.{older} Have a sample reviewed: {to_deal} "
+            "deals one."
         )
+    asked = f" and were asked about (labels of the {n_unasked:,} that were not do not count)" if n_unasked else ""
     raise FindingsError(
-        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook, and it is not known how they were "
-        "chosen: if they were chosen for what they say, a prevalence computed from them is wrong, and so is its "
+        f"{about}: {n_labelled:,} of {n:,} incidents have a label in the workbook{asked}, and it is not known how they "
+        "were chosen: if they were chosen for what they say, a prevalence computed from them is wrong, and so is its "
         f"interval.{older} Have a sample reviewed: {to_deal} deals one. Or, if the labelled incidents are a random "
         f"sample of all, say so, and the methods paragraph will: `narrative-runs estimate {slug} --assume-random`"
     )
@@ -87,6 +92,11 @@ def sampling_of(slug: str, name: str, reviewed: Reviewed, population: Population
 def labelled(units: pd.DataFrame) -> Mask:
     """Whether each incident, or narrative, has a label in the workbook."""
     return np.array([label is not None for label in units["label"]], dtype=np.bool_)
+
+
+def _n_unasked(incidents: pd.DataFrame) -> int:
+    """How many incidents have a narrative that was not asked about: their labels are not read."""
+    return int((incidents["stratum"].str.split(",").str[0] == UNASKED).sum())
 
 
 def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool) -> None:
@@ -100,7 +110,7 @@ def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool)
     part = float(lacking.sum() / strata["size"].sum())
     if part <= MOST_UNREVIEWED:
         return
-    listed = ", ".join(f"{stratum} ({size:,} incidents)" for stratum, size in lacking.head(_SHOWN).items())
+    listed = ", ".join(f"{stratum} ({count_of(size, 'incident')})" for stratum, size in lacking.head(_SHOWN).items())
     more = f", and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
     raise FindingsError(
         f"{name} in {slug}: nobody reviewed an incident of: {listed}{more}. That is {part:.0%} of all incidents, "
@@ -115,7 +125,3 @@ def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool)
             else ""
         )
     )
-
-
-def _narratives(n: int) -> str:
-    return "one narrative" if n == 1 else f"{n} narratives"

@@ -35,6 +35,11 @@ def p_value(chance: float) -> str:
     return shown(chance, 3).replace("0.", ".", 1)
 
 
+def count_of(number: int, what: str) -> str:
+    """A count with the noun that it counts, such as `1 incident` or `1,200 incidents`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def telling_decimals(number: float) -> int:
     """How many decimals show a rate: two significant ones, and near 1 as many as tell it from 1; 2 to 4.
 

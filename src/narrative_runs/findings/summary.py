@@ -12,7 +12,7 @@ from narrative_runs.data_columns import type_title
 from narrative_runs.findings.by_variable.main_measure import main_rate
 from narrative_runs.findings.columns import TROUBLES
 from narrative_runs.findings.few_labels import has_few_labels
-from narrative_runs.findings.rounding import p_value, percent, shown
+from narrative_runs.findings.rounding import count_of, p_value, percent, shown
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.paths import RECORD, ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
@@ -138,13 +138,17 @@ def _table(about: str, scopes: list[tuple[str, dict[str, Any]]]) -> Table:
 
 def _unseen_table(metrics: Mapping[str, Any]) -> Table:
     unseen = metrics["unseen"]
-    about = (
-        f"{unseen['n_seen_narratives']:,} narratives of {unseen['n_seen_incidents']:,} incidents were seen before the "
-        "first answer, in preflight or try; the same without these incidents"
-    )
+    about = f"{_seen(unseen)} seen before the first answer, in preflight or try; the same without these incidents"
     wholes = {"": metrics, " unseen": unseen}
     scopes = [(level + which, whole[key]) for level, key in _LEVELS.items() for which, whole in wholes.items()]
     return _table(about, scopes)
+
+
+def _seen(unseen: Mapping[str, Any]) -> str:
+    """How much was seen, with its verb."""
+    narratives, incidents = unseen["n_seen_narratives"], unseen["n_seen_incidents"]
+    verb = "was" if narratives == 1 else "were"
+    return f"{count_of(narratives, 'narrative')} of {count_of(incidents, 'incident')} {verb}"
 
 
 def _unseen_variables_table(

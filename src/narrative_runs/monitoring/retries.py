@@ -13,8 +13,8 @@ _OF_THE_TEXT = ((TOO_LONG, "too long"), (WITHHELD, "filtered"), (REFUSED, "refus
 
 
 class Retries(NamedTuple):
-    """The error rows that a retry would ask about again, in words; not_worth_it: the errors that are hardly worth it,
-    empty for none; without_these: the categories that hold none of these; n_asked: how many narratives are asked again."""
+    """The error rows that a retry would ask about again, in words; n_asked: how many; not_worth_it: the errors that are
+    hardly worth it, empty for none; without_these: the categories that hold none of these."""
 
     lines: list[str]
     not_worth_it: str

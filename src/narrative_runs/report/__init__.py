@@ -8,6 +8,7 @@ distributions  the figures made from the rows
 contents       the tables of the page
 estimates      the part of estimates.json that the report shows
 estimates_figure  their figure
+cited          what classified the narratives, to be cited
 header         the experiment itself, from params and journals
 unseen         the measures without the narratives that were seen while the prompt was chosen
 workbook_facts  what a reader should know about the workbook, in sentences

@@ -68,6 +68,17 @@ def header_of(context: RunContext, heads: list[dict[str, Any]]) -> ReportHeader:
 
     In: the run; the heads of all journals, oldest session first.
     """
+    return ReportHeader(
+        context.experiment_id,
+        context.slug,
+        context.source_md5,
+        context.params.model_dump(mode="json"),
+        sessions_in(heads),
+    )
+
+
+def sessions_in(heads: list[dict[str, Any]]) -> list[SessionSpan]:
+    """The sessions that have answers, from the heads of all journals, oldest first."""
     sessions: dict[int, SessionSpan] = {}
     for head in heads:
         number = int(head.get("session") or 1)
@@ -80,13 +91,7 @@ def header_of(context: RunContext, heads: list[dict[str, Any]]) -> ReportHeader:
                 str(head.get("git_commit") or ""),
             ),
         )
-    return ReportHeader(
-        context.experiment_id,
-        context.slug,
-        context.source_md5,
-        context.params.model_dump(mode="json"),
-        list(sessions.values()),
-    )
+    return list(sessions.values())
 
 
 def _without_logins(addresses: str | list[str]) -> str | list[str]:

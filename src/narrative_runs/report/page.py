@@ -20,6 +20,7 @@ from narrative_runs.findings.summary import warnings
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.captions import Caption
 from narrative_runs.report.cells import chance, count, number, rate, threshold, value, with_code
+from narrative_runs.report.cited import cited
 from narrative_runs.report.codebook_rows import codebook_rows
 from narrative_runs.report.contents import (
     FEWEST_ROWS,
@@ -98,6 +99,7 @@ def page(
             quality=quality,
             workbook=workbook_facts(quality),
             warnings=warnings(metrics),
+            cited=cited(header, contents.models),
             summary=summary(header, metrics, contents.models),
             below=header.params["report"]["suppress_below"],
             masked=MASKED,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from narrative_runs.findings.by_variable.main_measure import main_rate
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.findings.suppression import MASKED
 from narrative_runs.report.cells import Table, count, rate
 from narrative_runs.report.measures import RATES, TITLES
@@ -38,8 +39,8 @@ def unseen_shown(metrics: Mapping[str, Any]) -> UnseenShown | None:
         )
         return UnseenShown([masked], [])
     seen = (
-        f"Before the first answer, {count(unseen['n_seen_narratives'])} narratives of "
-        f"{count(unseen['n_seen_incidents'])} incidents had been seen: `narrative-runs preflight` showed them, "
+        f"Before the first answer, {count_of(unseen['n_seen_narratives'], 'narrative')} of "
+        f"{count_of(unseen['n_seen_incidents'], 'incident')} had been seen: `narrative-runs preflight` showed them, "
         "or `narrative-runs try` asked about them."
     )
     tables = [Table("Detections against manual labels, with and without them", *_detections(metrics, unseen))]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from narrative_runs.data_columns import type_title
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.findings.suppression import counted
 
 _LISTED = 10
@@ -51,14 +52,14 @@ def _sheet(sheet: str | list[str] | None) -> Iterator[str]:
 def _sheets_unread(sheets: list[dict[str, Any]]) -> Iterator[str]:
     for sheet in sheets:
         looks = f", with the columns of narratives ({sheet['layout']} layout)" if sheet.get("layout") else ""
-        rows = f", {_count(sheet['rows'], 'row')}" if sheet.get("rows") else ""
+        rows = f", {count_of(sheet['rows'], 'row')}" if sheet.get("rows") else ""
         yield f"{sheet['name']}{rows}{', hidden' if sheet.get('hidden') else ''}{looks}."
 
 
 def _unreadable(columns: list[dict[str, Any]]) -> Iterator[str]:
     for each in columns:
         cells = _among(each["cells"], each["total"])
-        yield f"{each['column']}: {_count(each['total'], 'cell')} taken as blank, being {each['problem']} ({cells})."
+        yield f"{each['column']}: {count_of(each['total'], 'cell')} taken as blank, being {each['problem']} ({cells})."
 
 
 def _placeholders(placeholders: dict[str, Any]) -> Iterator[str]:
@@ -81,15 +82,15 @@ def _placeholders(placeholders: dict[str, Any]) -> Iterator[str]:
 def _short(short: dict[str, Any]) -> Iterator[str]:
     if short.get("total"):
         cells = _among(short["cells"], short["total"])
-        yield f"{_count(short['total'], 'narrative')} of a few characters, besides placeholders: {cells}."
+        yield f"{count_of(short['total'], 'narrative')} of a few characters, besides placeholders: {cells}."
 
 
 def _repeated(repeated: dict[str, Any]) -> Iterator[str]:
     if not repeated.get("total"):
         return
-    yield f"{_count(repeated['total'], 'narrative')} with a text that stands in three or more places, word for word."
+    yield f"{count_of(repeated['total'], 'narrative')} with a text that stands in three or more places, word for word."
     for example in repeated.get("examples", ())[:_LISTED]:
-        length = _count(example["characters"], "character")
+        length = count_of(example["characters"], "character")
         yield f"A text of {length}: {_times(example['count'])}, first in {example['cell']}."
 
 
@@ -97,7 +98,7 @@ def _cut(cut: dict[str, Any]) -> Iterator[str]:
     if cut.get("total"):
         cells = _among(cut["cells"], cut["total"])
         yield (
-            f"{_count(cut['total'], 'narrative')} of {_CELL_LIMIT:,} characters, the most that Excel can hold, "
+            f"{count_of(cut['total'], 'narrative')} of {_CELL_LIMIT:,} characters, the most that Excel can hold, "
             f"probably lost the rest: {cells}."
         )
 
@@ -123,7 +124,7 @@ def _blank_labels(blank_labels: dict[str, Any]) -> Iterator[str]:
     if blank_labels.get("positive"):
         rows = _among([f"row {each['row']}" for each in blank_labels["listed"]], blank_labels["positive"])
         yield (
-            f"{_count(blank_labels['positive'], 'narrative')} labelled 1 without a text ({rows}): the incident is "
+            f"{count_of(blank_labels['positive'], 'narrative')} labelled 1 without a text ({rows}): the incident is "
             "inconsistent, and counts in no rate of incidents."
         )
 
@@ -131,10 +132,6 @@ def _blank_labels(blank_labels: dict[str, Any]) -> Iterator[str]:
 def _labelled(labelled_incidents: dict[str, Any]) -> Iterator[str]:
     if labelled_incidents.get("total"):
         yield f"{counted(labelled_incidents['total'])}, of them {counted(labelled_incidents['positive'])} positive."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _times(number: int) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from narrative_runs import __version__, review_file
 from narrative_runs.errors import FindingsError
 from narrative_runs.export.export import ENDINGS
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.review_file import ADJUDICATION, DEALT, Line
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.dealing import TIME
@@ -76,7 +77,7 @@ def write_disagreements(
     sheet = review_sheet(pd.DataFrame(deal["rows"]), shown.set_axis(index))
     facts = {"experiment": folder.slug, "experiment_id": deal["experiment_id"], "deal": deal["deal"], "variable": name}
     write_review(sheet, read.variable, about(read.variable, {**facts, "purpose": "your verdict decides"}), path)
-    tell(f"{path}: {len(keys)} narratives on which coders disagree about {name}.")
+    tell(f"{path}: {count_of(len(keys), 'narrative')} on which coders disagree about {name}.")
     tell(f"When it is filled in: `narrative-runs review import {path} --coder NAME`")
 
 

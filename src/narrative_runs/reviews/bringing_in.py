@@ -12,6 +12,7 @@ from narrative_runs import experiment, finished, review_file
 from narrative_runs.codebook.labels import NotALabel
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.errors import ReviewsError
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.paths import RESULTS, ExperimentFolder
 from narrative_runs.record import database
 from narrative_runs.record.reviews import put_reviews
@@ -73,7 +74,7 @@ def import_review(path: Path, coder: str, which: str, tell: Tell, variable: str 
     for problem in taken.problems[:_SHOWN]:
         tell(f"  not imported: {problem}")
     if len(taken.problems) > _SHOWN:
-        tell(f"  and {len(taken.problems) - _SHOWN} more are not imported.")
+        tell(f"  and {len(taken.problems) - _SHOWN} more not imported.")
     for line in passed_over(lines, name):
         tell(line)
 
@@ -88,8 +89,9 @@ class Taken:
 
     def words(self, coder: str) -> str:
         """The counts in words."""
-        kinds = ("new", "changed", "as before", "blank", "not imported")
-        return f"of {coder} " + ", ".join(f"{self.counts[kind]} {kind}" for kind in kinds)
+        new = count_of(self.counts["new"], "new verdict")
+        kinds = ("changed", "as before", "blank", "not imported")
+        return f"{coder}: {', '.join([new, *(f'{self.counts[kind]:,} {kind}' for kind in kinds)])}"
 
 
 def take(
@@ -244,12 +246,12 @@ def _experiment_of(path: Path, rows: Sequence[FilledRow], which: str) -> str:
         raise damaged
     if not owners:
         raise ReviewsError(
-            f"{path}: none of its {len(ids)} rows was dealt here, so that nothing is known of how they were drawn. Is "
-            "it a sheet of another project, or of an experiment that was removed?"
+            f"{path}: none of its rows ({len(ids)}) was dealt here, so that nothing is known of how they were drawn. "
+            "Is it a sheet of another project, or of an experiment that was removed?"
         )
     wanted = finished.named(which)[0].slug if which else next(iter(owners))
     if set(owners) != {wanted}:
-        shares = ", ".join(f"{n} rows of {slug}" for slug, n in owners.items())
+        shares = ", ".join(f"{count_of(n, 'row')} of {slug}" for slug, n in owners.items())
         raise ReviewsError(f"{path} holds {shares}: reviews of experiments are not mixed. Nothing was imported.")
     return wanted
 

@@ -21,7 +21,9 @@ from narrative_runs.codebook.texts import written
 from narrative_runs.codebook.variables import Codebook, Variable
 from narrative_runs.errors import FindingsError
 from narrative_runs.export.export import ENDINGS
+from narrative_runs.findings.by_variable.outcomes import UNASKED
 from narrative_runs.findings.excel import REVIEWED
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.plain_console import PlainConsole
 from narrative_runs.review_file import DEALT, SAMPLE, Line
@@ -91,9 +93,12 @@ def deal_review(
         sheet = review_sheet(rows, shown, () if blind else _DRAWN_AS)
         write_review(sheet, read.variable, _about(read, deal, coder), path)
         n_incidents = rows["incident_id"].nunique()
-        print(f"{path}: {n_incidents} incidents, {len(rows)} narratives, for {coder or 'whoever reads it'}.")
+        counts = f"{count_of(n_incidents, 'incident')}, {count_of(len(rows), 'narrative')}"
+        print(f"{path}: {counts}, for {coder or 'whoever reads it'}.")
+    if warning := _about_unasked(read):
+        print(warning)
     n_drawn = len({row["incident_id"] for row in deal["rows"]})
-    print(f"{name} in {folder.slug}: {n_drawn} incidents, drawn with seed {seed}.")
+    print(f"{name} in {folder.slug}: {count_of(n_drawn, 'incident')}, drawn with seed {seed}.")
     if n_drawn < count:
         print(f"There are only {n_drawn}: all were taken.")
     PlainConsole(highlight=False, markup=False).print(_table_of_strata(deal))
@@ -262,6 +267,19 @@ def _about(read: ToReview, deal: Line, coder: str) -> list[tuple[str, str]]:
         "variable": f"{read.name} ({read.variable.type})",
     }
     return about(read.variable, facts)
+
+
+def _about_unasked(read: ToReview) -> str:
+    """How many narratives the model was asked about, where these are not all; else an empty text."""
+    n = len(read.population.narratives)
+    n_asked = int(read.population.narratives.index.isin(read.experiment.results["row_num"]).sum())
+    if n_asked == n:
+        return ""
+    return (
+        f"Warning: the model was asked about {n_asked:,} of {count_of(n, 'narrative')}. Incidents with one of the "
+        f"other {n - n_asked:,} are in the stratum `{UNASKED}`, without an answer. To deal from all answers, finish "
+        "the run first."
+    )
 
 
 def _table_of_strata(deal: Line) -> Table:

@@ -59,10 +59,10 @@ def _shown(read: ToReview, lines: list[review_file.Line]) -> Group:
     parts: list[RenderableType] = [Line(f"{read.name} in {read.experiment.folder.slug}", style="bold")]
     parts.append(_strata(reviews, read))
     n_open, n_all = len(reviews.open_disagreements), len(disagreements(read.variable, verdicts, is_open=False))
-    parts.append(f"Disagreements: {n_all}, of which {n_open} are open.")
+    parts.append(f"Disagreements of coders: {n_all}, of which {n_open} {'is' if n_open == 1 else 'are'} undecided.")
     if n_open:
         parts.append(
-            "Estimates wait for them: "
+            "Estimates wait until somebody has decided: "
             f"`narrative-runs review disagreements {read.experiment.folder.slug} --variable {read.name}`"
         )
     if reviews.n_older:

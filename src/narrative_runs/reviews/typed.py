@@ -28,7 +28,10 @@ def verdict_typed(variable: Variable, cell: object) -> str | None:
             return written(_WORDS[word])
         if isinstance(variable, Multi) and word == "none":
             return written(())
-    label = label_of(variable, cell)
+    try:
+        label = label_of(variable, cell)
+    except NotALabel as error:
+        raise NotALabel(f"{error}; if the text does not say, give {UNCLEAR}") from None
     return None if label is None else written(label)
 
 
