@@ -46,6 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @given(entry_lists)
+@pytest.mark.slow
 def test_whatever_is_appended_is_read_back(entries: list[dict[str, Any]]) -> None:
     """Entries come back as they were and in their order, from the file and from each place in it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +71,7 @@ def test_a_torn_tail_loses_at_most_the_last_entry(entries: list[dict[str, Any]],
 
 
 @given(entry_lists, st.data())
+@pytest.mark.slow
 def test_cutting_off_what_is_torn_costs_no_entry(entries: list[dict[str, Any]], data: st.DataObject) -> None:
     """Cut off at any byte, a journal gives the same entries after its torn line is removed as before."""
     with tempfile.TemporaryDirectory() as folder:

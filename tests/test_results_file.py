@@ -45,6 +45,7 @@ def values_of(row: Result) -> list[Any]:
 
 
 @given(st.lists(results, max_size=4))
+@pytest.mark.slow
 def test_results_come_back_as_they_were(rows: list[Result]) -> None:
     """Every value of every field, None among them, is read as it was written, with its type."""
     with TemporaryDirectory() as folder:

@@ -114,6 +114,7 @@ def test_a_clone_without_the_seal_reads_the_file() -> None:
     assert json.loads(FOLDER.reviews_seal.read_text())["lines"] == 3
 
 
+@pytest.mark.slow
 def test_a_kill_while_lines_are_written_leaves_whole_ones() -> None:
     """Whatever part of the lines a kill left, those that are whole are read, and the next ones come behind them."""
     add(DEAL)

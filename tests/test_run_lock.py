@@ -146,6 +146,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(run_lock, name, seconds)
 
 
+@pytest.mark.slow
 def test_a_second_run_is_told_who_runs(folder: Path, start: Start) -> None:
     """While one process holds an experiment no other gets it, and learns the holder's PID."""
     first = start(HOLDS)
@@ -158,6 +159,7 @@ def test_a_second_run_is_told_who_runs(folder: Path, start: Start) -> None:
         RunLock(folder).acquire()
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_to_clean_up(folder: Path, start: Start) -> None:
     """After kill -9 the next run begins without a word."""
     first = start(HOLDS)
@@ -197,6 +199,7 @@ def test_a_new_run_waits_for_the_jobs_of_the_old_one(folder: Path, start: Start)
     assert says(run) == "holds"
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_is_the_one_that_is_named(folder: Path, start: Start) -> None:
     """While a run waits for jobs of a killed one, a further run is told of it, and not of the dead one."""
     dead = start(HOLDS)
@@ -269,6 +272,7 @@ def test_a_lock_that_tells_nothing_is_held_by_another_process(folder: Path, cont
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
+@pytest.mark.slow
 def test_a_live_run_on_another_host_is_refused(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the kernel gives the lock, a run is refused while one on another host gives signs of life, and is told its
     host and PID."""
@@ -283,6 +287,7 @@ def test_a_live_run_on_another_host_is_refused(folder: Path, start: Start, monke
 
 @pytest.mark.usefixtures("_in_a_hurry")
 @pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.slow
 def test_after_a_restart_the_lock_is_free(folder: Path, monkeypatch: pytest.MonkeyPatch, is_shared: bool) -> None:
     """What this machine held before it was started anew is free at once, where no other machine of its name can have
     written it; elsewhere its silence is waited for."""
@@ -295,6 +300,7 @@ def test_after_a_restart_the_lock_is_free(folder: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
+@pytest.mark.slow
 def test_a_silent_run_on_another_host_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock whose holder on another host gives no sign of life for the time set is taken, and not sooner; who waits is
     told why."""
@@ -335,6 +341,7 @@ def test_what_a_sleeping_host_keeps_locked_stops_nobody(folder: Path, start: Sta
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
+@pytest.mark.slow
 def test_a_lock_that_was_given_back_is_free_on_any_host(folder: Path, start: Start) -> None:
     """After the end of a run nobody waits, though its words stay to be read."""
     lock = RunLock(folder)
@@ -348,6 +355,7 @@ def test_a_lock_that_was_given_back_is_free_on_any_host(folder: Path, start: Sta
 
 
 @pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.slow
 def test_of_two_hosts_that_take_a_lock_at_once_one_gives_way(folder: Path, start: Start, attempt: int) -> None:
     """When the kernel gives one lock to two hosts in the same moment, one of them knows before it asks anything."""
     hosts = [start(on(name, HOLDS_AND_LOOKS)) for name in ("node1", "node2")]
@@ -367,6 +375,7 @@ def test_of_two_hosts_that_take_a_lock_at_once_one_gives_way(folder: Path, start
 @pytest.mark.parametrize(
     "content", [b"", b'{"counter": ', b'{"pid": 1, "host": "node2", "since": "today", "address": "", "ended": ""}']
 )
+@pytest.mark.slow
 def test_a_lock_that_names_no_token_is_the_kernels(folder: Path, start: Start, content: bytes) -> None:
     """What release 0.1.0 left, and what was half written, is free at once, and held as long as the kernel says so."""
     folder.mkdir(parents=True)
@@ -454,6 +463,7 @@ def test_what_a_killed_run_has_in_flight_is_its_own(folder: Path, start: Start) 
 
 
 @pytest.mark.usefixtures("_in_a_hurry")
+@pytest.mark.slow
 def test_all_locks_are_looked_at_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To look at ten locks of other hosts takes no longer than to look at one, and once it was done, no time."""
     folders = [tmp_path / str(number) for number in range(10)]

@@ -114,6 +114,7 @@ def _record(number: int) -> None:
         record_seen([narrative], "tried")
 
 
+@pytest.mark.slow
 def test_several_processes_keep_all_that_they_saw() -> None:
     """Four processes that write at once lose no line, and tear none."""
     with multiprocessing.get_context("spawn").Pool(4) as pool:

@@ -213,6 +213,7 @@ def test_the_usual_question_has_the_page_it_had(results: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("name", ["detected", "weapon", "severity", "threat"])
+@pytest.mark.slow
 def test_cells_of_the_matrices_are_made_of_narratives_and_incidents(results: pd.DataFrame, name: str) -> None:
     """Counted by label and value, narratives and incidents give the confusion matrices of the findings."""
     labels = labels_to_measure(read_labels(FOLDER, CODEBOOK, results), FOLDER, CODEBOOK, results)

@@ -167,6 +167,7 @@ def test_a_run_that_is_stopped_asks_nothing() -> None:
         ({"hang": True}, Kind.TIMED_OUT, 1),
     ],
 )
+@pytest.mark.slow
 def test_a_failure_is_reported_and_tried_again(behaviour: dict[str, Any], kind: Kind, rests: int) -> None:
     """Each request without an answer is reported once with its kind, and the next step is asked for; after a failure
     that may pass by itself there is a rest before, and after one whose pause the server names there is none."""

@@ -231,6 +231,7 @@ def test_no_failure_tells_the_password_of_a_proxy(monkeypatch: pytest.MonkeyPatc
     assert "password" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_times_out(fake: Fake) -> None:
     """No reply within the time given is a failure of its own, and says how long was waited."""
     fake.behave(hang=True)

@@ -31,6 +31,7 @@ def written(folder: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_csv(folder / name, dtype=texts.get(name)) for name in NAMES}
 
 
+@pytest.mark.slow
 def test_files_hold_all_of_it(tmp_path: Path) -> None:
     """Params with their whole values, metrics with intervals, tests of each pair and scope, and every change."""
     first = table_at_random(40, seed=1)

@@ -1,8 +1,11 @@
+import pytest
+
 from narrative_runs.comparison.metrics_beside import COUNTS, RATES, metrics_beside
 from narrative_runs.findings.metrics import measure
 from tests.result_tables import table_at_random
 
 
+@pytest.mark.slow
 def test_only_types_that_another_has_too_are_beside_each_other() -> None:
     """A type that the first alone has, or that it lacks, is left out; in one that lacks a type of others it is None."""
     three, two, one = (

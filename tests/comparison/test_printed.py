@@ -62,6 +62,7 @@ def test_all_of_it_can_be_read_on_80_columns(count: int) -> None:
     assert [letter for letters in heads for letter in letters] == list("ABCDEF")[:count]
 
 
+@pytest.mark.slow
 def test_counts_and_p_values_are_shown() -> None:
     """What changed, who is right and the p value of McNemar's test stand under all narratives, CME and LE."""
     first = table_of(*({"detected": True, "manual_flag_ind": 0} for _ in range(12)))
@@ -214,6 +215,7 @@ def test_one_variable_has_its_measures_its_test_and_what_changed() -> None:
     assert "Macro F1" in text and "age" not in text and "p (Holm)" not in text
 
 
+@pytest.mark.slow
 def test_a_test_of_incidents_stands_in_a_table_of_its_own() -> None:
     """What is compared of incidents stands under their name behind the narratives, with its p value."""
     first, other = (labelled_by_incident(table_at_random(40, 1)) for _ in range(2))

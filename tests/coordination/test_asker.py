@@ -285,6 +285,7 @@ def test_narratives_are_read_a_little_ahead() -> None:
     assert READ_AT_ONCE <= furthest <= READ_AT_ONCE + 3 * 2
 
 
+@pytest.mark.slow
 def test_after_a_stop_what_is_in_flight_is_kept() -> None:
     """A run that is stopped asks nothing more, and its end waits for the answers that are on their way."""
     narratives = narratives_of(30)
@@ -363,6 +364,7 @@ def test_a_server_that_cannot_be_opened_ends_the_run() -> None:
     in_session(work, failure=ServerError("no model server answers"))
 
 
+@pytest.mark.slow
 def test_what_stays_open_ends_the_run_when_its_shard_is_through() -> None:
     """A shard of which a narrative gets no row is not answered: the run is stopped, and says how many stay open."""
     good, bad = narratives_of(2)
@@ -414,6 +416,7 @@ def test_answers_reach_the_disk_while_others_are_waited_for(monkeypatch: pytest.
     in_session(work, {"hang": True, "only_if": narratives[1].narrative_text})
 
 
+@pytest.mark.slow
 def test_what_was_answered_is_evidence_about_the_next() -> None:
     """When the server refuses a narrative, one that it answered before is asked again, to tell whose fault it is."""
     good, bad = narratives_of(2)
@@ -427,6 +430,7 @@ def test_what_was_answered_is_evidence_about_the_next() -> None:
     in_session(work, {"replies": {bad.narrative_text: (400, "{}")}}, max_in_flight=1)
 
 
+@pytest.mark.slow
 def test_a_shard_may_be_asked_for_while_others_are_synced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another shard that comes while journals are brought to the disk stops nothing."""
     monkeypatch.setattr(asker_module, "SYNC_EVERY_S", 0.01)

@@ -247,6 +247,7 @@ def test_a_workbook_is_read_before_anything_is_asked(monkeypatch: pytest.MonkeyP
         wait_until(lambda: len(kept()) == COUNT, timeout=SOON_S, every=0.01)
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told to stop, a session asks nothing more, and tells its jobs the reason once what was in flight is kept; the
     record says why the run failed."""
@@ -265,6 +266,7 @@ def test_a_stop_keeps_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None
     assert row()["n_narratives_processed"] == 2
 
 
+@pytest.mark.slow
 def test_a_failed_run_keeps_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
     """When a job failed the main process just ends the run, and what is in flight is kept all the same."""
     write_narratives(NARRATIVES, 2)
@@ -286,6 +288,7 @@ def test_to_quit_is_to_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert not kept() and row()["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_without_its_main_process_a_session_ends_in_good_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the main process is gone nothing new is asked, what is in flight is kept, and the session ends by itself."""
     write_narratives(NARRATIVES, 2)
@@ -414,6 +417,7 @@ def taken_over() -> None:
     (FOLDER.path / ".run.lock").write_bytes(json.dumps(words).ljust(4096).encode())
 
 
+@pytest.mark.slow
 def test_a_run_that_was_taken_over_leaves_all_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that finds its lock taken asks nothing more, keeps no answer that comes, writes neither record nor logs,
     seals nothing, and has the main process end before its jobs do."""
@@ -561,6 +565,7 @@ def test_what_a_lost_host_had_comes_back(monkeypatch: pytest.MonkeyPatch) -> Non
         assert not asked.done()
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_made_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was answered is sealed and listed with its counts while the run asks on, in another session, and nothing is
     asked twice or lost."""

@@ -30,6 +30,7 @@ def test_alone_all_slots_are_ours(tmp_path: Path) -> None:
     assert HostShare(URL, tmp_path).of(5) == 5
 
 
+@pytest.mark.slow
 def test_slots_are_shared_and_come_back(tmp_path: Path) -> None:
     """Two runs share the slots between them; when one is killed, the other has all again."""
     ours = HostShare(URL, tmp_path)
@@ -40,6 +41,7 @@ def test_slots_are_shared_and_come_back(tmp_path: Path) -> None:
     assert ours.of(5) == 5
 
 
+@pytest.mark.slow
 def test_other_servers_do_not_count(tmp_path: Path) -> None:
     """A run that asks another server takes no slots away."""
     ours = HostShare(URL, tmp_path)

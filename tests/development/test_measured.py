@@ -53,6 +53,7 @@ def usual_tries(tables: Sequence[pd.DataFrame], **sample: Any) -> Tried:
 
 
 @pytest.mark.parametrize("codebook", [CODEBOOK, None])
+@pytest.mark.slow
 def test_rates_of_yes_or_no_are_those_of_scikit_learn(codebook: Codebook | None) -> None:
     """Sensitivity and specificity of each configuration are those of scikit-learn on its labelled answers, with and
     without a codebook, and lie in their intervals."""
@@ -68,6 +69,7 @@ def test_rates_of_yes_or_no_are_those_of_scikit_learn(codebook: Codebook | None)
         assert measure(found, "detected", "n_errors")[number] == table["error_occurred"].sum() > 0
 
 
+@pytest.mark.slow
 def test_other_variables_have_the_measure_of_their_type() -> None:
     """The main measures of a category and of an ordinal variable are those of scikit-learn, that of a number is the
     share within its tolerance."""
@@ -96,6 +98,7 @@ def population(n: int, share: float, sensitivity: float, specificity: float, see
     return pd.DataFrame({"label": label, "detected": label == is_right})
 
 
+@pytest.mark.slow
 def test_agreement_is_that_of_the_workbook() -> None:
     """From samples with as many positives as negatives, the weighted agreement is on average that of a workbook with
     few positives, which the sample's own share right is not; and its interval holds the truth as often as it says."""
@@ -134,6 +137,7 @@ def test_agreement_counts_each_label_by_what_it_stands_for() -> None:
         assert rate["value"] == pytest.approx(np.average(shares, weights=sizes))
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_a_permutation_test() -> None:
     """The difference of two configurations is that of their shares right, and its p value that of SciPy's exact test in
     which each incident may change sides."""
@@ -160,6 +164,7 @@ def test_differences_are_those_of_a_permutation_test() -> None:
         assert less["low"] < less["value"] < less["high"]
 
 
+@pytest.mark.slow
 def test_what_may_be_chance_is_judged_among_all_that_is_shown() -> None:
     """P values are adjusted as statsmodels adjusts all of all pairs together, and a difference may be chance from .05
     on."""
@@ -172,6 +177,7 @@ def test_what_may_be_chance_is_judged_among_all_that_is_shown() -> None:
     assert len(tests) == 2 * (len(CODEBOOK.names) - 1)
 
 
+@pytest.mark.slow
 def test_narratives_that_differ_are_listed_in_the_order_of_the_sample() -> None:
     """A narrative and variable is listed where two configurations gave different values, unclear and not asked among
     them, with its label and all values; an error alone is no difference."""
@@ -193,6 +199,7 @@ def test_narratives_that_differ_are_listed_in_the_order_of_the_sample() -> None:
     assert {value for row in passages for value in row.values} == {"1 passage", "error"}
 
 
+@pytest.mark.slow
 def test_the_order_of_the_sample_does_not_matter() -> None:
     """Shuffled narratives, with their strata and weights, give the very same measures and tests."""
     sample, answered, _, _ = tries(40, [1, 2])
@@ -271,6 +278,7 @@ def test_agreement_so_far_counts_what_was_shown() -> None:
     assert rate["low"] < rate["value"] < rate["high"]
 
 
+@pytest.mark.slow
 def test_configurations_may_ask_different_things() -> None:
     """A configuration without a codebook is compared in the variable that both have; of others the measures stand
     alone, and why they are not compared is said."""
@@ -286,6 +294,7 @@ def test_configurations_may_ask_different_things() -> None:
     assert measure(turned, "detected", "recall") == measure(found, "detected", "recall")[::-1]
 
 
+@pytest.mark.slow
 def test_labels_of_incidents_are_compared_where_the_sample_has_them_whole() -> None:
     """Where the workbook labels incidents alone, these are compared, without those of which the sample lacks a
     narrative."""
@@ -316,6 +325,7 @@ def test_nothing_to_measure_is_no_error() -> None:
     assert agreement_so_far(sample, texts) == []
 
 
+@pytest.mark.slow
 def test_the_usual_question_is_measured_by_incidents_where_they_alone_have_labels() -> None:
     """An incident is detected where any of its narratives is, and has an answer where all have one: sensitivity is that
     of scikit-learn on these, and the p value that of SciPy's exact test on incidents in which one alone is right."""

@@ -10,6 +10,7 @@ from narrative_runs.errors import FindingsError
 from tests.development.made_tries import tries
 
 
+@pytest.mark.slow
 def test_files_hold_what_is_printed_without_a_text(tmp_path: Path) -> None:
     """The measures, differences, differing narratives and tokens of all configurations are written, for their owner
     alone, and no narrative text is in them."""

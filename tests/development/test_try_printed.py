@@ -27,6 +27,7 @@ def printed(sample: Sample, answered: Sequence[Answered], console: Console | Non
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2, 3], [1, 2, 3, 4, 5, 6]])
+@pytest.mark.slow
 def test_all_of_a_try_can_be_read_on_80_columns(seeds: list[int]) -> None:
     """With any number of configurations and all types of variables no line is longer, no interval is broken, and no
     text of a narrative is shown."""
@@ -56,6 +57,7 @@ def test_each_difference_is_read_in_words() -> None:
     assert "-.03 [" in verdicts["B"] and "-1.00 [" in verdicts["C"]
 
 
+@pytest.mark.slow
 def test_narratives_that_differ_are_listed_and_the_rest_counted() -> None:
     """The first rows are listed with their label and each one's value; how many more there are is said."""
     rows = [{"manual_flag_ind": number % 2, "detected": False} for number in range(30)]
@@ -131,6 +133,7 @@ def test_each_variable_of_a_codebook_is_shown(capsys: pytest.CaptureFixture[str]
     assert text.count("  persons ") == len(tables[0]) + 1
 
 
+@pytest.mark.slow
 def test_labels_of_incidents_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     """Where the workbook labels incidents alone, label and outcome are those of the incident."""
     sample, answered, tables, labels = tries(12, [3])

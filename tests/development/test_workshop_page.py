@@ -87,6 +87,7 @@ def test_each_narrative_stands_with_each_variable() -> None:
     assert "Decide, says prompt_0." in texts and "narratives right: " in texts
 
 
+@pytest.mark.slow
 def test_the_page_is_its_owners_and_the_same_each_time(tmp_path: Path) -> None:
     """The file can be read by its owner alone; the same answers give the same bytes; where it cannot be written, that
     is said in words."""

@@ -135,6 +135,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", ["/whole", "/moved"])
+@pytest.mark.slow
 def test_the_hub_gives_the_file(path: str, tmp_path: Path) -> None:
     """The bytes behind the address are given, redirects followed."""
     with hub() as address:
@@ -142,6 +143,7 @@ def test_the_hub_gives_the_file(path: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/gone", "/broken"])
+@pytest.mark.slow
 def test_a_hub_that_fails_is_told(path: str, tmp_path: Path) -> None:
     """A missing file, or a connection that breaks off, is an error of one line that names the host."""
     with (
@@ -151,6 +153,7 @@ def test_a_hub_that_fails_is_told(path: str, tmp_path: Path) -> None:
         list(from_hub(tmp_path, address + path))
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_is_told(tmp_path: Path) -> None:
     """A host where nothing listens is an error that names it."""
     with hub() as address:
@@ -169,6 +172,7 @@ def test_an_unusable_proxy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("variable", "form"), [("http_proxy", "http://{}"), ("http_proxy", "{}"), ("all_proxy", "http://user:word@{}")]
 )
+@pytest.mark.slow
 def test_the_proxy_of_the_environment_is_asked(
     variable: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +184,7 @@ def test_the_proxy_of_the_environment_is_asked(
         assert b"".join(from_hub(tmp_path, "http://example.invalid/whole")) == CONTENT
 
 
+@pytest.mark.slow
 def test_a_download_that_is_given_up_is_closed(tmp_path: Path) -> None:
     """Whoever wants no more than the first bytes leaves no connection behind."""
     with hub() as address:

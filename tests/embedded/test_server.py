@@ -70,6 +70,7 @@ def broken_model(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_broken_model_is_told(broken_model: Path, tmp_path: Path) -> None:
     """A model file that cannot be loaded is an error with the file's name and the end of the log."""
     log_file = tmp_path / "server.log"
@@ -87,6 +88,7 @@ def test_a_broken_model_is_told(broken_model: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_model_is_told_without_a_log(broken_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Without a log file the error still ends with what the server said, and the terminal stays clean."""
     with pytest.raises(ServerError, match=r"ends with:\n[^\n]*\S"):
@@ -94,12 +96,14 @@ def test_a_broken_model_is_told_without_a_log(broken_model: Path, capfd: pytest.
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_missing_model_is_told(tmp_path: Path) -> None:
     """A model file that is not there is an error with its name."""
     with pytest.raises(ServerError, match=r"away\.gguf"):
         start(embedded_command(tmp_path / "away.gguf", "away"))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_ready_in_time_is_ended(broken_model: Path) -> None:
     """A server that does not get ready in the time given is an error, and its process is gone."""
     sleeper = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"

@@ -54,6 +54,7 @@ def test_no_small_count_is_found_in_the_rows(seed: int, incidents: int) -> None:
             assert len(within) > 1 and count >= BELOW, (by, key, count)
 
 
+@pytest.mark.slow
 def test_nothing_links_the_narratives_of_an_incident() -> None:
     """Neither a number nor the order of the rows tells which narratives are of one incident."""
     rows = rows_of(1, 300)

@@ -15,6 +15,7 @@ def by_sex(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"Sex": np.where(is_even, "F", "M")}, index=results["row_num"].to_numpy())
 
 
+@pytest.mark.slow
 def test_each_group_has_the_findings_of_its_narratives_alone() -> None:
     """The findings of a group are those of a workbook that holds this group only, by narrative and by incident."""
     results = table_at_random(300, seed=4)

@@ -29,6 +29,7 @@ def narratives(matrix: ConfusionMatrix) -> tuple[list[int], list[int]]:
 
 
 @given(matrices)
+@pytest.mark.slow
 def test_every_metric_agrees_with_scikit_learn(matrix: ConfusionMatrix) -> None:
     """Each metric is the number that scikit-learn gives for the same labels and detections."""
     labels, detections = narratives(matrix)

@@ -109,6 +109,7 @@ def test_f1_follows_from_jaccard() -> None:
     assert f1_interval(ConfusionMatrix(*np.zeros((4, 3)))) is None
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_although_narratives_of_an_incident_are_alike() -> None:
     """Of many samples with two dependent narratives an incident, about 95% have the true value in their interval."""
     tp, fp, fn = 0.3 * 0.8, 0.7 * 0.1, 0.3 * 0.2

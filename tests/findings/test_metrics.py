@@ -137,6 +137,7 @@ def test_labels_of_a_chosen_part_are_told(result_table: ResultTable) -> None:
     assert measure(result_table(*rows), "id", seed=1)["labels"] is None
 
 
+@pytest.mark.slow
 def test_incidents_with_one_label_of_two_do_not_count(random_results: ResultTable) -> None:
     """Where one of an incident's two labels is missing, the incidents that count have the sensitivity of all: a missing
     label is not taken as negative, nor the positive ones kept."""
@@ -198,6 +199,7 @@ def test_what_is_undefined_is_null(result_table: ResultTable) -> None:
 
 
 @pytest.mark.parametrize("types", [("examiner",), ("cme", "le", "toxicology")])
+@pytest.mark.slow
 def test_any_number_of_narrative_types_is_measured(random_results: ResultTable, types: tuple[str, ...]) -> None:
     """Each type has its own rates, those over all are of all, and without two types there is no agreement."""
     results = random_results(80, 7, types)
@@ -272,6 +274,7 @@ def renumbered(results: pd.DataFrame, left_out: set[str]) -> pd.DataFrame:
     return rest.assign(row_num=range(1, len(rest) + 1))
 
 
+@pytest.mark.slow
 def test_without_what_was_seen_is_as_without_their_incidents(random_results: ResultTable) -> None:
     """`unseen` has the measures of a workbook without the incidents of which a narrative was seen, to the last digit,
     and its rates are those of scikit-learn; all else is as if nothing had been seen."""
@@ -290,6 +293,7 @@ def test_without_what_was_seen_is_as_without_their_incidents(random_results: Res
     assert unseen["overall"]["recall"]["value"] == pytest.approx(sklearn_metrics.recall_score(label, detected))
 
 
+@pytest.mark.slow
 def test_variables_are_measured_without_what_was_seen_too() -> None:
     """With a codebook, `unseen` has each variable as it is in a workbook without these incidents, labels of incidents
     among them."""
@@ -308,6 +312,7 @@ def test_variables_are_measured_without_what_was_seen_too() -> None:
     assert found["unseen"]["variables"] == without["variables"] != found["variables"]
 
 
+@pytest.mark.slow
 def test_where_nothing_was_seen_or_all_nothing_fails(random_results: ResultTable, tmp_path: Path) -> None:
     """Without a seen narrative there is no `unseen`; where all were seen, it has counts of 0 and no rate."""
     results, labels = case(20, 3)

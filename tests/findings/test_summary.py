@@ -65,6 +65,7 @@ def test_groups_have_the_rates_of_incidents_where_they_alone_have_labels(capsys:
         assert shown_rate(of_incidents["recall"]).replace("\\", "") in row_of(text, name)
 
 
+@pytest.mark.slow
 def test_variables_are_shown_with_the_measure_of_their_type(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +166,7 @@ def test_what_is_undefined_is_a_dash(result_table: ResultTable, capsys: pytest.C
 
 
 @pytest.mark.parametrize("has_codebook", [False, True])
+@pytest.mark.slow
 def test_what_was_seen_is_shown_beside_what_was_not(
     has_codebook: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -246,6 +246,7 @@ def test_nobody_computes_what_is_masked(which: int | str) -> None:
     assert secrets
 
 
+@pytest.mark.slow
 def test_large_counts_stay_as_they_are() -> None:
     """Where nothing is small nothing is masked, and with a limit of 0 all is as it was; curves go with any limit."""
     results = table_at_random(4_000, seed=3)

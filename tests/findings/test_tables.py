@@ -62,6 +62,7 @@ def test_a_finished_table_is_in_order_and_typed(random_results: ResultTable) -> 
     assert finished["p_detected"].isna().all()
 
 
+@pytest.mark.slow
 def test_the_same_answers_give_the_same_bytes(random_results: ResultTable, tmp_path: Path) -> None:
     """Neither the order of the rows, nor when the model was asked, nor how fast it was changes any file."""
     results = random_results(60, seed=3)
@@ -74,6 +75,7 @@ def test_the_same_answers_give_the_same_bytes(random_results: ResultTable, tmp_p
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_csv_and_json_are_written_only_where_wanted(random_results: ResultTable, tmp_path: Path) -> None:
     """Without `csv_json` there are the parquet file and the workbook, and nothing else, of an earlier merge neither."""
     write(random_results(6, seed=4), tmp_path)

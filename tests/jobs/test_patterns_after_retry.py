@@ -31,6 +31,7 @@ BEGIN = datetime(2026, 1, 2, 8, tzinfo=UTC)
 N_RETRIED, N_OTHERS = 11, 8
 
 
+@pytest.mark.slow
 def test_a_retry_makes_no_pattern_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Narratives that a retry asked again, and which failed again, share its time, its host and its server because
     they were retried: none of these is told as the cause, by the run or by the report."""

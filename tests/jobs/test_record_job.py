@@ -95,6 +95,7 @@ def test_all_answers_come_into_the_findings_and_the_record(context: RunContext) 
     assert sealed is not None and set(TABLES) - {"results.xlsx"} <= set(sealed.md5)
 
 
+@pytest.mark.slow
 def test_safe_to_repeat(context: RunContext) -> None:
     """Merged again, all findings are the same to the byte, and the record's rows keep their ids."""
     merge(context)
@@ -119,6 +120,7 @@ def test_nothing_of_the_workbooks_part_gets_newer(context: RunContext) -> None:
     assert FOLDER.data_quality.stat().st_mtime_ns == times
 
 
+@pytest.mark.slow
 def test_a_retry_stands_in_the_place_of_the_first_pass(context: RunContext) -> None:
     """A row that was asked again has the outcome of its last pass, with the number of the passes."""
     merge(context)
@@ -150,6 +152,7 @@ def test_errors_alone_complete_no_experiment(context: RunContext) -> None:
     assert row()["status"] == "running" and not rows()
 
 
+@pytest.mark.slow
 def test_what_was_completed_stays_completed(context: RunContext) -> None:
     """An experiment that has findings is merged again, though now it holds nothing but errors."""
     merge(context)
@@ -187,6 +190,7 @@ def test_a_pilot_is_complete_with_its_own_narratives(tmp_path: Path, monkeypatch
     assert (row()["status"], row()["n_narratives_total"], len(rows())) == ("completed", 5, 5)
 
 
+@pytest.mark.slow
 def test_without_exports_there_are_two_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With run.save_csv_json: false neither file is written, and the record names none."""
     monkeypatch.chdir(tmp_path)
@@ -202,6 +206,7 @@ def test_a_list_of_changes_is_taken_over(context: RunContext) -> None:
     assert not FOLDER.changes.exists()
 
 
+@pytest.mark.slow
 def test_a_lost_record_is_filled_again(context: RunContext) -> None:
     """Restored, the record has all results, figures and narratives of the workbook as before, and no file of the
     findings is touched."""
@@ -218,6 +223,7 @@ def test_a_lost_record_is_filled_again(context: RunContext) -> None:
     assert {path: path.stat().st_mtime_ns for path in FOLDER.path.rglob("*") if path.is_file()} == times
 
 
+@pytest.mark.slow
 def test_what_was_seen_before_the_first_answer_is_left_out_for_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +243,7 @@ def test_what_was_seen_before_the_first_answer_is_left_out_for_good(
     assert findings() == before
 
 
+@pytest.mark.slow
 def test_what_nobody_had_seen_has_no_measures_of_its_own(context: RunContext) -> None:
     """Without a word in its journals an experiment has no `unseen`, whatever was seen since."""
     merge(context)

@@ -108,6 +108,7 @@ def test_journal_and_description_tell_the_same_experiment(here: Path) -> None:
     assert {path.name for path in folder.journals.iterdir()} == {"session-0001"}
 
 
+@pytest.mark.slow
 def test_an_experiment_without_a_result_can_be_begun(here: Path) -> None:
     """One that failed before its first answer keeps its id, and nothing of it is frozen yet."""
     r_system.fill(
@@ -118,6 +119,7 @@ def test_an_experiment_without_a_result_can_be_begun(here: Path) -> None:
     assert folder.slug == "empty" and not begun.has_answers
 
 
+@pytest.mark.slow
 def test_a_completed_experiment_that_lacks_answers_can_be_gone_on_with(here: Path) -> None:
     """A completed one with open narratives comes over as failed, and that is said."""
     execute(here, "UPDATE experiments SET status = 'completed', n_narratives_total = 4")
@@ -182,6 +184,7 @@ def no_record(folder: Path) -> None:
         (no_record, RecordError, "no SQLite database"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_come_over_leaves_nothing(
     spoil: Callable[[Path], None], error: type[NarrativeRunsError], told: str, here: Path
 ) -> None:
@@ -227,6 +230,7 @@ def test_a_killed_adopt_is_done_again(here: Path) -> None:
     assert not Path("results/.adopting").exists()
 
 
+@pytest.mark.slow
 def test_an_experiment_whose_r_process_was_killed(here: Path) -> None:
     """A record that R left amid a transaction is read as it was before, and stays as R left it."""
     r_system.killed_while_writing(here / "r.db")
@@ -245,6 +249,7 @@ def test_an_experiment_of_our_own_is_not_adopted(here: Path) -> None:
         adopted()
 
 
+@pytest.mark.slow
 def test_a_session_counts_what_was_adopted(here: Path) -> None:
     """What came over is done and its tokens are used, but none of it is a sign that our server takes requests."""
     execute(here, "ALTER TABLE narrative_results ADD COLUMN tokens_used INTEGER")
@@ -257,6 +262,7 @@ def test_a_session_counts_what_was_adopted(here: Path) -> None:
     assert progress.tokens == 240
 
 
+@pytest.mark.slow
 def test_entries_stand_in_the_order_of_the_answers(here: Path) -> None:
     """A journal's first and last entry tell when the R system asked, also where a time of it cannot be read."""
     for incident_id, kind, time in (("0012", "cme", "2025-10-28 01:00:00"), ("0012", "le", "yesterday")):

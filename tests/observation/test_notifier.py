@@ -58,6 +58,7 @@ def test_the_key_is_not_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NARRATIVE_RUNS_STATE=running" in heard and "hidden" not in heard
 
 
+@pytest.mark.slow
 def test_one_comes_after_the_other() -> None:
     """Two commands never run at once, and they run in the order of their notices."""
     first = 'test "$NARRATIVE_RUNS_EVENT" = eta && sleep 0.3; '
@@ -82,6 +83,7 @@ def test_a_command_that_fails_is_logged_and_told_once(command: str, problem: str
     assert log().count(f"a notice (pattern): {problem}") == 2
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(project: Path) -> None:
     """After its time it is killed, and so is what it started, whether that keeps its output open or not."""
     began = time.monotonic()
@@ -98,6 +100,7 @@ def test_what_writes_without_end_fills_no_memory() -> None:
     assert psutil.Process().memory_info().rss - before < 50_000_000
 
 
+@pytest.mark.slow
 def test_who_waits_no_longer_ends_it(project: Path) -> None:
     """`end`, as at a second Ctrl-C, kills what runs, and what was still to be told is logged as not run."""
     told: list[str] = []
@@ -111,6 +114,7 @@ def test_who_waits_no_longer_ends_it(project: Path) -> None:
     assert told == [] and "a notice (completed): not run, because the run had ended" in log()
 
 
+@pytest.mark.slow
 def test_close_waits_no_longer_than_it_may() -> None:
     """A run that ends waits so long, and no process of the command stays."""
     mine = Notifier("sleep 60", FOLDER, print)

@@ -163,6 +163,7 @@ def test_nothing_moves_before_the_narratives_are_known(answer: Callable[..., Non
     assert (recorded()["n_narratives_processed"], mine.progress.done_now) == (8, 0)
 
 
+@pytest.mark.slow
 def test_a_reader_only_delays_the_record(answer: Callable[..., None]) -> None:
     """While a reader keeps the record the session goes on; once it is gone, nothing is missing."""
     read_workbook()

@@ -67,6 +67,7 @@ def test_lines_stand_above_the_panel(terminal: Window) -> None:
         shown(terminal, "Starting.", *wait, "[bold]The end.")
 
 
+@pytest.mark.slow
 def test_another_process_may_write_in_a_pause(terminal: Window) -> None:
     """After a pause another writer has the terminal to itself for a moment; then the panel is back below its lines."""
     with os.fdopen(os.dup(terminal.slave), "w") as stream:

@@ -16,6 +16,8 @@ from narrative_runs.page.acts import ACTS, export_words, offered
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.run_lock import RunLock
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ExperimentFolder("cases")
 
 

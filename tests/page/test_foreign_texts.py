@@ -18,6 +18,8 @@ from narrative_runs.checkpoints import by_hand
 from narrative_runs.paths import RECORD, ExperimentFolder
 from narrative_runs.source.shards import Narrative
 
+pytestmark = pytest.mark.slow
+
 FOLDER = ExperimentFolder("cases")
 # What a workbook, a model server or a params file fills, and what stands in the record.
 FIELDS = [

@@ -16,6 +16,8 @@ from narrative_runs.record.narrative_pages import Wanted
 from narrative_runs.record.search_index import Kind, Property
 from narrative_runs.variable_outcomes import recorded_outcomes
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 30.0
 
 

@@ -14,6 +14,8 @@ from tests.releases.kept import ARCHIVES
 from narrative_runs.paths import RECORD, SEARCH_INDEX
 from narrative_runs.record import database, result_rows
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LINK = re.compile(r'<a href="(/experiments/[^"]*/narratives\?[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ITEM = re.compile(r'<h2><a href="([^"]*)">(.*?)</a></h2>')

@@ -21,6 +21,8 @@ from narrative_runs.page.now import ALL, Look, card_of
 from narrative_runs.paths import RECORD, ExperimentFolder
 from narrative_runs.run_lock import RunLock
 
+pytestmark = pytest.mark.slow
+
 
 class Words(HTMLParser):
     """The text of a page, in words."""

@@ -19,6 +19,8 @@ from narrative_runs.page.narratives.room import ON_A_PAGE
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS
 
+pytestmark = pytest.mark.slow
+
 COMPARED = "/history?with=first-prompt&with=circumstances&with=first-prompt@pilot&wait=yes"
 ROOMS = {
     "now": "/",

@@ -19,6 +19,8 @@ from narrative_runs.page import access, serve
 from narrative_runs.page.safety import LOOPBACK_NAMES
 from narrative_runs.paths import RECORD, SEARCH_INDEX
 
+pytestmark = pytest.mark.slow
+
 LINK = re.compile(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{43})")
 
 

@@ -132,6 +132,7 @@ WANTED = [
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=range(len(WANTED)))
+@pytest.mark.slow
 def test_pages_hold_what_is_wanted_once(world: Any, wanted: Wanted) -> None:
     """Forwards and backwards, the pages of a list together hold each wanted narrative once, in the workbook's order,
     and their number is the count."""

@@ -306,6 +306,7 @@ def test_an_update_ends_when_it_is_not_wanted(index: SearchIndex) -> None:
     assert narrative_pages.indexed(index, "a") == narrative_pages.Indexed(2_500, True)
 
 
+@pytest.mark.slow
 def test_two_pages_and_a_run_work_beside_each_other(index: SearchIndex) -> None:
     """While a run writes its rows, two pages keep one index, and in the end it has each row once."""
     put([])

@@ -114,6 +114,7 @@ def test_words_tell_what_is_to_be_seen(result_table: ResultTable) -> None:
 
 
 @pytest.mark.parametrize(("types", "panels"), [(("examiner",), 3), (("cme", "le", "toxicology"), 5)])
+@pytest.mark.slow
 def test_any_number_of_narrative_types_has_its_figures(types: tuple[str, ...], panels: int) -> None:
     """Each type has its rate and its matrix; the figure of agreement says why there is none."""
     found = drawings_of(table_at_random(60, 2, types), types)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from tests.coded_tables import CODEBOOK, case
 
 from narrative_runs.codebook.variables import Codebook
@@ -23,6 +24,7 @@ def found_in(n_incidents: int = 200, share_unclear: float = 0.1) -> tuple[dict[s
     return measured, variable_findings(measured, CODEBOOK.variables)
 
 
+@pytest.mark.slow
 def test_each_variable_has_its_row_its_measure_and_its_levels() -> None:
     """The overview has all variables in the order of the codebook, with the counts and the measure of metrics.json."""
     measured, found = found_in()
@@ -77,6 +79,7 @@ def test_a_measure_that_is_surely_low_is_a_reason() -> None:
     assert any(each.needs_work for each in found)
 
 
+@pytest.mark.slow
 def test_groups_of_incident_labels_have_the_measure_of_incidents_alone() -> None:
     """Where people coded incidents and no narratives, the tables of groups are of incidents, and a star marks groups of
     few labelled ones; without any labels there are counts and errors alone."""

@@ -24,6 +24,7 @@ def section(text: str) -> str:
     return text.partition('aria-labelledby="unseen"')[2].partition("</section>")[0]
 
 
+@pytest.mark.slow
 def test_the_report_has_the_measures_with_and_without() -> None:
     """The section says how many narratives were seen, and has each rate, and each variable's measure, with and without
     their incidents, as metrics.json has them; the summary has a sentence of it."""
@@ -45,6 +46,7 @@ def test_the_report_has_the_measures_with_and_without() -> None:
     assert section(text).count("<table") == 2
 
 
+@pytest.mark.slow
 def test_a_report_without_seen_narratives_says_nothing_of_them() -> None:
     """Where nothing was seen, there is no section, no link to it and no sentence."""
     metrics = measured(seen={})
@@ -53,6 +55,7 @@ def test_a_report_without_seen_narratives_says_nothing_of_them() -> None:
     assert "unseen" not in text and "had been seen" not in text
 
 
+@pytest.mark.slow
 def test_a_masked_report_says_only_that_there_were_some() -> None:
     """With report.suppress_below no number of seen narratives is on the page, and it says why."""
     text = page_of(measured(600), below=11)
@@ -62,6 +65,7 @@ def test_a_masked_report_says_only_that_there_were_some() -> None:
 
 
 @pytest.mark.parametrize("n_incidents", [20, 30])
+@pytest.mark.slow
 def test_where_all_were_seen_the_page_says_that_nothing_is_left(n_incidents: int) -> None:
     """Where no incident is left, the rates are undefined, and the summary says that no labelled answer is left."""
     text = page_of(measured(n_incidents))

@@ -182,6 +182,7 @@ def test_sheets_that_do_not_belong_here_are_refused(monkeypatch: pytest.MonkeyPa
     assert FOLDER.reviews.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_experiments_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with rows of two experiments is refused, and so is one of another experiment than the one that is
     named."""
@@ -209,6 +210,7 @@ def test_gaps_in_the_order_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "Incidents were passed over" in said and "  ben, detected, " in said and "  ana" not in said
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever part of an import a kill let reach the disk, the same command brings the rest, each verdict once."""
     before, seal = FOLDER.reviews.read_bytes(), FOLDER.reviews_seal.read_bytes()
@@ -258,6 +260,7 @@ def not_dealt(monkeypatch: pytest.MonkeyPatch, *words: str) -> Path:
 
 
 @pytest.mark.parametrize("blind", [(), ("--blind",)])
+@pytest.mark.slow
 def test_verdicts_on_chosen_rows_are_kept_apart(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], blind: tuple[str, ...]
 ) -> None:

@@ -2,6 +2,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from narrative_runs.source.quality import DataQuality
 from narrative_runs.source.summary import summary_lines
 from narrative_runs.source.workbook import read
@@ -116,6 +118,7 @@ def test_labels_under_another_name_are_noticed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_lists_are_short_and_totals_exact(tmp_path: Path) -> None:
     """At most 1000 duplicates, 20 odd labels, 20 rows and 5 longest are listed; the totals count all."""
     rows: list[Sequence[object]] = [["1", "a", None, "odd", None, None]] * 1101

@@ -62,6 +62,7 @@ def test_missing_shard_is_named(tmp_path: Path) -> None:
         list(iterate(tmp_path / "gone.parquet"))
 
 
+@pytest.mark.slow
 def test_reading_needs_no_pandas(tmp_path: Path) -> None:
     """A job that reads its narratives never loads pandas."""
     write_shard(tmp_path / "shard.parquet", 4)

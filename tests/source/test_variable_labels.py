@@ -93,6 +93,7 @@ def read_with(path: Path, header: Sequence[str], rows: Rows, label: object) -> t
     return own, incident, source.others.names
 
 
+@pytest.mark.slow
 def test_the_first_binary_variable_says_which_labels_count(tmp_path: Path) -> None:
     """One column of a workbook with two narratives a row has the labels of incidents, columns by type those of
     narratives; the layout's own labels then are columns like others, and count for nothing."""

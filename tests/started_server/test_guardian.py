@@ -80,6 +80,7 @@ def words(**options: Any) -> list[str]:
     return small(**options).filled_in(free_port())
 
 
+@pytest.mark.slow
 def test_it_reports_how_the_server_ended(start: Start) -> None:
     """The PID of the server is reported when it is started, and its code when it ended."""
     guardian = start(words=words(ends=3))
@@ -88,6 +89,7 @@ def test_it_reports_how_the_server_ended(start: Start) -> None:
     assert guardian.process.wait() == 0
 
 
+@pytest.mark.slow
 def test_it_reports_which_signal_ended_the_server(start: Start) -> None:
     """A server that a signal ended is reported with the number of the signal."""
     guardian = start(words=words())
@@ -109,6 +111,7 @@ def test_the_server_gets_its_environment_and_input(start: Start) -> None:
     assert all(map(is_alive, family_of(guardian.process.pid)))
 
 
+@pytest.mark.slow
 def test_the_server_is_not_kept_to_one_core(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What this software sets for itself, so that its jobs stay on one core, does not reach the server."""
     code = "import os; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
@@ -132,6 +135,7 @@ def test_the_family_ends_with_the_parent(start: Start, options: dict[str, Any]) 
 
 
 @linux
+@pytest.mark.slow
 def test_what_a_dead_server_leaves_is_ended(start: Start) -> None:
     """When the server itself dies, what it started is ended too, before its end is reported."""
     guardian = start(words=words(children=True))
@@ -150,6 +154,7 @@ def test_the_server_dies_with_the_guardian(start: Start) -> None:
     wait_until(lambda: not is_alive(server))
 
 
+@pytest.mark.slow
 def test_signals_to_the_run_end_neither_of_them(start: Start) -> None:
     """Signals that end a run leave the guardian; the server, which no terminal reaches, takes them as any program."""
     guardian = start(words=words(says=["begins"]))

@@ -97,6 +97,7 @@ def test_a_server_is_a_context(run: Run) -> None:
     assert not is_alive(process)
 
 
+@pytest.mark.slow
 def test_the_fake_server_is_a_command_too(run: Run) -> None:
     """A command with JSON in it is started as it is written."""
     server = run.start(
@@ -105,6 +106,7 @@ def test_the_fake_server_is_a_command_too(run: Run) -> None:
     assert httpx.get(f"{server.api_url}/models", trust_env=False).json()["data"][0]["id"] == "fake"
 
 
+@pytest.mark.slow
 def test_loading_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the server loads, the user reads how long it has taken, and what it says."""
     monkeypatch.setattr(module, "SAY_EVERY_S", 0.1)
@@ -121,6 +123,7 @@ def test_loading_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert lines[-1].endswith("s (no answer); its last line: layer 3 of 9")
 
 
+@pytest.mark.slow
 def test_a_server_that_lists_its_model_may_still_load(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +194,7 @@ def test_a_command_that_is_no_program_is_told(run: Run, tmp_path: Path) -> None:
     assert f"the command {tmp_path / 'data'} cannot be run here (Permission denied)" in reason
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_load_is_told(run: Run) -> None:
     """A server that ends before it answers is an error with its code and the last lines of this log, and no others."""
     run.log_file.write_text("of an earlier run\n")
@@ -205,11 +209,13 @@ def test_a_model_that_does_not_load_is_told(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_server_in_the_background_is_told(run: Run) -> None:
     """A command that ends well at once is an error that says why that is of no use."""
     assert "(code 0); a server must stay in the foreground" in run.refusal(small(ends=0))
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_too_long_is_ended(run: Run, tmp_path: Path) -> None:
     """A server that is not ready in time is an error with what it answered last, and it is gone."""
     reason = run.refusal(small(says=["layer 3"], after=str(tmp_path / "never")), ready_within_s=0.5)
@@ -238,6 +244,7 @@ def test_a_port_that_is_taken_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatc
             assert "another program took the port, 4 times" in reason and "in use" in reason
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_a_strangers_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the program of another user answers at the port, it is left for another one; a user as whom the server
     itself runs, as in a container, is none."""
@@ -305,6 +312,7 @@ def started_by(owner: subprocess.Popen[str]) -> tuple[list[psutil.Process], str]
 
 
 @pytest.mark.parametrize("kill", [os.kill, os.killpg])
+@pytest.mark.slow
 def test_a_killed_owner_leaves_nothing(owner: subprocess.Popen[str], kill: Callable[[int, int], None]) -> None:
     """Where the process that started a server is killed outright, alone or with its group, the server ends with all
     that it started, also in sessions of their own."""
@@ -313,6 +321,7 @@ def test_a_killed_owner_leaves_nothing(owner: subprocess.Popen[str], kill: Calla
     wait_until(lambda: not any(map(is_alive, family)))
 
 
+@pytest.mark.slow
 def test_signals_to_the_run_leave_the_server(owner: subprocess.Popen[str]) -> None:
     """Ctrl-C, SIGTERM and SIGHUP to the run's whole process group end no server: its requests in flight may end."""
     family, url = started_by(owner)
@@ -323,6 +332,7 @@ def test_signals_to_the_run_leave_the_server(owner: subprocess.Popen[str]) -> No
 
 
 @linux
+@pytest.mark.slow
 def test_a_killed_guardian_leaves_nothing(run: Run) -> None:
     """Where the guardian is killed outright, the server ends with all that it had when it was ready, and is started
     again."""

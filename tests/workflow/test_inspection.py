@@ -326,6 +326,7 @@ def test_an_altered_answer_is_refused(unmerged: None) -> None:
     assert "1-of-2.jsonl" in refused()
 
 
+@pytest.mark.slow
 def test_a_tracked_session_that_is_not_there(unmerged: None) -> None:
     """Answers that DVC keeps and that were not fetched would all be asked again: their sessions are named instead."""
     (FOLDER.journals / "session-0002.dvc").write_text("outs:\n- md5: 0.dir\n  hash: md5\n  path: session-0002\n")
@@ -436,6 +437,7 @@ def by_other_code() -> None:
     seal(FOLDER, release="0.0.9", code="0" * 32)
 
 
+@pytest.mark.slow
 def test_findings_of_other_code_that_are_the_same(completed: None, capsys: Heard) -> None:
     """A completed experiment of another release is compared once; where this one derives the same and nothing is
     missing it is left alone, and where a file is missing that is made."""

@@ -15,6 +15,7 @@ from narrative_runs.findings.metrics import measure
 WHERE = ("narrative", "incident")
 
 
+@pytest.mark.slow
 def test_every_variable_has_the_measures_of_its_type() -> None:
     """Each has its counts, its distribution and, but for texts, the measure that stands for its type, at both levels
     and for both narrative types; all of it is fit for JSON."""
@@ -130,6 +131,7 @@ def test_a_binary_variable_that_the_model_passed_over_counts_as_no() -> None:
     assert measured["distribution"] == {"counts": {"yes": 2, "no": 1}}
 
 
+@pytest.mark.slow
 def test_a_value_of_another_type_that_the_model_passed_over_is_left_out_of_the_rates() -> None:
     """It is counted, and no value is made up for it."""
     table, labels = case(80, 7)

@@ -45,6 +45,7 @@ def test_the_figures_are_those_of_scikit_learn(name: str) -> None:
     assert hits == pytest.approx(event[judged].sum())
 
 
+@pytest.mark.slow
 def test_the_first_binary_variable_is_calibrated_as_the_experiment_is() -> None:
     """All that stands under `calibration` of the experiment stands under that of the variable, but for the curves and
     the thresholds."""
@@ -59,6 +60,7 @@ def test_the_first_binary_variable_is_calibrated_as_the_experiment_is() -> None:
         assert same == {key: whole[theirs][key] for key in same}
 
 
+@pytest.mark.slow
 def test_passages_and_texts_have_none() -> None:
     """What is neither right nor wrong has no calibration, and neither has a variable without probabilities."""
     table, labels = case(60, 7)

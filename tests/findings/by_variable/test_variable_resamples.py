@@ -96,6 +96,7 @@ def test_intervals_cover_the_truth_although_narratives_of_an_incident_are_alike(
     assert np.all((shares >= PROMISED_COVERAGE[0]) & (shares <= PROMISED_COVERAGE[1])), shares
 
 
+@pytest.mark.slow
 def test_narratives_that_are_alike_widen_the_interval() -> None:
     """A thousand incidents with two equal narratives each say no more than one narrative each would."""
     random = np.random.default_rng(7)
