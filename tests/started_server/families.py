@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -38,6 +39,8 @@ def family_of(guardian: int, has_children: bool = False) -> list[psutil.Process]
     sleeping = (2 if sys.platform == "linux" else 1) if has_children else 0
     while True:
         family: list[psutil.Process] = psutil.Process(guardian).children(recursive=True)
-        if len(family) == 1 + sleeping and sum(process.name() == "sleep" for process in family) == sleeping:
-            return family
+        # One of them may end while it is looked at: what starts the one that is to lose its parent.
+        with suppress(psutil.NoSuchProcess):
+            if len(family) == 1 + sleeping and sum(process.name() == "sleep" for process in family) == sleeping:
+                return family
         time.sleep(0.02)
