@@ -174,7 +174,7 @@ def test_a_sample_for_review(project: Project) -> None:
     command = re.findall(r"`(narrative-runs review import [^`]*)`", result.stdout)[0].replace("NAME", "cleo")
     fill(path, lambda _: 1)
     brought = project.run(*shlex.split(command))
-    assert "of cleo 16 new, 0 changed" in brought.stdout and "estimate" not in brought.stdout, brought.stdout
+    assert "cleo: 16 new verdicts, 0 changed" in brought.stdout and "estimate" not in brought.stdout, brought.stdout
     assert project.query("SELECT DISTINCT purpose FROM reviews") == [("sample",)]
 
 
