@@ -118,6 +118,21 @@ def test_every_key_is_documented(add: Add) -> None:
     assert all(re.fullmatch(r"[a-z_]+", key) for key in keys)
 
 
+def test_a_completed_pilot_is_called_one(add: Add) -> None:
+    """Of a completed experiment that asked about a part of the workbook the status says how many there are in all."""
+    add("cases", "completed")
+    describe("cases")
+    quality = chosen("cases").folder.data_quality
+    for content, is_pilot in (
+        ("{}", False),
+        (json.dumps({"narratives": {"total": 10}}), False),
+        (json.dumps({"narratives": {"total": 584}}), True),
+    ):
+        quality.write_text(content, encoding="utf-8")
+        pilots = [line for line in status_of(chosen("cases")).lines() if line.startswith("pilot ")]
+        assert ["10 of the workbook's 584 narratives" in line for line in pilots] == [True] * is_pilot
+
+
 def test_a_completed_experiment_with_errors_names_the_command_that_asks_again(add: Add) -> None:
     """Of a completed experiment the status says how its errors are asked about again; without errors, or before the
     end, it says nothing of that."""

@@ -86,6 +86,15 @@ class Status:
         facts.append(("started", row["start_time"] or "-"))
         if self.known.state == COMPLETED:
             facts.append(("completed", row["end_time"]))
+            asked, whole = status.n_narratives_total or 0, _n_in_workbook(self.known)
+            if asked < whole:
+                facts.append(
+                    (
+                        "pilot",
+                        f"{asked:,} of the workbook's {whole:,} narratives; for the rest raise run.max_narratives, and "
+                        "start the run again",
+                    )
+                )
             if row["slug"] and any(status.errors.values()):
                 facts.append((RETRY, f"to ask again about the errors: `{to_retry(row['experiment_id'])}`"))
         elif row["last_progress_update"]:
@@ -102,6 +111,15 @@ class Status:
         if row["log_dir"]:
             facts.append(("logs", f"{row['log_dir']}/"))
         return facts
+
+
+def _n_in_workbook(known: ExperimentRow) -> int:
+    """The narratives of the workbook, as many as were read of it; 0 where that is not known here."""
+    try:
+        quality = json.loads(known.folder.data_quality.read_text(encoding="utf-8"))
+        return int(quality["narratives"]["total"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def status_of(known: ExperimentRow) -> Status:
