@@ -1,7 +1,7 @@
 """A comparison on the terminal, within 80 columns; the experiments are called A, B and so on."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from narrative_runs.comparison.compared import LETTERS
 from narrative_runs.comparison.metrics_beside import RATES, MetricBeside
 from narrative_runs.comparison.pairs import PairTest
 from narrative_runs.comparison.params_apart import ParamApart, as_text, is_long, lines_apart
-from narrative_runs.comparison.titles import LEVEL_TITLES, PAIR_COUNTS, VARIABLE_COUNTS, scope_title
+from narrative_runs.comparison.titles import LEVEL_TITLES, PAIR_TITLES, VARIABLE_TITLES, scope_title, titled_fields
 from narrative_runs.comparison.variable_pairs import INCIDENT, VariablePair, VariableTest
 from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside
 from narrative_runs.findings.intervals import Rate
@@ -98,15 +98,7 @@ class PrintedComparison:
     def _test_table(self, about: str, letters: dict[str, str], level: str, tests: Sequence[PairTest]) -> Table:
         titles = ["all" if level == INCIDENT else _scope_title(test.scope) for test in tests]
         table = _table(LEVEL_TITLES[level], *titles, title=about, justify="right")
-        for field, name in PAIR_COUNTS.items():
-            if field == "n_other_text" and level == INCIDENT:
-                name = "with other texts"
-            table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
-            if field == "neither_detected":
-                table.add_row("  kappa", *(shown_rate(test.kappa) for test in tests))
-        table.add_row("  p (McNemar, exact)", *(_shown_p(test.p_value) for test in tests))
-        if self._is_adjusted:
-            table.add_row("  p (Holm)", *(_shown_p(test.p_holm) for test in tests))
+        self._add_tests(table, titled_fields(PAIR_TITLES, level, letters), tests)
         return table
 
     def show_variables(self, measures: Sequence[MeasureBeside]) -> None:
@@ -153,18 +145,16 @@ class PrintedComparison:
     def _variable_table(self, about: str, letters: dict[str, str], level: str, tests: Sequence[VariableTest]) -> Table:
         titles = [Text(column_title(test.variable)) for test in tests]
         table = _table(LEVEL_TITLES[level], *titles, title=about, justify="right", is_whole=True)
-        for field, name in VARIABLE_COUNTS.items():
-            if field == "n_other_text" and level == INCIDENT:
-                name = "with other texts"
-            table.add_row(name.format(**letters), *(str(getattr(test, field)) for test in tests))
-            if field == "n_compared":
-                table.add_row("  with the same value", *(_rate(test.same) for test in tests))
-        table.add_row("  score", *(test.score for test in tests))
-        table.add_row("  {first} is better by".format(**letters), *(_rate(test.difference) for test in tests))
-        table.add_row("  p (sign flips)", *(_shown_p(test.p_value) for test in tests))
-        if self._is_adjusted:
-            table.add_row("  p (Holm)", *(_shown_p(test.p_holm) for test in tests))
+        self._add_tests(table, titled_fields(VARIABLE_TITLES, level, letters), tests)
         return table
+
+    def _add_tests(
+        self, table: Table, fields: Iterable[tuple[str, str]], tests: Sequence[PairTest | VariableTest]
+    ) -> None:
+        """Add a row for each field of tests, which are beside each other."""
+        for field, title in fields:
+            if field != "p_holm" or self._is_adjusted:
+                table.add_row(title, *(_SHOWN_AS.get(field, str)(getattr(test, field)) for test in tests))
 
     def _show_changes(self, letter: str, changes: pd.DataFrame) -> None:
         rows = (
@@ -241,6 +231,16 @@ def _rate(value: Rate) -> Text:
     if value is None:
         return Text("-")
     return Text(f"{_brief(value['value'])} [{_brief(value['low'])} {_brief(value['high'])}]")
+
+
+# By field of a test; all others are counts and words.
+_SHOWN_AS: dict[str, Callable[[Any], Text | str]] = {
+    "kappa": shown_rate,
+    "same": _rate,
+    "difference": _rate,
+    "p_value": _shown_p,
+    "p_holm": _shown_p,
+}
 
 
 def _brief(number: float) -> str:

@@ -10,7 +10,7 @@ import pickle
 import shlex
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ import pandas as pd
 
 from narrative_runs.comparison.compared import Compared, compared, read_named, variables_compared
 from narrative_runs.comparison.pairs import PairTest
-from narrative_runs.comparison.titles import LEVEL_TITLES, PAIR_COUNTS, VARIABLE_COUNTS, scope_title
+from narrative_runs.comparison.titles import LEVEL_TITLES, PAIR_TITLES, VARIABLE_TITLES, scope_title, titled_fields
 from narrative_runs.comparison.variable_pairs import INCIDENT, VariablePair, VariableTest
 from narrative_runs.comparison.variables_beside import COUNTS, MeasureBeside
 from narrative_runs.errors import NarrativeRunsError
@@ -30,6 +30,15 @@ from narrative_runs.report.cells import chance, count, rate
 from narrative_runs.report.measures import TITLES
 
 MOST_CHANGES = 100
+# By field of a test; all others are counts.
+_SHOWN_AS: dict[str, Callable[[Any], str]] = {
+    "kappa": rate,
+    "same": rate,
+    "difference": rate,
+    "score": str,
+    "p_value": chance,
+    "p_holm": chance,
+}
 
 
 def compared_tables(comparison: Compared, letters: Sequence[str]) -> ComparedTables:
@@ -85,17 +94,7 @@ def _pair(comparison: Compared, index: int, letters: Sequence[str]) -> Section:
 
 
 def _test_table(tests: Sequence[PairTest], level: str, names: dict[str, str]) -> Table:
-    rows = []
-    for field, title in PAIR_COUNTS.items():
-        if field == "n_other_text" and level == INCIDENT:
-            title = "with other texts"
-        rows.append([_title(title, names), *(count(getattr(test, field)) for test in tests)])
-        if field == "neither_detected":
-            rows.append(["– kappa", *(rate(test.kappa) for test in tests)])
-    rows.append(["p (McNemar, exact)", *(chance(test.p_value) for test in tests)])
-    rows.append(["p (Holm)", *(chance(test.p_holm) for test in tests)])
-    heads = [LEVEL_TITLES[level].capitalize(), *(scope_title(test.scope) for test in tests)]
-    return Table(f"The same {LEVEL_TITLES[level]} in both", heads, in_cells(rows))
+    return _tests_beside(PAIR_TITLES, level, names, {scope_title(test.scope): test for test in tests})
 
 
 def _variables(pair: VariablePair, first: Finished, other: Finished, names: dict[str, str]) -> Section:
@@ -118,18 +117,18 @@ def _variables(pair: VariablePair, first: Finished, other: Finished, names: dict
 
 
 def _variable_table(tests: Sequence[VariableTest], level: str, names: dict[str, str]) -> Table:
-    rows = []
-    for field, title in VARIABLE_COUNTS.items():
-        if field == "n_other_text" and level == INCIDENT:
-            title = "with other texts"
-        rows.append([_title(title, names), *(count(getattr(test, field)) for test in tests)])
-        if field == "n_compared":
-            rows.append(["– with the same value", *(rate(test.same) for test in tests)])
-    rows.append(["– score", *(test.score for test in tests)])
-    rows.append([f"– {names['first']} is better by", *(rate(test.difference) for test in tests)])
-    rows.append(["p (sign flips)", *(chance(test.p_value) for test in tests)])
-    rows.append(["p (Holm)", *(chance(test.p_holm) for test in tests)])
-    heads = [LEVEL_TITLES[level].capitalize(), *(test.variable for test in tests)]
+    return _tests_beside(VARIABLE_TITLES, level, names, {test.variable: test for test in tests})
+
+
+def _tests_beside(
+    titles: dict[str, str], level: str, names: dict[str, str], tests: Mapping[str, PairTest | VariableTest]
+) -> Table:
+    """Tests beside each other, a column each under its head."""
+    rows = [
+        [_title(field, title), *(_SHOWN_AS.get(field, count)(getattr(test, field)) for test in tests.values())]
+        for field, title in titled_fields(titles, level, names)
+    ]
+    heads = [LEVEL_TITLES[level].capitalize(), *tests]
     return Table(f"The same {LEVEL_TITLES[level]} in both", heads, in_cells(rows))
 
 
@@ -174,10 +173,10 @@ def _address(experiment: Finished, incident: str, narrative_type: str) -> str:
     return address_of("narratives", experiment.folder.slug, incident, narrative_type)
 
 
-def _title(title: str, names: dict[str, str]) -> str:
-    # What is indented on a terminal is part of what stands above.
-    worded = title.format(**names)
-    return f"– {worded.strip()}" if worded.startswith(" ") else worded
+def _title(field: str, title: str) -> str:
+    # Whatever is indented on a terminal is part of the row above; here p values are rows of their own.
+    is_part = title.startswith(" ") and _SHOWN_AS.get(field) is not chance
+    return f"– {title.strip()}" if is_part else title.strip()
 
 
 def _count(value: int | None) -> str:
