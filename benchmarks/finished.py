@@ -27,6 +27,7 @@ from narrative_runs.source.shards import Narrative, iterate
 
 SHARDS = 16
 JOBS = ("record", "report")
+INDICATORS = ("threat", "weapon", "stalking", "injury", "control", "jealousy")
 
 Answer = Callable[[Narrative, random.Random], Result]
 Cells = Callable[[Sequence[Any]], dict[str, object]]
@@ -46,6 +47,48 @@ def context(**sections: Any) -> RunContext:
         "the benchmark",
     )
     return context_of(params)
+
+
+def fingerprint(row_num: int) -> str:
+    """That of the question about a narrative."""
+    return f"{row_num:064x}"
+
+
+def result_at_random(narrative: Narrative, chance: random.Random) -> Result:
+    """A result of the usual question, right in most rows and an error in one of a hundred."""
+    detected = chance.random() < (0.8 if narrative.manual_flag_ind else 0.1)
+    failed = chance.random() < 0.01
+    tokens = len(narrative.narrative_text.split()) * 4 // 3 + 60
+    answer = json.dumps({"detected": detected, "rationale": "Because of what the report says about the partner."})
+    return Result(
+        row_num=narrative.row_num,
+        incident_id=narrative.incident_id,
+        narrative_type=narrative.narrative_type,
+        narrative_text=narrative.narrative_text,
+        manual_flag_ind=narrative.manual_flag_ind,
+        manual_flag=narrative.manual_flag,
+        detected=None if failed else detected,
+        confidence=None if failed else round(chance.uniform(0.5, 1), 2),
+        indicators="[]" if failed else json.dumps(chance.sample(INDICATORS, 2)),
+        rationale=None if failed else "Because of what the report says about the partner.",
+        reasoning_steps=None,
+        raw_response=None if failed else answer,
+        response_sec=round(chance.lognormvariate(1.5, 0.5), 3),
+        processed_at="2026-01-01 12:00:00",
+        error_occurred=failed,
+        error_message="no answer within 300 s" if failed else None,
+        prompt_tokens=None if failed else tokens,
+        completion_tokens=None if failed else 40,
+        tokens_used=None if failed else tokens + 40,
+        attempt_count=1,
+        first_error_message=None,
+        last_attempt_at="2026-01-01 12:00:00",
+        error_category="timeout" if failed else None,
+        p_detected=None if failed else chance.betavariate(5, 2) if detected else chance.betavariate(2, 5),
+        model_answered=workbook.MODEL,
+        source_row=narrative.source_row,
+        fingerprint=fingerprint(narrative.row_num),
+    )
 
 
 def build(run: RunContext, narratives: int, answer: Answer, cells: Cells = lambda _: {}) -> None:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -127,42 +127,15 @@ def _make_record(narratives: int) -> None:
 
 
 def _result(narrative: Narrative, chance: random.Random) -> Result:
-    detected = chance.random() < (0.8 if narrative.manual_flag_ind else 0.1)
-    failed = chance.random() < 0.01
-    reply = json.dumps({"detected": detected, "rationale": "Because of what the report says about the partner."})
-    return Result(
-        row_num=narrative.row_num,
-        incident_id=narrative.incident_id,
-        narrative_type=narrative.narrative_type,
-        narrative_text=narrative.narrative_text,
-        manual_flag_ind=narrative.manual_flag_ind if chance.random() < 0.9 else None,
-        manual_flag=narrative.manual_flag,
-        detected=None if failed else detected,
-        confidence=None if failed else round(chance.uniform(0.5, 1), 2),
-        indicators="[]" if failed else '["protection order", "argument"]',
-        rationale=None if failed else "Because of what the report says about the partner.",
-        reasoning_steps=None,
-        raw_response=None if failed else reply,
-        response_sec=round(chance.lognormvariate(1.5, 0.5), 3),
-        processed_at="2026-01-01 12:00:00",
-        error_occurred=failed,
-        error_message="no answer within 120 s" if failed else None,
-        prompt_tokens=None if failed else 300,
-        completion_tokens=None if failed else 40,
-        tokens_used=None if failed else 340,
-        attempt_count=1,
-        first_error_message=None,
-        last_attempt_at="2026-01-01 12:00:00",
+    """A result of which one in ten has no label, and errors are of two categories."""
+    result = finished.result_at_random(narrative, chance)
+    failed = result.error_occurred
+    return replace(
+        result,
+        manual_flag_ind=result.manual_flag_ind if chance.random() < 0.9 else None,
         error_category=chance.choice(["timeout", "parse_error"]) if failed else None,
-        p_detected=None if failed else round((0.6 + 0.4 * chance.random()) if detected else 0.4 * chance.random(), 6),
-        model_answered=None if failed else workbook.MODEL,
-        fingerprint=_fingerprint(narrative.row_num),
-        source_row=narrative.source_row,
+        model_answered=None if failed else result.model_answered,
     )
-
-
-def _fingerprint(row_num: int) -> str:
-    return f"{row_num:064x}"
 
 
 def _write_journal(session: Path, head: dict[str, object], narratives: int) -> None:
@@ -173,7 +146,7 @@ def _write_journal(session: Path, head: dict[str, object], narratives: int) -> N
     for row_num in range(1, narratives + 1, finished.SHARDS):
         kept.append(
             {
-                "fingerprint": _fingerprint(row_num),
+                "fingerprint": finished.fingerprint(row_num),
                 "attempt": 1,
                 "asked_at": "2026-01-01T12:00:00+00:00",
                 "first_error_message": None,

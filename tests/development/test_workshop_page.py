@@ -2,7 +2,6 @@ import html
 import json
 import re
 import stat
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +11,12 @@ from narrative_runs.development.configuration import Answered
 from narrative_runs.development.page import page, write_page
 from narrative_runs.errors import FindingsError
 from tests.development.made_tries import configuration, results_of, sample_of, tries
+from tests.html_elements import Elements
 from tests.result_tables import table_of
 
 HOSTILE = (
     "\"'></title></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}&lt;\u202e"
 )
-VOID = {"meta", "link", "br", "img", "input"}
-
-
-class Elements(HTMLParser):
-    """All elements of a page as (name, attributes), and its texts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, attrs))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
 
 
 def page_with(word: str) -> str:

@@ -3,13 +3,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.html_elements import Elements
 from tests.result_tables import table_at_random
 from tests.run_contexts import context_of
 
@@ -34,35 +34,6 @@ HOSTILE = (
 )
 # What a page does with figures does not hang on what they show, and drawing takes longer than all else.
 NOT_DRAWN = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
-VOID = {"meta", "img", "link", "br", "input"}
-
-
-class Elements(HTMLParser):
-    """All elements of a page as (name, attributes), its texts, and the names of what is left open at its end."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len(dict(attrs)) == len(attrs)
-        self.found.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def all(self, *names: str) -> list[tuple[str, dict[str, str | None]]]:
-        """The elements of these names."""
-        return [(name, attributes) for name, attributes in self.found if name in names]
 
 
 def params(word: str = "word", below: int = 0) -> Params:

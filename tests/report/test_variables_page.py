@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.coded_tables import CODEBOOK, case
-from tests.report.test_page import HOSTILE, Elements, params, quality
+from tests.html_elements import Elements
+from tests.report.test_page import HOSTILE, params, quality
 from tests.run_contexts import context_of
 
 from narrative_runs.codebook.variables import Codebook

@@ -4,11 +4,8 @@ All that comes from outside is escaped by the template engine. The page's own po
 and run nothing, even if a text should get through.
 """
 
-import base64
-import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from narrative_runs import __version__, report
@@ -19,6 +16,7 @@ from narrative_runs.development.printed import agreement_in_words
 from narrative_runs.development.shown import shown_narratives
 from narrative_runs.findings.rounding import shown
 from narrative_runs.plain_text import plain
+from narrative_runs.report.template_engine import own_style, template_engine
 from narrative_runs.user_files import owner_only
 
 _STYLE = Path(report.__file__).parent / "page.css"
@@ -47,24 +45,14 @@ def write_page(path: Path, sample: Sample, answered: Answered) -> None:
 def page(sample: Sample, answered: Answered) -> str:
     """The page; the same input gives the same text."""
     css = _STYLE.read_text(encoding="utf-8") + _OWN_STYLE
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.filters |= {"shown": shown, "type_title": type_title}
-    return environment.get_template("workshop.html.j2").render(
+    engine = template_engine(Path(__file__).parent, {"shown": shown, "type_title": type_title}, finalize=_plain)
+    return engine.get_template("workshop.html.j2").render(
         name=answered.configuration.name,
         params=answered.configuration.params,
         narratives=shown_narratives(sample, answered),
         agreements={each.variable: agreement_in_words(each) for each in agreement_so_far(sample, answered)},
         version=__version__,
-        css=Markup(css),  # our own files; nothing from outside is in them
-        policy=f"{_POLICY}; style-src 'sha256-{digest}'",
+        **own_style(css, _POLICY),
     )
 
 

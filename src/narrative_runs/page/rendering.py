@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from narrative_runs import __version__
 from narrative_runs.page import texts
 from narrative_runs.page.addresses import address_of
 from narrative_runs.report.cells import chance, count, number, rate, threshold, value, with_code
+from narrative_runs.report.template_engine import template_engine
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -18,17 +19,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 @cache
 def environment() -> Environment:
     """The template engine, with the report's filters (`rate`, `count`, `with_code`, …) and `address_of`."""
-    made = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     filters = (rate, count, value, number, chance, threshold, with_code)
-    made.filters |= {each.__name__: each for each in filters}
-    made.globals |= {"address_of": address_of, "version": __version__}
-    return made
+    engine = template_engine(_TEMPLATES, {each.__name__: each for each in filters})
+    engine.globals |= {"address_of": address_of, "version": __version__}
+    return engine
 
 
 def fragment(template: str, **values: Any) -> str:

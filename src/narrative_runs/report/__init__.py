@@ -12,5 +12,6 @@ cited          what classified the narratives, to be cited
 header         the experiment itself, from params and journals
 unseen         the measures without the narratives that were seen while the prompt was chosen
 workbook_facts  what a reader should know about the workbook, in sentences
+template_engine  what all pages are made with
 page           the page itself, from its template
 """

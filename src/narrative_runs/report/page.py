@@ -5,13 +5,9 @@ and run nothing, even if a text should get through.
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from narrative_runs import __version__
 from narrative_runs.data_columns import type_title
@@ -35,6 +31,7 @@ from narrative_runs.report.estimates import EstimatesShown
 from narrative_runs.report.header import ReportHeader
 from narrative_runs.report.measures import RATES, scopes
 from narrative_runs.report.summary import summary
+from narrative_runs.report.template_engine import own_style, template_engine
 from narrative_runs.report.unseen import unseen_shown
 from narrative_runs.report.variables import variable_findings, work_first
 from narrative_runs.report.workbook_facts import listed, workbook_facts
@@ -83,9 +80,9 @@ def page(
     """
     css = (_FOLDER / "page.css").read_text(encoding="utf-8")
     variables = variable_findings(metrics.get("variables", {}), header.variables)
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    filters = (rate, count, value, number, chance, threshold, data_uri, with_code, listed)
     return (
-        _environment()
+        template_engine(_FOLDER, {each.__name__: each for each in filters})
         .get_template("page.html.j2")
         .render(
             header=header,
@@ -111,23 +108,9 @@ def page(
             fewest_rows=FEWEST_ROWS,
             most_passages=MOST_PASSAGES,
             version=__version__,
-            css=Markup(css),  # our own file; nothing from outside is in it
-            policy=f"{_POLICY}; style-src 'sha256-{digest}'",
+            **own_style(css, _POLICY),
         )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = (rate, count, value, number, chance, threshold, data_uri, with_code, listed)
-    environment.filters |= {each.__name__: each for each in filters}
-    return environment
 
 
 def data_uri(svg: bytes) -> str:
