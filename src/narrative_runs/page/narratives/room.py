@@ -75,11 +75,8 @@ async def _list(request: web.Request) -> web.Response:
 
 
 async def _one(request: web.Request) -> web.Response:
-    known, asked = await experiment_asked(request), asked_in(request.query)
-    incident, kind = request.match_info["incident"], request.match_info["type"]
-    row = await asyncio.to_thread(result_rows.of_narrative, known.row["experiment_id"], incident, kind)
-    if row is None:
-        raise web.HTTPNotFound
+    known, row = await _narrative_asked(request)
+    asked = asked_in(request.query)
     steps = await asyncio.to_thread(_steps_from, request.app[_INDEXING], known, asked, row)
     codebook = _codebook_of(known)
     return render(
@@ -97,11 +94,8 @@ async def _one(request: web.Request) -> web.Response:
 
 
 async def _trace(request: web.Request) -> web.Response:
-    known, asked = await experiment_asked(request), asked_in(request.query)
-    incident, kind = request.match_info["incident"], request.match_info["type"]
-    row = await asyncio.to_thread(result_rows.of_narrative, known.row["experiment_id"], incident, kind)
-    if row is None:
-        raise web.HTTPNotFound
+    known, row = await _narrative_asked(request)
+    asked = asked_in(request.query)
     traced = await asyncio.to_thread(traced_back, known, row)
     return render(
         request,
@@ -113,6 +107,20 @@ async def _trace(request: web.Request) -> web.Response:
         back=_address(known, row, asked),
         view=traced,
     )
+
+
+async def _narrative_asked(request: web.Request) -> tuple[ExperimentRow, dict[str, Any]]:
+    """The experiment, and the record's row of the narrative, that an address names.
+
+    Raises:
+        web.HTTPNotFound: there is none.
+    """
+    known = await experiment_asked(request)
+    incident, kind = request.match_info["incident"], request.match_info["type"]
+    row = await asyncio.to_thread(result_rows.of_narrative, known.row["experiment_id"], incident, kind)
+    if row is None:
+        raise web.HTTPNotFound
+    return known, row
 
 
 def _edge(request: web.Request, name: str) -> int | None:
