@@ -15,7 +15,7 @@ from narrative_runs.asking.request import Question
 from narrative_runs.checkpoints import by_hand
 from narrative_runs.demo.workbook import incidents
 from narrative_runs.estimating.command import estimate
-from narrative_runs.estimating.content import Wish
+from narrative_runs.findings.estimates_file import Wish
 from narrative_runs.jobs.classify import write_results
 from narrative_runs.jobs.record import merge
 from narrative_runs.jobs.report import write_report

@@ -198,6 +198,15 @@ def _state_of(folder: paths.ExperimentFolder, heads: list[dict[str, Any]]) -> Ex
     )
 
 
+def narratives_in_workbook(folder: paths.ExperimentFolder) -> int:
+    """How many narratives were read of the experiment's workbook, without those left out, as data_quality.json says.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: that file is missing or damaged.
+    """
+    return int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
+
+
 def seen_before(folder: paths.ExperimentFolder) -> frozenset[str]:
     """The digests of the narratives that were seen before the first answer, as its journal has them from then on.
 

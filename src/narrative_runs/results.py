@@ -15,13 +15,15 @@ from narrative_runs.codebook.values import Value
 from narrative_runs.codebook.variables import Codebook
 from narrative_runs.source.shards import Narrative
 
+ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The result of one narrative, as it stands in the shards and in the record.
 
     indicators: JSON list; response_sec: seconds; times: `YYYY-MM-DD HH:MM:SS`, local where it was asked;
-    error_category: api_error, rate_limit, timeout, parse_error, data_error, unknown, or None;
+    error_category: one of ERROR_CATEGORIES, or None;
     attempt_count: passes over this narrative, not requests; p_detected: 0 to 1; model_answered: as the server named
     it; fingerprint: of what was asked; source_row: its row in the workbook; coded: what stands in the columns beside
     those of the record, by their names.

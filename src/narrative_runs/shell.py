@@ -17,8 +17,11 @@ def quoted(path: Path) -> str:
 
 def to_run(params_file: Path) -> str:
     """The command that runs the experiment of this params file, or continues it."""
-    named = "" if params_file == PARAMS_FILE else f" --configfile {quoted(params_file)}"
-    return f"snakemake --cores 4{named}"
+    return f"snakemake --cores 4{_file_of(params_file)}"
+
+
+def _file_of(params_file: Path) -> str:
+    return "" if params_file == PARAMS_FILE else f" --configfile {quoted(params_file)}"
 
 
 def to_resume(experiment_id: str) -> str:
@@ -38,8 +41,7 @@ def why_unreadable(line: str) -> str | None:
 
 def to_retry_by_file(params_file: Path) -> str:
     """The command that asks again for the errors of the experiment of this params file."""
-    named = "" if params_file == PARAMS_FILE else f" --configfile {quoted(params_file)}"
-    return f"snakemake --forcerun retry_errors{named}"
+    return f"snakemake --forcerun retry_errors{_file_of(params_file)}"
 
 
 def to_retry(experiment_id: str, *overrides: str) -> str:

@@ -10,8 +10,8 @@ from tests.page_world import usual, write, write_workbook
 
 from narrative_runs import experiment
 from narrative_runs.estimating.command import estimate
-from narrative_runs.estimating.content import Wish
 from narrative_runs.estimating.reported import report_anew
+from narrative_runs.findings.estimates_file import Wish
 from narrative_runs.jobs import report as report_job
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.report.captions import CAPTIONS

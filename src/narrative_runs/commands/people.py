@@ -422,7 +422,7 @@ def _estimate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) ->
         plan_reviews(which, "".join(variables), arguments.width, console.print)
         return
     from narrative_runs.estimating.command import estimate
-    from narrative_runs.estimating.content import Wish
+    from narrative_runs.findings.estimates_file import Wish
 
     estimate(which, Wish(variables, tuple(arguments.by), arguments.assume_random), console.print)
 

@@ -7,12 +7,12 @@ from rich.text import Text
 
 from narrative_runs import run_lock
 from narrative_runs.errors import AlreadyRunning, FindingsError
-from narrative_runs.estimating.content import Wish, estimates_of, experiment_named, wish_of
+from narrative_runs.estimating.content import estimates_of, experiment_named
 from narrative_runs.estimating.files import write_estimates
 from narrative_runs.estimating.planned import planned_reviews, shown_plan
 from narrative_runs.estimating.printed import shown_estimates
 from narrative_runs.estimating.reported import report_anew
-from narrative_runs.findings.estimates_file import read_estimates
+from narrative_runs.findings.estimates_file import Wish, read_estimates, wish_of
 from narrative_runs.paths import ExperimentFolder
 
 Tell = Callable[[RenderableType], None]
@@ -48,7 +48,7 @@ def about_replaced(folder: ExperimentFolder, wish: Wish) -> str:
     its place; empty where there is none, where the same command made it, and where nobody can read it."""
     try:
         content = read_estimates(folder)
-        if content is None or (earlier := wish_of(content)) == wish:
+        if content is None or (earlier := wish_of(content, folder)) == wish:
             return ""
         sources = {each["source"]: None for each in content["variables"].values()}
     except (FindingsError, KeyError, TypeError, AttributeError):

@@ -1,7 +1,6 @@
 """The content of estimates.json: it follows from answers, reviews and the user's wish, not from clock or host."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from narrative_runs.estimating.reading import reading_of
 from narrative_runs.estimating.sampling import REVIEWS, sampling_of
 from narrative_runs.estimating.units import units_by_level
 from narrative_runs.experiment import ExperimentState
-from narrative_runs.findings.estimates_file import INCIDENT, MADE_FROM, made_from
+from narrative_runs.findings.estimates_file import ASKED, INCIDENT, MADE_FROM, Wish, made_from
 from narrative_runs.findings.suppression import masked_metrics
 from narrative_runs.monitoring.experiments import chosen
 from narrative_runs.params import bootstrap_seed, check
@@ -32,27 +31,9 @@ from narrative_runs.reviews.experiment_read import ToReview
 from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts, reviewed_of
 from narrative_runs.source.groups import read_groups
 
-ASKED = "asked"
 # A reason tells how many incidents are in which stratum.
 _HIDDEN_REASON = "why it could not be estimated is told by `narrative-runs estimate` alone, as small counts are masked."
 _TYPES = "binary, category, ordinal and number"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """The estimates that the user wants. variables: their names; all that can be estimated where there is none; by:
-    columns of the workbook; assume_random: whether the user says that the labels are a random sample."""
-
-    variables: tuple[str, ...] = ()
-    by: tuple[str, ...] = ()
-    assume_random: bool = False
-
-    def command(self, slug: str) -> str:
-        """The command that makes these estimates."""
-        words = ["narrative-runs", "estimate", slug]
-        words += [word for name in self.variables for word in ("--variable", name)]
-        words += [word for column in self.by for word in ("--by", column)]
-        return shlex.join([*words, *(["--assume-random"] if self.assume_random else [])])
 
 
 @dataclass(frozen=True)
@@ -127,12 +108,6 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
     notes += [note for name, each in published.items() for note in masked_notes(name, each, below, command)]
     notes += [f"Not estimated: {reason}" for reason in refused.values()]
     return Estimates(folder, content, notes)
-
-
-def wish_of(content: Mapping[str, Any]) -> Wish:
-    """The wish with which these estimates were made."""
-    asked = content[ASKED]
-    return Wish(tuple(asked["variables"]), tuple(asked["by"]), bool(asked["assume_random"]))
 
 
 def experiment_named(which: str) -> tuple[ExperimentFolder, ExperimentState]:

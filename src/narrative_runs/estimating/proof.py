@@ -1,15 +1,13 @@
 """`narrative-runs prove`, for the estimates: derived again from answers and reviews, and compared byte for byte."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import ExperimentError, NarrativeRunsError
-from narrative_runs.estimating.content import Wish, estimates_of, wish_of
+from narrative_runs.estimating.content import estimates_of
 from narrative_runs.estimating.files import csv_of, json_of
-from narrative_runs.findings.estimates_file import damaged, made_from, older_in, older_in_words, read_estimates
+from narrative_runs.findings.estimates_file import made_from, older_in, older_in_words, read_estimates, wish_of
 from narrative_runs.paths import RESULTS, ExperimentFolder
 from narrative_runs.source.checksum import md5_of
 
@@ -26,7 +24,7 @@ def prove_estimates(params_file: Path) -> list[str]:
     content, state = read_estimates(folder), experiment.find(folder)
     if content is None or state is None:
         return []
-    wish = _wish_in(content, folder)
+    wish = wish_of(content, folder)
     command = wish.command(folder.slug)
     if older := older_in(content, made_from(folder, experiment.suppress_below(folder, state))):
         return [f"{folder.estimates}: not proved, as it is of {older_in_words(older)}; to recreate it: `{command}`"]
@@ -53,17 +51,10 @@ def older_estimates() -> list[str]:
             if content is None or state is None:
                 continue
             older = older_in(content, made_from(folder, experiment.suppress_below(folder, state)))
-            command = _wish_in(content, folder).command(folder.slug)
+            command = wish_of(content, folder).command(folder.slug)
         except NarrativeRunsError as error:
             lines.append(str(error))
             continue
         if older:
             lines.append(f"{path} is of {older_in_words(older)}; to recreate it: `{command}`")
     return lines
-
-
-def _wish_in(content: Mapping[str, Any], folder: ExperimentFolder) -> Wish:
-    try:
-        return wish_of(content)
-    except (KeyError, TypeError):
-        raise damaged(folder, "it does not say what was asked for") from None

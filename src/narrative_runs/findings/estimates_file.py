@@ -1,7 +1,10 @@
-"""estimates.json: its content, the answers and reviews that it is made from, and whether these have changed since."""
+"""estimates.json: its content, what it was asked for, the answers and reviews that it is made from, and whether these
+have changed since."""
 
 import json
+import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from narrative_runs.errors import FindingsError
@@ -9,7 +12,7 @@ from narrative_runs.paths import ExperimentFolder
 from narrative_runs.source.checksum import md5_of
 
 ANSWERS, REVIEWS, BELOW = "answers", "reviews", "suppress_below"
-MADE_FROM = "made_from"
+MADE_FROM, ASKED = "made_from", "asked"
 PREVALENCE, MEAN, DIFFERENCE, RATIO = "prevalence", "mean", "difference", "ratio"
 INCIDENT, NARRATIVE = "incident", "narrative"
 # Corrected first; what the model says alone is never called a prevalence.
@@ -20,6 +23,23 @@ _OLDER = {
     REVIEWS: "older reviews than there are now",
     BELOW: "another report.suppress_below",
 }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The estimates that the user wants. variables: their names; all that can be estimated where there is none; by:
+    columns of the workbook; assume_random: whether the user says that the labels are a random sample."""
+
+    variables: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    assume_random: bool = False
+
+    def command(self, slug: str) -> str:
+        """The command that makes these estimates."""
+        words = ["narrative-runs", "estimate", slug]
+        words += [word for name in self.variables for word in ("--variable", name)]
+        words += [word for column in self.by for word in ("--by", column)]
+        return shlex.join([*words, *(["--assume-random"] if self.assume_random else [])])
 
 
 def made_from(folder: ExperimentFolder, below: int) -> dict[str, Any]:
@@ -48,6 +68,19 @@ def read_estimates(folder: ExperimentFolder) -> dict[str, Any] | None:
     if not isinstance(content, dict) or not isinstance(content.get(MADE_FROM), dict):
         raise damaged(folder, "it is no file of estimates")
     return content
+
+
+def wish_of(content: Mapping[str, Any], folder: ExperimentFolder) -> Wish:
+    """The wish with which the estimates of this folder were made.
+
+    Raises:
+        FindingsError: the file does not say.
+    """
+    try:
+        asked = content[ASKED]
+        return Wish(tuple(asked["variables"]), tuple(asked["by"]), bool(asked["assume_random"]))
+    except (KeyError, TypeError):
+        raise damaged(folder, "it does not say what was asked for") from None
 
 
 def quantity_in(scope: Mapping[str, Any]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from narrative_runs.results import ERROR_CATEGORIES
 from narrative_runs.source.cells import label_of, text_of
 
-CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
 NEITHER = "the R system kept neither an answer nor an error"
 NO_MESSAGE = "the R system kept no message of this error"
 # A whole number as R or SQLite may have turned it into text: 123.0, 1e+05.
@@ -84,7 +84,7 @@ def indicators_of(value: object) -> str:
 
 def category_of(category: object, message: str | None) -> str:
     """One of our categories: R's own if it is one, else by what the message says, else `unknown`."""
-    if isinstance(category, str) and category in CATEGORIES:
+    if isinstance(category, str) and category in ERROR_CATEGORIES:
         return category
     return next((name for name, pattern in _CAUSES if pattern.search(message or "")), "unknown")
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from narrative_runs.paths import ExperimentFolder
-from narrative_runs.report.contents import ERROR_CATEGORIES
+from narrative_runs.results import ERROR_CATEGORIES
 
 # That of some hundreds of errors; whatever a log has grown to, no more of it is read.
 READ_BYTES = 64 * 1024

@@ -114,10 +114,9 @@ class Status:
 
 
 def _n_in_workbook(known: ExperimentRow) -> int:
-    """The narratives of the workbook, as many as were read of it; 0 where that is not known here."""
+    """The narratives of the workbook; 0 where that is not known here."""
     try:
-        quality = json.loads(known.folder.data_quality.read_text(encoding="utf-8"))
-        return int(quality["narratives"]["total"])
+        return experiment.narratives_in_workbook(known.folder)
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 

@@ -16,7 +16,6 @@ from narrative_runs.page.application import create_application
 from narrative_runs.signals import heard
 
 PORT = 8787
-LOOPBACK = "127.0.0.1"
 # A page that is open listens for ever: nobody waits for it.
 _ENDS_WITHIN_S = 1.0
 

@@ -10,8 +10,8 @@ import pandas as pd
 from narrative_runs.codebook.variables import not_in_text_column
 from narrative_runs.findings.read_first import read_first
 from narrative_runs.findings.suppression import MASKED
+from narrative_runs.results import ERROR_CATEGORIES
 
-ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
 # An indicator that few rows share may be a quotation from a narrative; one that many share is a category.
 FEWEST_ROWS = 5
 MOST_INDICATORS = 30

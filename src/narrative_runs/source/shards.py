@@ -13,7 +13,6 @@ from narrative_runs.errors import SourceError
 from narrative_runs.paths import ExperimentFolder
 from narrative_runs.seen_narratives import text_digest
 
-NARRATIVE_TYPES = ("cme", "le")
 SCHEMA = pa.schema(
     [
         pa.field("row_num", pa.int64(), nullable=False),

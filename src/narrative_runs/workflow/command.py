@@ -12,10 +12,10 @@ import yaml
 from narrative_runs import experiment
 from narrative_runs import params as params_module
 from narrative_runs.errors import ParamsError
+from narrative_runs.results import ERROR_CATEGORIES
 from narrative_runs.shell import PARAMS_FILE
 
 RETRY_RULE = "retry_errors"
-ERROR_CATEGORIES = ("api_error", "rate_limit", "timeout", "parse_error", "data_error", "unknown")
 
 
 @dataclass(frozen=True)

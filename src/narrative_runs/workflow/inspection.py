@@ -1,6 +1,5 @@
 """Which experiment is meant, and whether it can be run: checked while the Snakefile is read, without writing."""
 
-import json
 import os
 import signal
 import sys
@@ -286,7 +285,7 @@ def _wanted(folder: ExperimentFolder, params: Params, row: Mapping[str, Any]) ->
     """How many of the workbook's narratives the params want; if the file with its counts is lost, as many as before."""
     if not folder.data_quality.exists():
         return int(row["n_narratives_total"])
-    total = int(json.loads(folder.data_quality.read_text(encoding="utf-8"))["narratives"]["total"])
+    total = experiment.narratives_in_workbook(folder)
     return total if params.run.max_narratives is None else min(total, params.run.max_narratives)
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -23,8 +23,9 @@ from narrative_runs import __version__, experiment
 from narrative_runs import params as params_module
 from narrative_runs.asking.server import API_KEY_VARIABLE
 from narrative_runs.errors import NarrativeRunsError, reason_of
-from narrative_runs.findings.estimates_file import BELOW, MADE_FROM, read_estimates
+from narrative_runs.findings.estimates_file import BELOW, MADE_FROM, read_estimates, wish_of
 from narrative_runs.findings.pilot import Pilot
+from narrative_runs.findings.rounding import count_of
 from narrative_runs.job_environment import ADDRESS_VARIABLE, JOBS_VARIABLE
 from narrative_runs.observation.cost import cost_of
 from narrative_runs.observation.notice import Event, Notice, notice_of_end
@@ -280,7 +281,7 @@ class Run:
         if outcome == "success":
             # A part of the workflow, such as `snakemake source`, has made no findings.
             if _changed_at(self._plan.folder.metrics) >= self._began_at:
-                show(self._plan)
+                show(self._plan, self._experiment_id)
             _show_estimates_of_another_limit(self._plan)
             self._wait_for_notices()
         elif self._lock is not None and not self._plan.folder.description.exists():
@@ -334,43 +335,41 @@ def _changed_at(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-def show(planned: Plan) -> None:
-    """Print the metrics as a table, and where the findings are."""
+def show(planned: Plan, experiment_id: str) -> None:
+    """Print the metrics as a table, where the findings are, and what can be done next."""
     from narrative_runs.findings.summary import print_summary
 
     with suppress(OSError):
         print_summary(json.loads(planned.folder.metrics.read_text(encoding="utf-8")), planned.folder)
-    for line in [*_retry_lines(planned), *_pilot_lines(planned)]:
+    row = database.experiment(experiment_id)
+    for line in [*_retry_lines(planned, row), *_pilot_lines(planned, row)] if row is not None else ():
         tell(line)
 
 
 def _show_estimates_of_another_limit(planned: Plan) -> None:
     """Say how to make the estimates anew if their files mask other counts than the report does now."""
+    folder = planned.folder
     try:
-        content = read_estimates(planned.folder)
+        content = read_estimates(folder)
+        if content is None or content[MADE_FROM].get(BELOW) == planned.params.report.suppress_below:
+            return
+        command = wish_of(content, folder).command(folder.slug)
     except NarrativeRunsError:
         # The report says why they cannot be read.
         return
-    if content is None or content[MADE_FROM].get(BELOW) == planned.params.report.suppress_below:
-        return
-    # Imported here: it takes a second, and is rare.
-    from narrative_runs.estimating.content import wish_of
-
-    folder = planned.folder
     tell(
         f"{folder.estimates} and {folder.estimates_table} are of another report.suppress_below, and the report leaves "
-        f"them out. To make them anew, which asks nothing: `{wish_of(content).command(folder.slug)}`"
+        f"them out. To make them anew, which asks nothing: `{command}`"
     )
 
 
-def _retry_lines(planned: Plan) -> list[str]:
-    """How to ask again about the errors; nothing if there are none."""
-    state = experiment.find(planned.folder)
-    row = database.experiment(state.experiment_id) if state is not None else None
-    if row is None or not (n_errors := sum(error_counts(row["experiment_id"]).values())):
+def _retry_lines(planned: Plan, row: Mapping[str, Any]) -> list[str]:
+    """How to ask again about the errors; nothing if there are none. row: the record's, of the experiment."""
+    n_errors = sum(error_counts(row["experiment_id"]).values())
+    if not n_errors:
         return []
     command = to_retry_by_file(Path(planned.origin)) if _is_of_file(planned) else to_retry(row["experiment_id"])
-    return [f"{'1 error' if n_errors == 1 else f'{n_errors:,} errors'}: to ask again: `{command}`"]
+    return [f"{count_of(n_errors, 'error')}: to ask again: `{command}`"]
 
 
 def _is_of_file(planned: Plan) -> bool:
@@ -381,12 +380,10 @@ def _is_of_file(planned: Plan) -> bool:
         return False
 
 
-def _pilot_lines(planned: Plan) -> list[str]:
-    """What the first narratives say about all; nothing if all were asked."""
-    quality = json.loads(planned.folder.data_quality.read_text(encoding="utf-8"))
-    state, whole = experiment.find(planned.folder), int(quality["narratives"]["total"])
-    row = database.experiment(state.experiment_id) if state is not None else None
-    if row is None or not 0 < row["n_narratives_processed"] < whole:
+def _pilot_lines(planned: Plan, row: Mapping[str, Any]) -> list[str]:
+    """What the first narratives say about all; nothing if all were asked. row: the record's, of the experiment."""
+    whole = experiment.narratives_in_workbook(planned.folder)
+    if not 0 < row["n_narratives_processed"] < whole:
         return []
     tokens = result_rows.tokens_of(row["experiment_id"])
     pilot = Pilot(
