@@ -85,13 +85,17 @@ class Outcomes:
         host: str,
         asked_at: str | None,
         error: ErrorKind | None,
+        is_retry: bool = False,
     ) -> None:
         """Take in the result of a narrative, or of a later pass over it, which keeps its shard.
 
         narrative: its `row_num`; characters: the length of its text; shard: its name; server, host: empty where nobody
         says them; asked_at: `YYYY-MM-DD HH:MM:SS`, local, None where nobody says it; error: with its message as it
-        stands, None without one.
+        stands, None without one; is_retry: whether it was asked again as an error.
         """
+        if is_retry:
+            # Errors alone are asked again: that they share time, server and host says nothing about these.
+            server, host, asked_at = "", "", None
         if len(self._rows) <= narrative:
             self._rows.extend([ABSENT] * (narrative + 1 - len(self._rows)))
         columns, row = self._columns, self._rows[narrative]

@@ -31,13 +31,14 @@ def patterns_of(folder: ExperimentFolder, experiment_id: str, params: Params) ->
     outcomes = Outcomes(groups_of(folder, params))
     heads = {path: journal.head(path) for path in journal.files(folder.journals)}
     asked_by, asked_at, adopted = _asked_by(heads), _asked_at(folder, count), _adopted(heads)
+    retried = set(pq.read_table(folder.retries, columns=["row_num"])["row_num"].to_pylist())
     for row_num, characters, category, message, fingerprint in _rows(folder):
         if fingerprint in adopted:
             continue
         server, host = asked_by.get(fingerprint, ("", ""))
         shard = shard_name((row_num - 1) % count + 1, count)
         error = ErrorKind.of(category, message)
-        outcomes.put(row_num, characters, shard, server, host, asked_at.get(row_num), error)
+        outcomes.put(row_num, characters, shard, server, host, asked_at.get(row_num), error, row_num in retried)
     experiment = Experiment.of(experiment_id, params)
     return [(pattern, sentence(pattern, experiment)) for pattern in search(outcomes)]
 
@@ -52,14 +53,11 @@ def _rows(folder: ExperimentFolder) -> Iterator[tuple[Any, ...]]:
 
 
 def _asked_at(folder: ExperimentFolder, count: int) -> dict[int, str]:
-    """When each narrative was asked, which only the shards say; nothing of those that a retry asked again: errors alone
-    are, so that they share its time."""
+    """When each narrative was first asked, which only the shards say."""
     times: dict[int, str] = {}
     for path in (folder.results_of(shard, count) for shard in range(1, count + 1)):
         table = pq.read_table(path, columns=["row_num", "processed_at"])
         times.update(zip(table["row_num"].to_pylist(), table["processed_at"].to_pylist(), strict=True))
-    for row_num in pq.read_table(folder.retries, columns=["row_num"])["row_num"].to_pylist():
-        times.pop(row_num, None)
     return times
 
 
@@ -78,19 +76,16 @@ def _adopted(heads: Mapping[Path, Mapping[str, Any]]) -> set[str]:
 
 
 def _asked_by(heads: Mapping[Path, Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Which server and host gave each result, by its fingerprint; nothing where there was one of each, and for those
-    that a retry asked again: errors alone are, so that they share its servers and its host."""
+    """Which server and host first gave each result, by its fingerprint; nothing where there was one of each."""
     models = [head.get("params", {}).get("model", {}) for head in heads.values()]
     has_servers = any(isinstance(model.get("api_url"), list) for model in models)
     if not has_servers and len({head.get("host") for head in heads.values() if head}) < 2:
         return {}
     asked_by: dict[str, tuple[str, str]] = {}
     for path, head in heads.items():
-        is_retry = journal.name_of(path) == journal.RETRY
+        if journal.name_of(path) == journal.RETRY:
+            continue
         for _, entry in journal.entries(path):
             # Of two answers the first counts.
-            if is_retry:
-                asked_by[entry["fingerprint"]] = ("", "")
-            elif entry["fingerprint"] not in asked_by:
-                asked_by[entry["fingerprint"]] = (entry.get("server") or "", head.get("host") or "")
+            asked_by.setdefault(entry["fingerprint"], (entry.get("server") or "", head.get("host") or ""))
     return asked_by

@@ -160,16 +160,15 @@ class JournalTail:
         if path not in self._asked_by:
             self._asked_by[path] = (journal.name_of(path), journal.head(path).get("host") or "")
         shard, host = self._asked_by[path]
-        # Errors alone are asked again: that they share time, server and host says nothing about these.
-        is_retry = shard == journal.RETRY
         self.outcomes.put(
             result.row_num,
             characters,
             shard,
-            "" if is_retry else entry.get("server") or "",
-            "" if is_retry else host,
-            None if is_retry else result.processed_at,
+            entry.get("server") or "",
+            host,
+            result.processed_at,
             ErrorKind.of(result.error_category, result.error_message),
+            is_retry=shard == journal.RETRY,
         )
 
     def _keep_if_lacking(self, result: Result | None) -> None:
