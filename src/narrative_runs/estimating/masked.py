@@ -106,7 +106,7 @@ def _hides(kind: str, groups: Mapping[str, Scope], whole: Scope, below: int) -> 
     """Whether a column of groups is masked: a group has a small count, or few are in no group."""
     sizes = [_sizes(group) for group in groups.values()]
     rest = [total - sum(of_groups) for total, of_groups in zip(_sizes(whole), zip(*sizes, strict=True), strict=True)]
-    return any(_has_small(_counts(kind, group), below) for group in groups.values()) or any(
+    return any(any(_small_kinds(_named_counts(kind, group), below)) for group in groups.values()) or any(
         0 < count < below for counts in (rest, *sizes) for count in counts
     )
 
@@ -115,13 +115,9 @@ def _sizes(scope: Scope) -> list[int]:
     return [scope[name] for name in ("n", "n_answered", "n_reviewed", "n_errors", "n_unasked", "n_without_a_value")]
 
 
-def _counts(kind: str, scope: Scope) -> list[int]:
-    return [count for _, count in _named_counts(kind, scope)]
-
-
 def _named_counts(kind: str, scope: Scope) -> Iterator[tuple[str, int]]:
-    """The counts that a scope shows or reveals, each behind what it counts; what does not occur need
-    not be hidden."""
+    """The counts that a scope shows or reveals, each behind what it counts; what does not occur need not be
+    hidden."""
     yield _ANSWERED, scope["n_answered"]
     yield from ((_NAMES[name], count) for name in ("n_reviewed", "n_without_a_value") if (count := scope[name]))
     for rates in by_value(kind, scope.get(PREVALENCE, {})).values():
@@ -154,10 +150,6 @@ def _kinds_in_metrics(measured: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _are_apart_by_few(incident: list[tuple[str, int]], narrative: list[tuple[str, int]], below: int) -> bool:
     """Whether counts of incidents and of narratives differ by a small count: so many have two narratives alike."""
     return any(0 < abs(one - two) < below for (_, one), (_, two) in zip(incident, narrative, strict=False))
-
-
-def _has_small(counts: Iterable[int], below: int) -> bool:
-    return any(count < below for count in counts)
 
 
 def _shown_of(name: str, shown: Mapping[str, Any], first_binary: str | None) -> dict[str, list[Mapping[str, Any]]]:
