@@ -28,7 +28,7 @@ from narrative_runs.report.header import ReportHeader, sessions_in
 from narrative_runs.reviews import experiment_read
 from narrative_runs.reviews.bringing_in import passed_over
 from narrative_runs.reviews.experiment_read import ToReview
-from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts, reviewed_of
+from narrative_runs.reviews.reviewed import Reviewed, reviewed_of
 from narrative_runs.source.groups import read_groups
 
 # A reason tells how many incidents are in which stratum.
@@ -82,7 +82,7 @@ def estimates_of(which: str, wish: Wish) -> Estimates:
         variables[name] = {
             "type": read.variable.type,
             "source": sampling.source,
-            "n_coders": _n_coders(read, lines),
+            "n_coders": _n_coders(of_variable),
             "reading": reading_of(read, of_variable, lines, seed) if sampling.source == REVIEWS else None,
             "is_assumed_random": sampling.is_assumed,
             "n_reviewed_labels": sampling.n_reviewed_labels,
@@ -163,9 +163,8 @@ def _classified(folder: ExperimentFolder, state: ExperimentState) -> str:
     return cited(header, models_answered(results)).sentence
 
 
-def _n_coders(read: ToReview, lines: Sequence[review_file.Line]) -> int:
-    counting = counting_verdicts(read.name, read.population, list(lines))
-    return len({each.coder for each in counting if each.purpose == review_file.SAMPLE})
+def _n_coders(reviewed: Reviewed) -> int:
+    return len({each.coder for each in reviewed.verdicts if each.purpose == review_file.SAMPLE})
 
 
 def _notes(name: str, reviewed: Reviewed) -> list[str]:

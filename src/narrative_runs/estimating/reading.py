@@ -9,7 +9,7 @@ from narrative_runs.findings.suppression import MASKED
 from narrative_runs.review_file import ADJUDICATION, SAMPLE, VERDICT, Line, Verdict, deals
 from narrative_runs.reviews.agreement import agreement
 from narrative_runs.reviews.experiment_read import ToReview
-from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts
+from narrative_runs.reviews.reviewed import Reviewed
 from narrative_runs.reviews.truth import disagreements, values_by_coder
 
 KAPPA, WEIGHTED_KAPPA, ALPHA = "Cohen's kappa", "Cohen's kappa with quadratic weights", "Krippendorff's alpha"
@@ -28,7 +28,7 @@ def reading_of(read: ToReview, reviewed: Reviewed, lines: Sequence[Line], seed: 
     ANOTHER, OTHERS, or ADJUDICATED where a coder is among them, None where nobody had to; `agreement` with its
     `measure`, the `narratives` that two or more read, and `value`, `low` and `high`, None where it is undefined.
     """
-    verdicts = counting_verdicts(read.name, read.population, list(lines))
+    verdicts = reviewed.verdicts
     of_coders = [each for each in verdicts if each.purpose == SAMPLE]
     samples = deals(lines, read.name, SAMPLE)
     # Whoever changed a verdict has seen both sheets.

@@ -15,7 +15,7 @@ from narrative_runs.estimates.population import Mask
 from narrative_runs.findings.by_variable.outcomes import UNASKED
 from narrative_runs.findings.rounding import count_of
 from narrative_runs.reviews.population import Population
-from narrative_runs.reviews.reviewed import Reviewed
+from narrative_runs.reviews.reviewed import Reviewed, base_stratum
 
 REVIEWS, LABELS = "reviews", "labels"
 # An unreviewed stratum may hold any share of true ones, from 0 to 1: of a larger part that says nothing.
@@ -96,7 +96,7 @@ def labelled(units: pd.DataFrame) -> Mask:
 
 def _n_unasked(incidents: pd.DataFrame) -> int:
     """How many incidents have a narrative that was not asked about: their labels are not read."""
-    return int((incidents["stratum"].str.split(",").str[0] == UNASKED).sum())
+    return int((base_stratum(incidents["stratum"]) == UNASKED).sum())
 
 
 def _must_cover(slug: str, name: str, incidents: pd.DataFrame, has_labels: bool) -> None:

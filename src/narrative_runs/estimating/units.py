@@ -15,7 +15,7 @@ from narrative_runs.findings.answers_by_variable import is_error
 from narrative_runs.findings.by_variable.outcomes import ERROR, UNASKED
 from narrative_runs.findings.estimates_file import INCIDENT, NARRATIVE
 from narrative_runs.reviews.experiment_read import ToReview
-from narrative_runs.reviews.reviewed import Reviewed
+from narrative_runs.reviews.reviewed import Reviewed, base_stratum
 
 LEVELS = (INCIDENT, NARRATIVE)
 
@@ -105,7 +105,7 @@ def units_by_level(read: ToReview, reviewed: Reviewed, sampling: Sampling, group
         # What was drawn is the incident: a narrative counts where all of its incident are reviewed.
         is_reviewed = incidents["is_reviewed"].to_numpy(bool)
         known = {INCIDENT: is_reviewed, NARRATIVE: is_reviewed[of_narratives]}
-    base = incidents["stratum"].str.split(",").str[0].to_numpy(object)
+    base = base_stratum(incidents["stratum"]).to_numpy(object)
     is_unasked = ~narratives.index.isin(read.experiment.results["row_num"])
     group = {column: grouped[column].reindex(narratives.index) for column in grouped.columns}
     return {

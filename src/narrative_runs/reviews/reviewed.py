@@ -10,6 +10,7 @@ all incidents of it that were reviewed by any are a random sample of that stratu
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -38,6 +39,7 @@ class Reviewed(NamedTuple):
     of one that is not reviewed is the workbook's label, if there is one (`source` is `label`): those were not drawn,
     and belong to no design. open_disagreements: of narratives that coders do not agree on, each with the verdict of
     each coder; estimates wait for them. n_older: how many verdicts are of older answers, and do not count.
+    verdicts: those that count, see `counting_verdicts`.
     """
 
     variable: Variable
@@ -45,6 +47,7 @@ class Reviewed(NamedTuple):
     narratives: pd.DataFrame
     open_disagreements: dict[tuple[str, str], dict[str, str]]
     n_older: int
+    verdicts: Sequence[Verdict] = ()
 
 
 def reviewed(which: str, variable: str = "") -> Reviewed:
@@ -100,6 +103,7 @@ def reviewed_of(name: str, variable: Variable, population: Population, lines: li
         _typed(narratives.drop(columns="label")),
         {key: {coder: each.verdict for coder, each in of.items()} for key, of in still_open.items()},
         n_older,
+        counting,
     )
 
 
@@ -134,6 +138,12 @@ def _unchanged(deal: Line, population: Population) -> set[str]:
         return set()
     _, before = population_kept(deal["population"])
     return set(incidents.index[incidents["checksum"].to_numpy() == before])
+
+
+def base_stratum(strata: pd.Series) -> pd.Series:
+    """The strata that were drawn from, also of incidents whose answers changed since."""
+    base: pd.Series = strata.str.split(",").str[0]
+    return base
 
 
 def _strata(strata: pd.Series, unchanged: dict[str, set[str]]) -> pd.Series:

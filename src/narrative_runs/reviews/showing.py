@@ -17,7 +17,7 @@ from narrative_runs.reviews.agreement import Agreement, agreement
 from narrative_runs.reviews.bringing_in import passed_over
 from narrative_runs.reviews.experiment_read import ToReview
 from narrative_runs.reviews.population import strata_in_order
-from narrative_runs.reviews.reviewed import Reviewed, counting_verdicts, reviewed_of
+from narrative_runs.reviews.reviewed import Reviewed, reviewed_of
 from narrative_runs.reviews.stand_in import MARGIN, StandIn, stand_in
 from narrative_runs.reviews.truth import disagreements, values_by_coder
 
@@ -50,7 +50,7 @@ def show(which: str, variable: str, tell: Callable[[RenderableType], None]) -> N
 
 def _shown(read: ToReview, lines: list[review_file.Line]) -> Group:
     reviews = reviewed_of(read.name, read.variable, read.population, lines)
-    verdicts = counting_verdicts(read.name, read.population, lines)
+    verdicts = reviews.verdicts
     params = last_params(read.experiment.folder, read.experiment.state)
     seed = bootstrap_seed(params.get("run", {}).get("seed"))
     values = values_by_coder(read.variable, verdicts)
